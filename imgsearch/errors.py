@@ -1,0 +1,87 @@
+"""Every error that a user can cause, in one tree.
+
+    ImgsearchError                 exit code 1
+      UsageError                   exit code 2: the command's words are off
+        SettingsError              a setting that cannot be read, or contradicts another
+      PhotoError                   a folder or file to ingest or to compare
+      ModelError                   a model that is missing, broken or of the wrong kind
+        ModelUnavailable           the weights are not here and cannot be fetched
+      IndexError_                  the index as a whole
+        IndexNotFound              nothing has been ingested there yet
+        IndexLocked                another ingest holds it
+        IndexContradiction         an option contradicts what the index records
+        IndexTooNew                written by a newer imgsearch
+        IndexDamaged               a file of the index cannot be read
+        IndexUnavailable           the place it lies in: disk full, read-only, no connection
+      Interrupted                  exit code 130
+
+A `message` says what happened; `cure` says what to do next. Both are shown, each on its own line.
+A photo that cannot be ingested is no error: see `imgsearch.photos.Skip`.
+"""
+
+from __future__ import annotations
+
+EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class ImgsearchError(Exception):
+    """What happened (`message`) and the next action (`cure`)."""
+
+    exit_code = EXIT_FAILURE
+
+    def __init__(self, message: str, cure: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.cure = cure
+
+
+class UsageError(ImgsearchError):
+    exit_code = EXIT_USAGE
+
+
+class SettingsError(UsageError):
+    pass
+
+
+class PhotoError(ImgsearchError):
+    pass
+
+
+class ModelError(ImgsearchError):
+    pass
+
+
+class ModelUnavailable(ModelError):
+    pass
+
+
+class IndexError_(ImgsearchError):  # noqa: N801 - the built-in has the plain name
+    pass
+
+
+class IndexNotFound(IndexError_):
+    pass
+
+
+class IndexLocked(IndexError_):
+    pass
+
+
+class IndexContradiction(IndexError_):
+    pass
+
+
+class IndexTooNew(IndexError_):
+    pass
+
+
+class IndexDamaged(IndexError_):
+    pass
+
+
+class IndexUnavailable(IndexError_):
+    pass
+
+
+class Interrupted(ImgsearchError):
+    exit_code = EXIT_INTERRUPTED
