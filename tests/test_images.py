@@ -1,0 +1,269 @@
+"""Pixels: every format, orientation, colour and kind of damage, on real photos."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+import struct
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageDraw
+
+from imgsearch import images
+from imgsearch.photos import SkipReason
+from tests import pictures
+
+PHOTO = pictures.photo(size=(256, 192))
+
+
+def _decode(source: images.Source, target: int = 224, limit: float = 250) -> images.Decoded:
+    return images.decode(source, target=target, max_megapixels=limit)
+
+
+def _reason(source: images.Source, **options: Any) -> SkipReason:
+    with pytest.raises(images.Undecodable) as caught:
+        _decode(source, **options)
+    assert caught.value.detail
+    return caught.value.reason
+
+
+def _difference(one: Image.Image, other: Image.Image) -> float:
+    """Mean over pixels and channels, of 255."""
+    assert one.mode == other.mode == "RGB"
+    assert one.size == other.size
+    return float(np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean())
+
+
+def _bytes(image: Image.Image, format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("ending", [*pictures.FORMATS, ".psd"])
+def test_every_format_gives_its_pixels(ending: str, tmp_path: Path) -> None:
+    photo = pictures.photo(size=(256, 256))  # a size that icons allow
+    data = pictures.encoded(photo, ending)
+    path = tmp_path / f"photo{ending}"
+    path.write_bytes(data)
+    assert images.has_picture_ending(str(path))
+    assert images.looks_like_picture(data[: images.HEAD_BYTES], str(path))
+    for found in (_decode(data), _decode(str(path))):
+        full = (found.metadata.width, found.metadata.height)
+        assert found.image.size == full or min(found.image.size) >= 2 * 224  # an icon is larger
+        assert _difference(found.image.resize(photo.size), photo) < 4
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp", ".gif", ".heic", ".avif", ".psd"])
+def test_the_type_is_told_from_the_content(ending: str, tmp_path: Path) -> None:
+    data = pictures.encoded(PHOTO, ending)
+    path = tmp_path / "photo.txt"
+    path.write_bytes(data)
+    assert images.looks_like_picture(data[: images.HEAD_BYTES], str(path))
+    assert _difference(_decode(str(path)).image, PHOTO) < 4
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".heic", ".webp", ".tif", ".avif"])
+@pytest.mark.parametrize("orientation", pictures.UNDONE)
+def test_every_orientation_is_upright(ending: str, orientation: int) -> None:
+    found = _decode(pictures.oriented(PHOTO, ending, orientation))
+    assert (found.metadata.width, found.metadata.height) == PHOTO.size
+    assert _difference(found.image, PHOTO) < 4
+
+
+def test_large_jpegs_are_scaled_while_decoding() -> None:
+    large = PHOTO.resize((3000, 2000))
+    found = _decode(pictures.encoded(large, ".jpg"))
+    assert (found.metadata.width, found.metadata.height) == large.size
+    assert 448 <= min(found.image.size) < 2000
+    assert _difference(found.image.resize(PHOTO.size), PHOTO) < 4
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P", "L", "RGB"])
+def test_transparency_becomes_white(mode: str) -> None:
+    """The left half is transparent, over a colour that must not shine through."""
+    options: dict[str, Any] = {}
+    if mode in ("RGBA", "LA", "PA"):
+        image = Image.new("RGBA", (64, 64), (0, 0, 0, 255))
+        ImageDraw.Draw(image).rectangle((0, 0, 31, 63), fill=(0, 0, 0, 0))
+        image = image.convert("P").convert("PA") if mode == "PA" else image.convert(mode)
+        data = _bytes(image.convert("RGBA") if mode == "PA" else image, "PNG")
+    else:
+        grey = Image.new("L", (64, 64), 0)
+        ImageDraw.Draw(grey).rectangle((0, 0, 31, 63), fill=200)
+        image = grey.convert("RGB").convert("P") if mode == "P" else grey.convert(mode)
+        value = image.getpixel((0, 0))
+        options["transparency"] = value
+        data = _bytes(image, "PNG", **options)
+    found = _decode(data).image
+    assert found.getpixel((8, 32)) == (255, 255, 255)
+    assert max(found.getpixel((56, 32))) < 8  # type: ignore[type-var, arg-type]
+
+
+def test_the_first_frame_of_an_animation() -> None:
+    second = PHOTO.transpose(Image.Transpose.ROTATE_180)
+    for format in ("GIF", "WEBP", "PNG", "TIFF"):
+        data = _bytes(PHOTO, format, save_all=True, append_images=[second])
+        assert _difference(_decode(data).image, PHOTO) < 6, format
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "PPM"])
+def test_sixteen_bits_are_scaled_not_clipped(format: str) -> None:
+    grey = PHOTO.convert("L")
+    deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    assert _difference(_decode(_bytes(deep, format)).image, grey.convert("RGB")) < 1
+
+
+@pytest.mark.parametrize("scale", [1 / 255, 1, 1000])
+def test_floating_point_pictures_are_neither_black_nor_white(scale: float) -> None:
+    grey = PHOTO.convert("L")
+    values = np.asarray(grey, np.float32) * scale
+    values[0, 0] = np.nan
+    found = _decode(_bytes(Image.fromarray(values), "TIFF")).image
+    assert _difference(found, grey.convert("RGB")) < 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "format", "allowed"),
+    [
+        ("CMYK", "JPEG", 3), ("CMYK", "TIFF", 1), ("YCbCr", "TIFF", 3), ("LAB", "TIFF", 3),
+        ("L", "PNG", 1), ("P", "PNG", 1), ("1", "TIFF", 1), ("1", "PNG", 1),
+    ],
+)  # fmt: skip
+def test_colour_modes(mode: str, format: str, allowed: float) -> None:
+    if mode == "LAB":
+        srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        stored = ImageCms.profileToProfile(PHOTO, srgb, lab, outputMode="LAB")
+        expected = PHOTO
+    else:
+        stored = PHOTO.convert(mode)
+        expected = stored.convert("RGB") if mode in ("L", "P", "1") else PHOTO
+    assert stored is not None
+    assert _difference(_decode(_bytes(stored, format)).image, expected) < allowed
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".webp", ".tif", ".heic", ".avif"])
+def test_an_embedded_profile_is_converted(ending: str) -> None:
+    """Stored in a space whose red and green are swapped, the photo must come back as it was."""
+    red, green, blue = PHOTO.split()
+    stored = Image.merge("RGB", (green, red, blue))
+    data = pictures.encoded(stored, ending, icc_profile=pictures.swapped_profile())
+    assert _difference(_decode(data).image, PHOTO) < 6
+
+
+@pytest.mark.parametrize(
+    "profile", [b"no profile", pictures.swapped_profile()[:300], ImageCms.createProfile("LAB")]
+)
+def test_a_profile_that_is_of_no_use_is_ignored(profile: Any) -> None:
+    if not isinstance(profile, bytes):
+        profile = ImageCms.ImageCmsProfile(profile).tobytes()
+    assert _difference(_decode(_bytes(PHOTO, "PNG", icc_profile=profile)).image, PHOTO) == 0
+
+
+def test_one_pixel_is_a_picture() -> None:
+    found = _decode(_bytes(Image.new("RGB", (1, 1), (10, 20, 30)), "PNG"))
+    assert found.image.getpixel((0, 0)) == (10, 20, 30)
+
+
+def test_the_pixel_limit_is_checked_before_decoding() -> None:
+    assert _reason(pictures.png_header(100_000, 100_000)) is SkipReason.TOO_LARGE
+    assert _reason(pictures.png_header(20_000, 15_000)) is SkipReason.TOO_LARGE
+    data = pictures.encoded(PHOTO, ".jpg")
+    megapixels = PHOTO.width * PHOTO.height / 1e6
+    assert _reason(data, limit=megapixels * 0.99) is SkipReason.TOO_LARGE
+    assert _decode(data, limit=megapixels).image.size == PHOTO.size
+
+
+def test_pictures_that_pillow_alone_refuses() -> None:
+    large = Image.new("1", (15_000, 13_000), 1)  # 195 megapixels
+    found = _decode(_bytes(large, "PNG"))
+    assert (found.metadata.width, found.metadata.height) == large.size
+
+
+@pytest.mark.parametrize(
+    "ending", [".jpg", ".png", ".webp", ".tif", ".gif", ".heic", ".avif", ".bmp", ".tga", ".jp2"]
+)
+def test_half_a_file_is_an_error(ending: str) -> None:
+    assert _reason(pictures.truncated(ending)) in (SkipReason.TRUNCATED, SkipReason.DAMAGED)
+
+
+def test_a_truncated_jpeg_is_called_so() -> None:
+    assert _reason(pictures.truncated(".jpg")) is SkipReason.TRUNCATED
+
+
+def test_what_is_no_picture(tmp_path: Path) -> None:
+    text = b"These are not the pixels you are looking for.\n" * 20
+    assert images.has_picture_ending("note.jpg")
+    assert not images.has_picture_ending("note.txt")
+    assert not images.looks_like_picture(text, "note.jpg")
+    assert _reason(text) is SkipReason.NOT_A_PICTURE
+    assert _reason(b"") is SkipReason.EMPTY
+    assert _reason(str(tmp_path / "none.jpg")) is SkipReason.GONE
+
+
+@pytest.mark.parametrize("name", ["x.bin", "x.jpg", "x.mp4", "x"])
+def test_random_bytes_are_no_picture(name: str) -> None:
+    numbers = random.Random(7)
+    heads = [numbers.randbytes(images.HEAD_BYTES) for _ in range(2000)]
+    heads += [b"BMW is a car maker, BM a prefix", b"P4 is a processor", b"#define X 1\n"]
+    assert not [head for head in heads if images.looks_like_picture(head, name)]
+
+
+@pytest.mark.parametrize("ending", [*pictures.FORMATS, ".psd"])
+def test_damage_of_any_kind_is_one_kind_of_error(ending: str) -> None:
+    numbers = random.Random(3)
+    whole = pictures.encoded(pictures.photo(size=(32, 32)), ending)
+    for _ in range(40):
+        data = bytearray(whole)
+        for _ in range(numbers.randint(1, 20)):
+            data[numbers.randrange(min(len(data), 600))] = numbers.randrange(256)
+        with contextlib.suppress(images.Undecodable):  # and nothing else
+            _decode(bytes(data[: numbers.choice((len(data), len(data) - 40))]), limit=1)
+
+
+def test_formats_that_cannot_be_read_are_named() -> None:
+    jpeg_xl = b"\0\0\0\x0cJXL \r\n\x87\n"
+    assert images.looks_like_picture(jpeg_xl, "photo.jxl")
+    assert _reason(jpeg_xl) is SkipReason.UNSUPPORTED
+
+
+def test_camera_raw() -> None:
+    pytest.importorskip("rawpy", reason="an extra")
+    data = pictures.dng(PHOTO)
+    assert images.looks_like_picture(data[: images.HEAD_BYTES], "photo.dng")
+    found = _decode(data, target=32)
+    assert (found.metadata.width, found.metadata.height) == PHOTO.size
+    assert found.metadata.camera == "Test Mosaic"
+    small = np.asarray(found.image.resize((16, 12)).convert("L"), np.float32).ravel()
+    expected = np.asarray(PHOTO.resize((16, 12)).convert("L"), np.float32).ravel()
+    assert np.corrcoef(small, expected)[0, 1] > 0.95
+    assert _reason(data[: len(data) // 2]) in (SkipReason.TRUNCATED, SkipReason.DAMAGED)
+
+
+def test_camera_raw_without_the_extra_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    with pytest.raises(images.Undecodable, match=r"imgsearch\[raw\]") as caught:
+        _decode(pictures.dng(PHOTO))
+    assert caught.value.reason is SkipReason.UNSUPPORTED
+
+
+def test_broken_exif_does_not_fail_a_picture() -> None:
+    whole = pictures.exif(Make="Canon", Model="EOS", exif={0x9003: "2024:05:01 12:30:00"})
+    blob = bytearray(whole.tobytes())
+    for at in range(14, len(blob) - 4, 3):
+        broken = bytes(blob[:at] + struct.pack("<I", 0xFFFFFFF0) + blob[at + 4 :])
+        found = _decode(_bytes(PHOTO, "JPEG", exif=broken, quality=95))
+        assert found.image.size in (PHOTO.size, PHOTO.size[::-1])
+
+
+def test_many_threads_decode_at_once() -> None:
+    files = [pictures.encoded(PHOTO, ending) for ending in (".jpg", ".png", ".heic", ".webp")] * 4
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(_decode, files):
+            assert _difference(found.image, PHOTO) < 4
