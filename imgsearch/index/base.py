@@ -1,0 +1,175 @@
+"""The index: a container of photos' records and vectors. Vectors are the only currency that crosses
+this boundary, so every backend (`imgsearch.index.BACKENDS`) passes the same contract suite."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from imgsearch.embedding import ModelPair, Vector
+from imgsearch.progress import Progress, silent
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One photo as the index keeps it."""
+
+    id: str  # hash of library and relative path: `imgsearch.photos.photo_id`
+    library: str
+    relative_path: str  # from the library's root, "/"-separated
+    path_escaped: bool = False  # the name is not UTF-8: relative_path has percent-escaped bytes
+    size: int  # bytes
+    mtime_ns: int  # with size: the fingerprint
+    content_hash: str  # of the bytes, hexadecimal
+    format: str  # as Pillow names it: "JPEG"
+    width: int  # pixels, upright
+    height: int
+    taken: str | None = None  # ISO 8601 local time, "2024-05-01T12:30:00", from EXIF only
+    taken_offset: str | None = None  # "+02:00"
+    latitude: float | None = None  # degrees, WGS 84
+    longitude: float | None = None
+    camera: str | None = None  # make and model
+    lens: str | None = None
+
+
+class Row(NamedTuple):
+    """A record and its vector. None: the vector that is stored under this id stays."""
+
+    record: Record
+    vector: Vector | None
+
+
+class Fingerprint(NamedTuple):
+    id: str
+    size: int
+    mtime_ns: int
+
+
+class Failure(NamedTuple):
+    """A row that the index refused, and its reason."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which photos count. Empty: all. `folder` is a relative path within `library`."""
+
+    library: str | None = None
+    folder: str | None = None
+
+
+ALL = Filter()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    record: Record
+    score: float  # cosine, higher is better, the same on every backend
+
+
+@dataclass(frozen=True, slots=True)
+class LibrarySummary:
+    photos: int
+    root_hint: str | None = None  # relative to a local index's folder, if it lies nearby
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What `imgsearch status` shows. `details`: lines of the backend's own, in order."""
+
+    models: ModelPair | None  # None: nothing has been ingested
+    schema_version: int
+    index_id: str  # survives moving and renaming; the key of this machine's library roots
+    photos: int
+    bytes_on_disk: int
+    libraries: dict[str, LibrarySummary]
+    last_ingest: dict[str, Any] | None
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class Index(Protocol):
+    """Errors: `imgsearch.errors.IndexError_` and its children, nothing of a vendor's."""
+
+    place: str  # as the user may write it behind --index
+    notes: list[str]  # what the user should hear, one line each: rebuilt, assumed, degraded
+    rows_per_write: int  # how many rows `write` takes best at a time
+
+    def models(self) -> ModelPair | None:
+        """The models of the vectors that are in it; None while it is empty."""
+        ...
+
+    def stamp(self, models: ModelPair) -> None:
+        """Records the models of an empty index. Raises IndexContradiction on another stamp."""
+        ...
+
+    def info(self) -> IndexInfo: ...
+
+    def libraries(self) -> dict[str, LibrarySummary]: ...
+
+    def set_root_hint(self, library: str, root_hint: str | None) -> None: ...
+
+    def fingerprints(self) -> Iterator[Fingerprint]:
+        """Of every photo of every library, in no order, as one consistent view."""
+        ...
+
+    def records(self, ids: Sequence[str]) -> dict[str, Record]:
+        """Those that exist, by id."""
+        ...
+
+    def records_by_hash(self, hashes: Sequence[str]) -> dict[str, list[Record]]:
+        """All records of each content hash that is known."""
+        ...
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]: ...
+
+    def rows(self, where: Filter = ALL) -> Iterator[Row]:
+        """Every row with its vector, in the order of ids, with bounded memory."""
+        ...
+
+    def ids(self, where: Filter = ALL) -> Iterator[str]: ...
+
+    def count(self, where: Filter = ALL) -> int: ...
+
+    def write(self, rows: Sequence[Row], delete: Sequence[str] = ()) -> list[Failure]:
+        """Upserts and deletes together, once each, durable on return (locally: one transaction).
+        A moved photo is its new row and its old id. Returns what was refused item by item."""
+        ...
+
+    def search(
+        self, vector: Vector, k: int, where: Filter = ALL, exclude: Collection[str] = ()
+    ) -> list[Hit]:
+        """The k nearest by cosine, best first; ties in the order of ids."""
+        ...
+
+    def finish(self, progress: Progress = silent) -> None:
+        """Makes what is derived complete (merged, refreshed). Nothing is lost without it."""
+        ...
+
+    def record_ingest(self, report: dict[str, Any]) -> None:
+        """Keeps the last ingest's summary, for `status`."""
+        ...
+
+    def erase(self, ids: Iterable[str]) -> int:
+        """Deletes, so that neither vectors nor metadata stay in any file; returns how many."""
+        ...
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Held while ingesting. Raises IndexLocked, naming the holder, where only one may."""
+        ...
+
+    def successor(self, models: ModelPair) -> Index:
+        """An empty (or half-filled, by an interrupted call) index of other models beside this one,
+        for `ingest --re-embed`. This one serves until the successor's `promote`."""
+        ...
+
+    def promote(self) -> None:
+        """Puts a successor in its predecessor's place, which is then deleted."""
+        ...
+
+    def close(self) -> None: ...
