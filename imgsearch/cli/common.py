@@ -1,0 +1,164 @@
+"""What every command takes, before and after the command word, and how a command is declared."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import typer
+
+CLUSTER = "Cluster"
+SHARED = "Index and models"
+
+OPTIONS: dict[str, Any] = {
+    "index": Annotated[
+        str | None,
+        typer.Option(
+            "--index",
+            metavar="PATH|NAME|URL",
+            help="Where the index lies: a folder, a name, or https://host:9200/name.",
+            rich_help_panel=SHARED,
+        ),
+    ],
+    "model": Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="The model pair, or one model for text and images; 'demo' ships with imgsearch.",
+            rich_help_panel=SHARED,
+        ),
+    ],
+    "image_model": Annotated[
+        str | None,
+        typer.Option(
+            "--image-model",
+            metavar="NAME|DIR",
+            help="The image tower alone: a hub name or a sentence-transformers folder.",
+            rich_help_panel=SHARED,
+        ),
+    ],
+    "text_model": Annotated[
+        str | None,
+        typer.Option(
+            "--text-model",
+            metavar="NAME|DIR",
+            help="The text tower alone.",
+            rich_help_panel=SHARED,
+        ),
+    ],
+    "verbose": Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            help="Say more: skipped files, what was retried (-vv: everything).",
+            rich_help_panel=SHARED,
+        ),
+    ],
+    "ca_certs": Annotated[
+        str | None,
+        typer.Option(
+            "--ca-certs",
+            metavar="FILE",
+            help="CA certificates to trust, besides the system's.",
+            rich_help_panel=CLUSTER,
+        ),
+    ],
+    "verify_certs": Annotated[
+        bool | None,
+        typer.Option(
+            "--verify-certs/--no-verify-certs",
+            help="Check the cluster's certificate (default: yes).",
+            rich_help_panel=CLUSTER,
+            show_default=False,
+        ),
+    ],
+    "ssl_assert_fingerprint": Annotated[
+        str | None,
+        typer.Option(
+            "--ssl-assert-fingerprint",
+            metavar="SHA256",
+            help="Trust the certificate with this fingerprint.",
+            rich_help_panel=CLUSTER,
+        ),
+    ],
+}
+DEFAULTS: dict[str, Any] = dict.fromkeys(OPTIONS) | {"verbose": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What was given for OPTIONS, before or after the command word; after wins."""
+
+    verbose: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def merged(cls, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Common:
+        before = before or DEFAULTS
+        later = {name: value for name, value in after.items() if value is not None}
+        options = {**before, **later}
+        del options["verbose"]
+        return cls(before["verbose"] + after["verbose"], options)
+
+
+def _parameters() -> list[inspect.Parameter]:
+    return [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=annotation
+        )
+        for name, annotation in OPTIONS.items()
+    ]
+
+
+def _declare(function: Callable[..., None], parameters: list[inspect.Parameter]) -> None:
+    """Typer reads a command's options from its signature and annotations."""
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    ordered = [context, *(p.replace(kind=p.KEYWORD_ONLY) for p in parameters), *_parameters()]
+    function.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+    function.__annotations__ = {p.name: p.annotation for p in ordered}
+
+
+def command(
+    app: typer.Typer, name: str | None = None, **settings: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Declares a function as a command. Its first parameter is `Common`; the rest are its own
+    options, to which OPTIONS are added."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+
+        @functools.wraps(function)
+        def run(ctx: typer.Context, **given: Any) -> None:
+            after = {option: given.pop(option) for option in OPTIONS}
+            function(Common.merged(ctx.obj, after), **given)
+
+        del run.__wrapped__  # or its signature would win
+        _declare(run, own)
+        app.command(name, **settings)(run)
+        return function
+
+    return decorate
+
+
+def callback(app: typer.Typer, **settings: Any) -> Callable[[Callable[..., None]], None]:
+    """Declares what runs before every command: it keeps OPTIONS for it."""
+
+    def decorate(function: Callable[..., None]) -> None:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())
+
+        @functools.wraps(function)
+        def run(ctx: typer.Context, **given: Any) -> None:
+            ctx.obj = {option: given.pop(option) for option in OPTIONS}
+            function(**given)
+
+        del run.__wrapped__
+        _declare(run, own)
+        app.callback(**settings)(run)
+
+    return decorate

@@ -1,0 +1,62 @@
+"""`imgsearch copy`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgsearch.cli import parts
+from imgsearch.cli.common import Common, command
+from imgsearch.cli.door import say
+
+if TYPE_CHECKING:
+    from imgsearch.copying import Result
+
+Place = Annotated[str, typer.Argument(help="An index: a folder, a name or a URL, as for --index.")]
+
+
+def register(app: typer.Typer) -> None:
+    command(app)(copy)
+
+
+def copy(common: Common, source: Place, target: Place) -> None:
+    """Copy all photos of one index into another, without embedding anything again.
+
+    Interrupted, it goes on where it stopped.
+
+    Example: imgsearch copy default https://host:9200/my-photos
+    """
+    from imgsearch.cli.bars import photos_bar
+    from imgsearch.copying import copy as copy_rows
+    from imgsearch.errors import UsageError
+
+    common.options.pop("index", None)
+    from_settings = parts.load_settings(common, index=source)
+    to_settings = parts.load_settings(common, index=target)
+    if parts.index_place(from_settings) == parts.index_place(to_settings):
+        raise UsageError("Both names mean the same index.", "Name another one to copy to.")
+    with parts.opened(from_settings) as old, parts.opened_for_ingest(to_settings) as new:
+        with photos_bar() as progress:
+            result = copy_rows(old.index, new.index, progress)
+        for library, root in old.roots.items():
+            if library in new.index.libraries() and new.roots.get(library) is None:
+                new.roots.remember(library, root)
+    _show(result)
+
+
+def _show(result: Result) -> None:
+    from imgsearch import rendering
+
+    facts = {
+        "copied": f"{result.copied:,}",
+        "already there": f"{result.already_there:,}",
+        "photos": f"{result.in_source:,} in the source, {result.in_target:,} in the target",
+        "vectors compared": f"{result.compared:,}, {result.different:,} of them different",
+    }
+    rendering.console().print(rendering.facts_table("Copied", facts))
+    for id, reason in result.failures:
+        say(f"refused {id}: {reason}")
+    if not result.complete:
+        say("The copy is not complete. Give the same command again.")
+        raise typer.Exit(1)

@@ -1,0 +1,114 @@
+"""`imgsearch demo`: the whole job on what ships in the package, with no network and no set-up."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from imgsearch.cli import ingest, parts
+from imgsearch.cli.common import Common, command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from imgsearch.search import Result
+    from imgsearch.settings import Settings
+
+SHOWN = 5  # results of each query
+PICTURE_CELLS = 12  # the width of a picture, on terminals that show pictures
+
+_INTRODUCTION = """\
+[bold]{count} icons without a single tag[/bold], and a small model that ships with imgsearch.
+It knows icons, not photographs; for your own photos a large one is fetched, once.
+"""
+_NEXT = """\
+[bold]Now your own pictures:[/bold]
+  imgsearch ingest ~/Pictures
+  imgsearch query "endless route to the top"
+  imgsearch similar photo.jpg"""
+
+
+def register(app: typer.Typer) -> None:
+    command(app)(demo)
+
+
+def demo(common: Common) -> None:
+    """See it work: icons and a small model that ship with imgsearch, offline."""
+    from imgsearch import rendering, search
+    from imgsearch import settings as all_settings
+    from imgsearch.demo import PHOTOS, QUERIES
+
+    del common  # the user's settings are for the user's pictures
+    chosen = all_settings.defaults(index=str(_index_folder(PHOTOS)), model="demo", k=SHOWN)
+    console = rendering.console()
+    _ingest(chosen, PHOTOS, console)
+    wanted = search.Wanted(SHOWN)
+    with parts.opened(chosen) as open_parts:
+        index, roots = open_parts.index, open_parts.roots
+        encoder = open_parts.text_encoder()
+        for words in QUERIES:
+            results = search.by_text(index, roots, lambda: encoder, words, wanted)
+            _show(console, f'imgsearch query "{words}"', results)
+        [shown_icon] = search.by_text(index, roots, lambda: encoder, "European E", search.Wanted(1))
+        record = shown_icon.record
+        results = search.by_record(index, roots, record, wanted)
+        _show(console, f'imgsearch similar "{record.relative_path}"', results)
+    console.print(_NEXT)
+
+
+def _index_folder(photos: Path) -> Path:
+    """In the cache, one for each place that imgsearch is installed in."""
+    from imgsearch import places
+
+    installation = hashlib.blake2b(os.fsencode(photos), digest_size=6).hexdigest()
+    return places.cache_dir() / "demo" / installation
+
+
+def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
+    from imgsearch import rendering
+
+    with parts.opened_for_ingest(chosen) as open_parts:
+        result = ingest.ingest_folders(open_parts, ingest.options(chosen), [photos], None)
+        count = open_parts.index.count()
+    console.print(_INTRODUCTION.format(count=count))
+    embedded = rendering.count(result.embedded, "picture")
+    console.print(
+        f"[dim]$[/dim] imgsearch ingest photos  [dim]({embedded} embedded,"
+        f" {result.unchanged} unchanged)[/dim]\n"
+    )
+
+
+def _show(console: Console, typed: str, results: Sequence[Result]) -> None:
+    from rich.text import Text
+
+    from imgsearch import rendering
+
+    console.print(Text.assemble(("$ ", "dim"), (typed, "bold")))
+    console.print(rendering.results_table(results, None))
+    _show_pictures(console, results)
+
+
+def _show_pictures(console: Console, results: Sequence[Result]) -> None:
+    """Side by side, where the terminal says that it can show pictures; else nothing."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    from rich.columns import Columns
+    from textual_image.renderable import Image, SixelImage, TGPImage  # asks the terminal
+
+    if Image not in (SixelImage, TGPImage):
+        return
+    with contextlib.suppress(OSError):  # a picture that left in this second
+        pictures = [
+            Image(os.fsdecode(result.path), width=PICTURE_CELLS)
+            for result in results
+            if result.path
+        ]
+        console.print(Columns(pictures))

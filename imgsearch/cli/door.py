@@ -1,0 +1,95 @@
+"""The one door out: every exception becomes a sentence on stderr and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from typer.core import TyperGroup
+
+from imgsearch.errors import EXIT_BUG, EXIT_FAILURE, EXIT_INTERRUPTED, ImgsearchError
+
+_hidden: set[str] = set()
+_SECRET_VARIABLE = re.compile(r"PASSWORD|PWD$|KEY|TOKEN|SECRET", re.IGNORECASE)
+_USER_IN_URL = re.compile(r"(https?://)[^/\s@]+@")
+
+
+class Group(TyperGroup):
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        with reporting():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def reporting() -> Iterator[None]:
+    try:
+        yield
+    except ImgsearchError as error:
+        say(f"{error.message}\n{error.cure}")
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except BrokenPipeError:  # the reader of our output has gone: `imgsearch … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(EXIT_FAILURE) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if type(error).__module__.startswith(("typer.", "click.")):  # usage errors: theirs to show
+            raise
+        say(_bug(error))
+        raise typer.Exit(EXIT_BUG) from None
+
+
+def say(text: str) -> None:
+    """A line for the person, on stderr, whatever its characters are."""
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stderr.flush()
+
+
+def _bug(error: Exception) -> str:
+    first = f"This is a bug in imgsearch: {type(error).__name__}."
+    try:
+        path = _write_report(error)
+    except OSError as failed:
+        return f"{first}\nThe report could not be written: {failed}"
+    return f"{first}\nA report without passwords is in {path}; please send it with what you typed."
+
+
+def _write_report(error: Exception) -> Path:
+    from imgsearch import __version__, places
+
+    folder = places.private_folder(places.cache_dir() / "reports")
+    path = folder / time.strftime("%Y-%m-%d-%H%M%S.txt")
+    lines = [
+        f"imgsearch {__version__}, Python {sys.version}, {sys.platform}",
+        f"arguments: {sys.argv[1:]}",
+        "",
+        *traceback.format_exception(error),
+    ]
+    path.write_text(without_secrets("\n".join(lines)), "utf-8", "backslashreplace")
+    path.chmod(0o600)
+    return path
+
+
+def hide(secret: str) -> None:
+    """From now on this text is left out of reports."""
+    _hidden.add(secret)
+
+
+def without_secrets(text: str) -> str:
+    text = _USER_IN_URL.sub(r"\1…@", text)
+    of_environment = (value for name, value in os.environ.items() if _SECRET_VARIABLE.search(name))
+    for secret in (*_hidden, *of_environment):
+        if len(secret) > 3:
+            text = text.replace(secret, "…")
+    return text

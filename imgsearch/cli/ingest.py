@@ -1,0 +1,257 @@
+"""`imgsearch ingest`."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imgsearch.cli import parts
+from imgsearch.cli.common import Common, command
+from imgsearch.cli.door import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgsearch.cli.parts import Parts
+    from imgsearch.embedding import ImageEncoder
+    from imgsearch.ingest import Options, Result
+    from imgsearch.libraries import Job
+    from imgsearch.settings import Settings
+
+SKIPPED_KEPT = 1000  # skipped files that the index remembers of its last ingest
+
+
+def register(app: typer.Typer) -> None:
+    command(app)(ingest)
+
+
+def ingest(
+    common: Common,
+    directories: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR...", help="Folders of pictures.")
+    ] = None,
+    library: Annotated[
+        str | None,
+        typer.Option(
+            "--library", metavar="NAME", help="The library's name (default: the folder's)."
+        ),
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take photos that are gone from DIR out of the index.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", metavar="N", min=1, help="Only N new or changed photos: a first try."
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="GLOB", help="Leave out what matches; repeatable."),
+    ] = None,
+    follow_links: Annotated[
+        bool | None,
+        typer.Option("--follow-links", help="Follow symbolic links to files and folders."),
+    ] = None,
+    max_megapixels: Annotated[
+        float | None,
+        typer.Option("--max-megapixels", help="Skip larger pictures (default: 250)."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 when a file was skipped.")
+    ] = False,
+    re_embed: Annotated[
+        bool,
+        typer.Option("--re-embed", help="Embed everything anew, for another model."),
+    ] = False,
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", metavar="auto|f32|bf16|int8", help="Of the image model."),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=1, help="Photos embedded together.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Threads (default: one a core).")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The summary as one JSON object.")] = False,
+) -> None:
+    """Walk folders, embed every picture, and keep the index.
+
+    Unchanged files are not embedded again; renamed ones keep their vector.
+
+    Example: imgsearch ingest ./photos
+    """
+    chosen = parts.load_settings(
+        common,
+        exclude=exclude,
+        follow_links=follow_links,
+        max_megapixels=max_megapixels,
+        precision=precision,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    wanted = options(chosen, prune=prune, dry_run=dry_run, limit=limit)
+    run = _re_embed if re_embed else _ingest
+    result = run(chosen, wanted, directories or [], library)
+    _show(result, wanted, common.verbose, json)
+    if strict and result.skipped:
+        raise typer.Exit(1)
+
+
+def options(chosen: Settings, **given: Any) -> Options:
+    from imgsearch.ingest import Options
+
+    return Options(
+        batch_size=chosen.batch_size,
+        workers=chosen.workers or os.cpu_count() or 1,
+        max_megapixels=chosen.max_megapixels,
+        exclude=tuple(chosen.exclude),
+        follow_links=chosen.follow_links,
+        **given,
+    )
+
+
+def _ingest(
+    chosen: Settings, options: Options, directories: Sequence[Path], library: str | None
+) -> Result:
+    from imgsearch.errors import UsageError
+
+    if not directories:
+        raise UsageError("No folder is named.", "Name one: imgsearch ingest ./photos")
+    opened = parts.opened_for_dry_run if options.dry_run else parts.opened_for_ingest
+    with opened(chosen) as open_parts:
+        return ingest_folders(open_parts, options, directories, library)
+
+
+def ingest_folders(
+    open_parts: Parts, options: Options, directories: Sequence[Path], library: str | None
+) -> Result:
+    from imgsearch.libraries import distinct, job_for
+
+    open_parts.check_model_options()
+    jobs = distinct(
+        job_for(directory, library, open_parts.roots, open_parts.index, say)
+        for directory in directories
+    )
+    if not options.dry_run:
+        for job in jobs:
+            open_parts.roots.remember(job.library, job.root)
+    return _run(open_parts, jobs, options)
+
+
+def _run(open_parts: Parts, jobs: Sequence[Job], options: Options) -> Result:
+    from datetime import datetime
+
+    from imgsearch.cli.bars import photos_bar
+    from imgsearch.errors import Interrupted
+    from imgsearch.ingest import Ingest
+
+    def open_encoder() -> ImageEncoder:
+        return open_parts.ingest_encoder(options.workers)
+
+    index = open_parts.index
+    try:
+        with photos_bar() as progress:
+            run = Ingest(index, open_encoder, options, progress)
+            result = run.run(jobs, dict(open_parts.roots.items()))
+            if not options.dry_run:
+                index.finish(progress)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "Interrupted; what was embedded so far is in the index.",
+            "Give the same command again to go on from there.",
+        ) from None
+    if not options.dry_run:
+        report = _report(result)
+        report["finished"] = datetime.now().astimezone().isoformat(timespec="seconds")
+        report["skipped"] = report["skipped"][:SKIPPED_KEPT]
+        index.record_ingest(report)
+    return result
+
+
+def _re_embed(
+    chosen: Settings, options: Options, directories: Sequence[Path], library: str | None
+) -> Result:
+    """Into a second index beside the first, which serves until the second is complete."""
+    from dataclasses import replace
+
+    from imgsearch.errors import UsageError
+    from imgsearch.libraries import Job, check_all_reachable
+
+    if directories or library or options.limit or options.dry_run:
+        raise UsageError(
+            "--re-embed is for the whole index.", "Leave out folders, --limit and --dry-run."
+        )
+    with parts.opened_for_ingest(chosen) as open_parts:
+        check_all_reachable(open_parts.index, open_parts.roots, options.prune)
+        jobs = [Job(name, root) for name, root in open_parts.roots.items() if root.is_dir()]
+        with open_parts.successor() as next_parts:
+            result = _run(next_parts, jobs, replace(options, prune=False))
+            next_parts.index.promote()
+        return result
+
+
+def _report(result: Result) -> dict[str, Any]:
+    """The summary, for `--json` and for the index's memory of its last ingest."""
+    from imgsearch.photos import path_text
+
+    counts = {
+        name: getattr(result, name)
+        for name in ["added", "updated", "unchanged", "renamed", "removed", "missing", "embedded"]
+    }
+    skipped = [
+        {
+            "path": path_text(os.fsencode(skip.path))[0],
+            "reason": skip.reason.value,
+            "detail": skip.detail,
+        }
+        for skip in result.skipped
+    ]
+    seconds = {stage: round(spent, 3) for stage, spent in result.seconds.items()}
+    return {**counts, "skipped": skipped, "seconds": seconds}
+
+
+def _show(result: Result, options: Options, verbose: int, json: bool) -> None:
+    from imgsearch import places, rendering
+
+    if json:
+        rendering.print_json(_report(result))
+        return
+    if verbose:
+        for skip in result.skipped:
+            say(f"skipped {places.shown(skip.path)}: {skip.reason.value} ({skip.detail})")
+    console = rendering.console()
+    console.print(rendering.facts_table(_title(options), _facts(result)))
+    if result.skipped and not verbose:
+        say("-v names the skipped files.")
+    if result.missing:
+        say("Missing photos stay in the index, marked so, until --prune.")
+
+
+def _title(options: Options) -> str:
+    return "Dry run: nothing was changed" if options.dry_run else "Ingested"
+
+
+def _facts(result: Result) -> dict[str, str]:
+    facts = {
+        name: f"{getattr(result, name):,}"
+        for name in ("added", "updated", "unchanged", "renamed", "removed")
+    }
+    if result.missing:
+        facts["missing"] = f"{result.missing:,}"
+    reasons = Counter(skip.reason.value for skip in result.skipped)
+    facts["skipped"] = f"{len(result.skipped):,}" + (
+        f" ({', '.join(f'{reason}: {n:,}' for reason, n in reasons.most_common())})"
+        if reasons
+        else ""
+    )
+    facts["seconds"] = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.seconds.items())
+    return facts

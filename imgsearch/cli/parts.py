@@ -1,0 +1,240 @@
+"""Opens the parts that a command works with, by its settings: index, roots, models, encoders."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from imgsearch import places, settings
+from imgsearch.cli.common import Common
+from imgsearch.cli.door import hide, say
+from imgsearch.places import ClusterPlace, LocalPlace
+
+if TYPE_CHECKING:
+    from imgsearch.embedding import ImageEncoder, ModelPair, TextEncoder
+    from imgsearch.index.base import Index
+    from imgsearch.libraries import Roots
+    from imgsearch.models import ModelNames, ModelSet
+    from imgsearch.settings import Settings
+
+
+def load_settings(common: Common, **options: Any) -> Settings:
+    loaded = settings.load({**common.options, **options})
+    for name, known in settings.KNOWN.items():
+        value = loaded.setting(name).value
+        if known.secret and value:
+            hide(value)
+    return loaded
+
+
+def index_place(chosen: Settings) -> LocalPlace | ClusterPlace:
+    return places.index_place(chosen.index, chosen.es_url, chosen.es_cloud_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An open index, its libraries' roots on this machine, and the models that go with it."""
+
+    settings: Settings
+    index: Index
+    roots: Roots
+
+    def model_names(self) -> ModelNames:
+        """What the user chose, else what the index records, else the default pair."""
+        from imgsearch import models
+
+        recorded = self.index.models()
+        chosen = self.settings
+        if recorded is None or chosen.model:
+            return models.model_names(chosen.model, chosen.image_model, chosen.text_model)
+        return models.model_names(
+            None,
+            chosen.image_model or recorded.image_model.name,
+            chosen.text_model or recorded.text_model.name,
+        )
+
+    def model_set(self) -> ModelSet:
+        """The towers, fetched and exported if need be, and checked against the index."""
+        found = ready_models(self.model_names())
+        self._check(found.pair())
+        return found
+
+    def _check(self, pair: ModelPair) -> None:
+        from imgsearch.errors import IndexContradiction
+
+        recorded = self.index.models()
+        if recorded is None:
+            return
+        for kind in ("image_model", "text_model"):
+            ours, theirs = getattr(pair, kind), getattr(recorded, kind)
+            if not ours.same_as(theirs):
+                same_name = " (other weights of the same name)" if ours.name == theirs.name else ""
+                raise IndexContradiction(
+                    f"{self.index.place} was made with the {kind.replace('_', ' ')} {theirs.name};"
+                    f" this command would use {ours.name}{same_name}.",
+                    _CONTRADICTION_CURE,
+                )
+
+    def check_model_options(self) -> None:
+        """An option that contradicts the index is an error even when nothing will be embedded;
+        but nothing is downloaded only to say so."""
+        from imgsearch import models
+        from imgsearch.errors import IndexContradiction
+
+        recorded = self.index.models()
+        if recorded is None:
+            return
+        self.precision()
+        names = self.model_names()
+        if (names.image, names.text) == (recorded.image_model.name, recorded.text_model.name):
+            return
+        found = models.cached(names, places.cache_dir())
+        if found is not None:
+            self._check(found.pair())
+        elif not (os.path.isdir(names.image) or os.path.isdir(names.text)):
+            raise IndexContradiction(
+                f"{self.index.place} was made with {recorded.image_model.name} and"
+                f" {recorded.text_model.name}; the options say {names.image} and {names.text}.",
+                _CONTRADICTION_CURE,
+            )
+        else:
+            self.model_set()
+
+    def precision(self) -> Literal["auto", "f32", "bf16", "int8"]:
+        """The one asked for; `auto` is what the index was made with."""
+        from imgsearch.errors import IndexContradiction
+
+        asked: Literal["auto", "f32", "bf16", "int8"] = self.settings.precision
+        recorded = self.index.models()
+        if recorded is None or asked == "auto":
+            return "int8" if recorded is not None and recorded.quantized else asked
+        if recorded.quantized != (asked == "int8"):
+            made = "int8" if recorded.quantized else "f32 or bf16"
+            raise IndexContradiction(
+                f"{self.index.place} was made with precision {made}; the option says {asked}.",
+                _CONTRADICTION_CURE,
+            )
+        return asked
+
+    def text_encoder(self) -> TextEncoder:
+        from imgsearch import encoders
+
+        return encoders.text_encoder(self.model_set().text)
+
+    def image_encoder(self) -> ImageEncoder:
+        """For one picture."""
+        from imgsearch import encoders
+
+        return encoders.image_encoder(self.model_set().image)
+
+    def ingest_encoder(self, workers: int) -> ImageEncoder:
+        """For many; stamps an index that is empty with its models."""
+        from imgsearch import encoders
+
+        found = self.model_set()
+        encoder = encoders.image_encoder(
+            found.image, precision=self.precision(), streams=workers, many=True
+        )
+        self.index.stamp(found.pair(quantized=encoder.precision == "int8"))
+        return encoder
+
+    @contextlib.contextmanager
+    def successor(self) -> Iterator[Parts]:
+        """An index beside this one, of the models that the options name."""
+        from imgsearch import models
+
+        chosen = self.settings
+        recorded = self.index.models()
+        if chosen.model or recorded is None:
+            names = models.model_names(chosen.model, chosen.image_model, chosen.text_model)
+        else:
+            names = self.model_names()
+        pair = ready_models(names).pair(quantized=chosen.precision == "int8")
+        index = self.index.successor(pair)
+        try:
+            yield Parts(chosen, index, self.roots)
+        finally:
+            self.index.notes.extend(index.notes)
+            index.close()
+
+
+_CONTRADICTION_CURE = (
+    "Leave the option out, use another --index, or embed everything anew:"
+    " imgsearch ingest --re-embed"
+)
+
+
+def ready_models(names: ModelNames) -> ModelSet:
+    """The exported towers: from the cache, else set up now, with a bar."""
+    from imgsearch import models
+    from imgsearch.cli.bars import bytes_bar
+
+    cache = places.cache_dir()
+    found = models.cached(names, cache)
+    if found is None:
+        with bytes_bar() as progress:
+            found = models.set_up(names, cache, progress)
+    for tower in (found.image, found.text):
+        if tower.warning:
+            say(tower.warning)
+    return found
+
+
+@contextlib.contextmanager
+def opened(chosen: Settings, *, create: bool = False) -> Iterator[Parts]:
+    from imgsearch.index import open_index
+    from imgsearch.libraries import Roots
+
+    place = index_place(chosen)
+    if create and isinstance(place, LocalPlace):
+        _check_free(place)
+    index = open_index(place, chosen, create=create)
+    try:
+        folder = place.folder if isinstance(place, LocalPlace) else None
+        yield Parts(chosen, index, Roots(index, places.data_dir() / "libraries.json", folder))
+    finally:
+        for note in index.notes:
+            say(note)
+        index.close()
+
+
+@contextlib.contextmanager
+def opened_for_ingest(chosen: Settings) -> Iterator[Parts]:
+    with opened(chosen, create=True) as open_parts, open_parts.index.lock():
+        yield open_parts
+
+
+@contextlib.contextmanager
+def opened_for_dry_run(chosen: Settings) -> Iterator[Parts]:
+    """Where there is no index yet, an empty one elsewhere stands in: nothing may be made."""
+    import tempfile
+
+    from imgsearch.errors import IndexNotFound
+
+    try:
+        with opened(chosen) as open_parts:
+            yield open_parts
+    except IndexNotFound:
+        with tempfile.TemporaryDirectory(prefix="imgsearch-") as folder:
+            scratch = settings.defaults(index=folder, model=chosen.model)
+            with opened(scratch, create=True) as open_parts:
+                yield open_parts
+
+
+def _check_free(place: LocalPlace) -> None:
+    """An index makes a folder of its own; it does not move in with somebody's files."""
+    from imgsearch.errors import UsageError
+
+    folder = place.folder
+    if folder.is_dir() and os.listdir(folder) and not (folder / "CURRENT").exists():
+        raise UsageError(
+            f"{places.shown(folder)} holds other files, and no index.",
+            f"Name a folder for the index alone, such as --index {folder}/.imgsearch",
+        )
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(
+            f"{places.shown(folder)} is a file.", "Name a folder for the index: --index PATH"
+        )

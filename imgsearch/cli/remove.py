@@ -1,0 +1,80 @@
+"""`imgsearch remove`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgsearch.cli import parts
+from imgsearch.cli.common import Common, command
+from imgsearch.cli.door import say
+
+if TYPE_CHECKING:
+    from imgsearch.cli.parts import Parts
+
+
+def register(app: typer.Typer) -> None:
+    command(app)(remove)
+
+
+def remove(
+    common: Common,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="LIBRARY|ID...", help="Libraries, or ids of photos."),
+    ] = None,
+    under: Annotated[
+        str | None, typer.Option("--under", metavar="FOLDER", help="All photos in this folder.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Take photos out of the index for good. The files themselves are not touched."""
+    from imgsearch import rendering
+    from imgsearch.errors import UsageError
+    from imgsearch.search import check_not_empty
+
+    if bool(what) == bool(under):
+        raise UsageError(
+            "Say what to remove: libraries or ids, or --under FOLDER.",
+            "imgsearch status lists the libraries; --json results hold ids.",
+        )
+    chosen = parts.load_settings(common)
+    with parts.opened(chosen) as open_parts:
+        check_not_empty(open_parts.index)
+        ids, libraries = _chosen(open_parts, what or [], under)
+        photos = rendering.count(len(ids), "photo")
+        if not yes and not typer.confirm(
+            f"Remove {photos} from {open_parts.index.place}?", err=True
+        ):
+            say("Nothing was removed.")
+            return
+        with open_parts.index.lock():
+            removed = open_parts.index.erase(ids)
+            for library in libraries:
+                open_parts.roots.forget(library)
+    rendering.console().print(f"Removed {rendering.count(removed, 'photo')} from the index.")
+
+
+def _chosen(open_parts: Parts, what: list[str], under: str | None) -> tuple[list[str], list[str]]:
+    """The ids, and the libraries that go as a whole."""
+    from imgsearch.errors import UsageError
+    from imgsearch.index.base import Filter
+    from imgsearch.search import folder_filter
+
+    index = open_parts.index
+    if under is not None:
+        where = folder_filter(index, open_parts.roots, under)
+        whole = [where.library] if where.library and where.folder is None else []
+        return list(index.ids(where)), whole
+    libraries = [name for name in what if name in index.libraries()]
+    ids = [name for name in what if name not in libraries]
+    known = index.records(ids)
+    unknown = [id for id in ids if id not in known]
+    if unknown:
+        raise UsageError(
+            f"Neither a library nor the id of a photo in the index: {', '.join(unknown)}.",
+            "imgsearch status lists the libraries; --json results hold ids.",
+        )
+    found = [id for library in libraries for id in index.ids(Filter(library))]
+    return [*known, *found], libraries

@@ -1,0 +1,52 @@
+"""Fixtures that most tests share."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from imgsearch import demo
+from tests.command import Command
+
+SKIMAGE = Path(str(files("skimage"))) / "data"  # real photos, inside the wheel
+
+
+@pytest.fixture(scope="session")
+def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Exported models: made once, by the first command that needs them."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def command(tmp_path: Path, model_cache: Path) -> Command:
+    home = tmp_path / "home"
+    home.mkdir()
+    return Command(home, model_cache, {"IMGSEARCH_MODEL": "demo"})
+
+
+@pytest.fixture(scope="session")
+def demo_photos() -> Path:
+    return demo.PHOTOS
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """A folder of a few real photos, in subfolders, for a test to change as it likes."""
+    folder = tmp_path / "album"
+    for photo, place in (
+        ("astronaut.png", "people/IMG_0001.png"),
+        ("chelsea.png", "pets/DSC 0042.png"),
+        ("coffee.png", "kitchen/scan.png"),
+        ("rocket.jpg", "launch/07.jpg"),
+        ("retina.jpg", "launch/08.jpg"),
+        ("moon.png", "moon.png"),
+        ("grass.png", "grass.png"),
+        ("page.png", "papers/page.png"),
+    ):
+        target = folder / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SKIMAGE / photo, target)
+    return folder

@@ -1,0 +1,180 @@
+"""The one check besides behaviour: formatter, linter, strict types, the direction of imports, and
+documentation that says what the program says."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import readme
+from tests.command import Command
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "imgsearch"
+
+# A module may import what stands in its own line or above; nothing below.
+LAYERS = [
+    {"errors"},
+    {"progress", "stopwatch", "lookahead", "places"},
+    {"settings", "photos", "metadata", "embedding"},
+    {"images", "hub", "model_files"},
+    {"index.base", "known"},
+    {"models", "tokenization", "preprocessing", "runtimes", "verification", "encoders", "export"},
+    {"libraries"},
+    {"elastic"},
+    {"index"},
+    {"batches", "ingest", "search"},
+    {"rendering", "demo", "doctor"},
+    {"cli", "__main__"},
+]
+CORE = {"batches", "ingest", "search", "libraries", "known"}  # they know the protocol alone
+OUTER_ONLY = {"typer": "cli", "tqdm": "cli", "rich": "rendering"}  # and what may import that
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts) or "__init__"
+
+
+MODULES = {
+    _module(path): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if "training" not in path.parts and path != PACKAGE / "__init__.py"
+}
+
+
+def _imports(path: Path) -> set[str]:
+    """Dotted names that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def _ours(path: Path) -> set[str]:
+    found = set()
+    for name in _imports(path):
+        parts = name.split(".")
+        if parts[0] == "imgsearch":
+            rest = parts[1:]
+            while rest and ".".join(rest) not in MODULES:
+                rest = rest[:-1]
+            if rest:
+                found.add(".".join(rest))
+    return found
+
+
+def _layer(module: str) -> int:
+    for name in (module, module.split(".")[0]):
+        for number, layer in enumerate(LAYERS):
+            if name in layer:
+                return number
+    raise AssertionError(f"{module} has no layer in this test: say where it stands")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_inwards(module: str) -> None:
+    outward = {name for name in _ours(MODULES[module]) if _layer(name) > _layer(module)}
+    assert not outward
+
+
+@pytest.mark.parametrize("module", sorted(CORE & set(MODULES)))
+def test_the_core_knows_neither_backends_nor_settings(module: str) -> None:
+    known = _ours(MODULES[module])
+    assert not {name for name in known if name.startswith("index") and name != "index.base"}
+    assert "settings" not in known
+
+
+@pytest.mark.parametrize("library", OUTER_ONLY)
+def test_terminal_libraries_stay_in_the_outer_ring(library: str) -> None:
+    users = {
+        module
+        for module, path in MODULES.items()
+        if any(name.split(".")[0] == library for name in _imports(path))
+    }
+    assert {_layer(user) for user in users} <= {
+        number for number in range(_layer(OUTER_ONLY[library]), len(LAYERS))
+    }
+
+
+def _check(*arguments: str) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=540
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_the_formatter_has_nothing_to_change() -> None:
+    _check("ruff", "format", "--check", ".")
+
+
+def test_the_linter_finds_nothing() -> None:
+    _check("ruff", "check", ".")
+
+
+def test_types_hold() -> None:
+    _check("mypy")
+
+
+HEAVY = ("torch", "transformers", "sentence_transformers", "openvino", "elasticsearch", "eland")
+
+
+def test_help_and_version_import_nothing_heavy(command: Command) -> None:
+    for arguments in (["--help"], ["--version"], ["ingest", "--help"], ["query", "--help"]):
+        imported = _imported_by(command, *arguments)
+        assert not imported & {*HEAVY, "numpy", "PIL", "onnxruntime"}, arguments
+
+
+def _imported_by(command: Command, *arguments: str) -> set[str]:
+    """Top-level modules that a run of the program has imported when it ends."""
+    program = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(*{n.split('.')[0] for n in sys.modules}, file=sys.stderr))\n"
+        "from imgsearch.__main__ import main\n"
+        f"sys.argv = ['imgsearch', *{list(arguments)!r}]\n"
+        "main()\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        env=command.env(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return set(finished.stderr.splitlines()[-1].split())
+
+
+def test_a_warm_query_imports_nothing_heavy(command: Command, demo_photos: Path) -> None:
+    command.run("ingest", demo_photos)
+    assert not _imported_by(command, "query", "red heart") & set(HEAVY)
+
+
+def test_the_readme_shows_the_help_of_every_command(command: Command) -> None:
+    written = (ROOT / "README.md").read_text("utf-8")
+    assert readme.with_help(written) == written, "run: python -m tests.readme"
+
+
+def test_the_readme_names_every_file_from_photo_to_screen() -> None:
+    contributing = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8")
+    named = set(re.findall(r"`(?:imgsearch/)?([\w/]+\.py)`", contributing))
+    files = {str(path.relative_to(PACKAGE)) for path in MODULES.values()}
+    missing = {name for name in files if not name.endswith("__init__.py")} - named - {"__main__.py"}
+    assert not missing
+
+
+def test_nothing_else_lies_at_the_top_level() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    top = {line.split("/")[0] for line in listed.splitlines()}
+    allowed = {"imgsearch", "tests", "pyproject.toml", "es-docker", "README.md", "LICENSE"}
+    assert {name for name in top if not name.startswith(".")} <= allowed
