@@ -1,0 +1,342 @@
+"""From a sentence-transformers directory to an ONNX file that both runtimes map into memory.
+
+    load -> what it answers (references) -> trace -> optimise -> hold against the references
+
+Imports torch and transformers, and runs once for each tower. Whatever the modules of the model
+are, they are traced as sentence-transformers has put them together; what cannot be traced, or
+answers differently afterwards, is served by sentence-transformers itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imgsearch import preprocessing, tokenization, verification
+from imgsearch.embedding import Vectors
+from imgsearch.errors import ModelError
+from imgsearch.hub import quiet_environment
+from imgsearch.models import (
+    MODEL_FILE,
+    REFERENCES_FILE,
+    WEIGHTS_FILE,
+    Kind,
+)
+from imgsearch.progress import Progress
+from imgsearch.runtimes import OnnxRuntime, RuntimeFailure, onnx_door
+from imgsearch.tokenization import Tokens
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+_OPSET = 17
+_MAX_LENGTH = 512  # tokens, for a model that says nothing
+# Trained on texts padded to the full length, without a mask: padded to the longest of a batch, a
+# text's vector would depend on its batch mates
+_FIXED_LENGTH = {"siglip", "siglip2"}
+_UNMAPPED = 1024  # weights smaller than this (bytes) stay in the graph
+# What torch and transformers raise for a model that is damaged, foreign or of another kind; they
+# have no classes of their own for it
+_REFUSALS = (ValueError, RuntimeError, KeyError, TypeError, AttributeError, IndexError)
+
+
+class NotExportable(Exception):
+    """Why a model is served by sentence-transformers instead."""
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What sentence-transformers says to the samples, and the inputs of its model."""
+
+    vectors: Vectors  # not of unit length
+    inputs: tuple[str, ...]
+
+
+def export(kind: Kind, source: Path, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Write the tower's files into `folder`; gives what the manifest says about them.
+
+    Raises ModelError when sentence-transformers cannot load the model, or it has no such tower.
+    """
+    progress(f"loading the {kind} model", 0, 0)
+    model = load(source)
+    answers = _ask(model, kind, source)
+    parameters: dict[str, Any] = {}
+    try:
+        parameters = _write_front(model, kind, folder)
+        progress(f"exporting the {kind} model", 0, 0)
+        graph = _write_graph(model, kind, answers.inputs, folder)
+        del model
+        gc.collect()  # the weights leave memory before onnxruntime reads them
+        _optimise(graph, folder)
+        progress(f"verifying the {kind} model", 0, 0)
+        runtime, cosine = _verify(kind, answers, parameters, folder)
+    except (NotExportable, RuntimeFailure) as problem:  # the second: a graph of fixed shapes, say
+        return _thrown_away(kind, answers, folder, str(problem))
+    verification.save_references(folder / REFERENCES_FILE, answers.vectors)
+    return _described(answers) | {
+        "preprocessing": parameters,
+        "served_by": "onnx",
+        "verified": cosine,
+        "checked": {runtime: cosine},
+        "warning": "",
+    }
+
+
+def _thrown_away(kind: Kind, answers: _Answers, folder: Path, why: str) -> dict[str, Any]:
+    if kind == "image" and len(answers.inputs) != 1:  # images of many shapes (NaFlex)
+        raise ModelError(
+            f"This image model wants {', '.join(answers.inputs)}, which imgsearch does not make.",
+            "Choose its variant of fixed size, such as google/siglip2-base-patch16-224.",
+        )
+    for path in folder.iterdir():
+        path.unlink()
+    return _described(answers) | {
+        "preprocessing": {},
+        "served_by": "sentence-transformers",
+        "verified": 1.0,
+        "checked": {},
+        "warning": f"The export of the {kind} model was thrown away ({why}). sentence-transformers "
+        "itself serves it: right, but slow to start.",
+    }
+
+
+def _described(answers: _Answers) -> dict[str, Any]:
+    return {"dims": int(answers.vectors.shape[1]), "inputs": list(answers.inputs)}
+
+
+def load(source: Path) -> SentenceTransformer:
+    """A directory in f32 on the CPU, for inference. Raises ModelError."""
+    quiet_environment()
+    import torch
+    from safetensors import SafetensorError
+
+    with _muted():
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            # eager attention traces into a plain graph; where the model allows no choice, its own
+            model = SentenceTransformer(
+                str(source),
+                device="cpu",
+                local_files_only=True,
+                model_kwargs={"attn_implementation": "eager"},
+            )
+        # What a damaged or foreign directory raises, in transformers, torch and safetensors
+        except (OSError, ImportError, SafetensorError, *_REFUSALS) as problem:
+            raise ModelError(
+                f"sentence-transformers cannot load the model in {source}: "
+                f"{type(problem).__name__}: {_first_line(problem)}",
+                "Give a directory that SentenceTransformer(…) loads, or another model.",
+            ) from problem
+    if _model_type(model) in _FIXED_LENGTH:
+        model[0].processing_kwargs = {
+            "text": {"padding": "max_length", "max_length": _max_length(model)}
+        }
+    with torch.no_grad():
+        return model.float().eval()
+
+
+# --- what sentence-transformers answers
+
+
+def _ask(model: SentenceTransformer, kind: Kind, source: Path) -> _Answers:
+    samples: Sequence[Any] = verification.TEXTS if kind == "text" else verification.pictures()
+    with _muted():
+        try:
+            vectors = np.asarray(model.encode(list(samples), batch_size=4), np.float32)
+            features = model.preprocess(list(samples[:2]))
+        except _REFUSALS as problem:
+            raise ModelError(
+                f"The model in {source} takes no {kind}s: {_first_line(problem)}",
+                f"Name another one with --{kind}-model.",
+            ) from problem
+    if vectors.ndim != 2 or not np.isfinite(vectors).all():
+        raise ModelError(
+            f"The model in {source} gives no usable vectors for {kind}s.",
+            "Its weights are damaged or of another model: fetch or save it again.",
+        )
+    return _Answers(vectors, tuple(name for name in features if hasattr(features[name], "shape")))
+
+
+def _max_length(model: SentenceTransformer) -> int:
+    """Tokens; transformers writes 10^30 for a tokenizer that knows no limit."""
+    length = model.max_seq_length
+    return int(length) if length and length < 1_000_000 else _MAX_LENGTH
+
+
+def _model_type(model: SentenceTransformer) -> str:
+    return str(getattr(getattr(model[0], "config", None), "model_type", ""))
+
+
+# --- the graph
+
+
+def _write_front(model: SentenceTransformer, kind: Kind, folder: Path) -> dict[str, Any]:
+    """What comes before the graph: the tokenizer's file, or the parameters for images."""
+    try:
+        if kind == "text":
+            fixed = _model_type(model) in _FIXED_LENGTH
+            tokenization.write(model.tokenizer, folder, _max_length(model), fixed)
+            return {}
+        processor = model[0].processor
+        return preprocessing.from_processor(
+            getattr(processor, "image_processor", processor).to_dict()
+        )
+    except (ValueError, KeyError, AttributeError) as problem:  # of another kind than we know
+        raise NotExportable(_first_line(problem)) from problem
+
+
+def _write_graph(
+    model: SentenceTransformer, kind: Kind, inputs: tuple[str, ...], folder: Path
+) -> Path:
+    """The plain graph by tracing, its weights in a file beside it.
+
+    The weights are written here and not by the exporter, which would hold them three times.
+    """
+    import torch
+
+    supported = tokenization.supports(inputs) if kind == "text" else len(inputs) == 1
+    if not supported:
+        raise NotExportable(f"its inputs are {', '.join(inputs)}")
+    samples: Sequence[Any] = verification.TEXTS[:2] if kind == "text" else verification.pictures()
+    features = model.preprocess(list(samples[:2]))
+    tower = _tower_module(model, kind, inputs)
+    graph = folder / "traced.onnx"
+    axes = {name: {0: "n", 1: "length"} if kind == "text" else {0: "n"} for name in inputs}
+    try:
+        with _muted(), torch.no_grad():
+            torch.onnx.export(
+                tower,
+                tuple(features[name] for name in inputs),
+                str(graph),
+                input_names=list(inputs),
+                output_names=["vectors"],
+                dynamic_axes={**axes, "vectors": {0: "n"}},
+                opset_version=_OPSET,
+                dynamo=False,  # its graph runs slower
+                export_params=False,
+                do_constant_folding=False,  # onnxruntime folds, without a copy of the weights
+            )
+    # OnnxExporterError is a RuntimeError; the others come out of models that cannot be traced
+    except _REFUSALS as problem:
+        raise NotExportable(_first_line(problem)) from problem
+    _attach_weights(graph, tower, inputs)
+    return graph
+
+
+def _tower_module(
+    model: SentenceTransformer, modality: str, inputs: tuple[str, ...]
+) -> torch.nn.Module:
+    """The whole of a SentenceTransformer as one module from tensors to vectors."""
+    import torch
+
+    class Tower(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+            features: dict[str, Any] = dict(zip(inputs, tensors, strict=True))
+            vectors: torch.Tensor = self.model({**features, "modality": modality})[
+                "sentence_embedding"
+            ]
+            return vectors
+
+    return Tower()
+
+
+def _attach_weights(graph: Path, tower: torch.nn.Module, inputs: tuple[str, ...]) -> None:
+    """Turn the inputs that are weights into initializers that lie in a file of their own."""
+    import onnx
+
+    weights = {**dict(tower.named_parameters()), **dict(tower.named_buffers())}
+    described = onnx.load(str(graph))
+    with graph.with_suffix(".data").open("wb") as file:
+        for entry in [entry for entry in described.graph.input if entry.name not in inputs]:
+            array = np.ascontiguousarray(weights[entry.name].detach().numpy())
+            file.seek(-file.tell() % 4096, 1)  # pages, so that they can be mapped
+            tensor = described.graph.initializer.add()
+            tensor.name = entry.name
+            tensor.dims.extend(array.shape)
+            tensor.data_type = entry.type.tensor_type.elem_type
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            place = {"location": file.name, "offset": file.tell(), "length": array.nbytes}
+            place["location"] = Path(file.name).name
+            for key, value in place.items():
+                tensor.external_data.add(key=key, value=str(value))
+            file.write(array.data)
+            described.graph.input.remove(entry)
+    onnx.save(described, str(graph))
+
+
+def _optimise(graph: Path, folder: Path) -> None:
+    """Constants folded and the graph tidied, once and for all; both runtimes map the result."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # EXTENDED would add onnxruntime's own operators: no faster here, and OpenVINO reads some of
+    # them wrongly (FusedMatMul in SigLIP's head)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(folder / MODEL_FILE)
+    options.log_severity_level = 3
+    for key, value in {
+        "session.optimized_model_external_initializers_file_name": WEIGHTS_FILE,
+        "session.optimized_model_external_initializers_min_size_in_bytes": str(_UNMAPPED),
+        "session.disable_prepacking": "1",
+    }.items():
+        options.add_session_config_entry(key, value)
+    with onnx_door():
+        onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    for path in (graph, graph.with_suffix(".data")):
+        path.unlink(missing_ok=True)
+
+
+def _verify(
+    kind: Kind, answers: _Answers, parameters: dict[str, Any], folder: Path
+) -> tuple[str, float]:
+    """The runtime's name and its lowest cosine, through our own tokens and pixels, as in use."""
+    runtime = OnnxRuntime(folder / MODEL_FILE)
+    inputs: list[dict[str, Any]]
+    if kind == "text":
+        tokens = Tokens(folder, answers.inputs)
+        inputs = [dict(tokens([text])) for text in verification.TEXTS]
+    else:
+        prepared = preprocessing.from_manifest(parameters)
+        inputs = [{answers.inputs[0]: prepared.pixels(image)} for image in verification.pictures()]
+    found = np.concatenate([runtime.run(one) for one in inputs])
+    cosine = verification.lowest_cosine(found, answers.vectors)
+    if cosine < verification.EXACT:
+        raise NotExportable(f"lowest cosine {cosine:.4f}, wanted {verification.EXACT}")
+    return runtime.name, cosine
+
+
+# --- quiet
+
+
+@contextlib.contextmanager
+def _muted() -> Iterator[None]:
+    """The libraries' warnings are about their own future, and not for the user."""
+    loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]

@@ -1,0 +1,127 @@
+"""The door to the Hugging Face hub: the only network traffic besides the user's own cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from imgsearch import model_files
+from imgsearch.errors import ModelError, ModelUnavailable
+from imgsearch.progress import Progress
+
+_ASK_SECONDS = 5  # for the first answer: offline is noticed in about this time
+_POLL_SECONDS = 0.25
+
+
+def quiet_environment() -> None:
+    """No telemetry, short timeouts, no bars of their own: before any of the heavy imports.
+
+    Timeouts that the user has set stay; the switches against telemetry are not up for choice.
+    """
+    for name in ("HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+        os.environ[name] = "1"
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # the outer ring draws the only one
+    os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
+    os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
+    os.environ.setdefault("HF_HUB_DISABLE_SYMLINKS_WARNING", "1")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else it warns after every fork
+
+
+def fetch(name: str, progress: Progress) -> Path:
+    """The folder of a hub model, from the hub's own cache when it is complete there.
+
+    Raises ModelUnavailable when it is neither there nor to be had, ModelError when there is no
+    model of that name.
+    """
+    quiet_environment()
+    return _in_cache(name) or _download(name, progress)
+
+
+def _in_cache(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(name, local_files_only=True))
+        missing = model_files.missing_weights(folder)
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged: ask the hub
+        return None
+    return folder if missing == [] else None
+
+
+def _download(name: str, progress: Progress) -> Path:
+    from huggingface_hub import HfApi, constants, snapshot_download
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    try:
+        info = HfApi().model_info(name, files_metadata=True, timeout=_ASK_SECONDS)
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+        chosen = model_files.choose(list(sizes))
+        blobs = _blobs(Path(constants.HF_HUB_CACHE), name)
+        with _watched(blobs, sum(sizes[path] for path in chosen), name, progress):
+            # no revision: only a named branch is noted down, and found again without network
+            return Path(snapshot_download(name, allow_patterns=chosen, max_workers=4))
+    except GatedRepoError as problem:
+        raise ModelError(
+            f"The hub gives out {name} only to those who have accepted its terms.",
+            "Accept them on the model's page and set HF_TOKEN.",
+        ) from problem
+    except RepositoryNotFoundError as problem:
+        raise ModelError(
+            f"The hub knows no model {name!r}.", "Check the spelling, or give a local directory."
+        ) from problem
+    # OSError: requests' exceptions, the hub's own (offline mode, interrupted), a full disk;
+    # ValueError: an answer that is no JSON, as a captive portal gives
+    except (OSError, ValueError) as problem:
+        raise _unavailable(name, problem) from problem
+
+
+def _unavailable(name: str, problem: Exception) -> ModelUnavailable:
+    from huggingface_hub import constants
+
+    reason = str(problem).strip().splitlines()[0][:160] if str(problem).strip() else ""
+    reason = f"{type(problem).__name__}: {reason}" if reason else type(problem).__name__
+    return ModelUnavailable(
+        f"The model {name} is not in {constants.HF_HUB_CACHE}, and {constants.ENDPOINT} "
+        f"cannot be reached ({reason}).",
+        "Point HF_HOME at a cache that has it (copied from another machine), or name local "
+        "directories: --image-model DIR --text-model DIR.\n"
+        "To see imgsearch at work without any download: imgsearch demo",
+    )
+
+
+def _blobs(hub_cache: Path, name: str) -> Path:
+    return hub_cache / f"models--{name.replace('/', '--')}" / "blobs"
+
+
+@contextlib.contextmanager
+def _watched(blobs: Path, total: int, name: str, progress: Progress) -> Iterator[None]:
+    """Report the bytes that have arrived. Their number is read from the folder: the hub's own
+    bars count files, and differ from version to version."""
+    done = threading.Event()
+
+    def report() -> None:
+        what = f"fetching {name}"
+        while not done.wait(_POLL_SECONDS):
+            progress(what, min(_bytes_in(blobs), total), total)
+        progress(what, min(_bytes_in(blobs), total), total)
+
+    watcher = threading.Thread(target=report, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _bytes_in(folder: Path) -> int:
+    size = 0
+    with contextlib.suppress(OSError):  # not there yet, or a part renamed while we look
+        for path in folder.iterdir():
+            size += path.stat().st_size
+    return size
