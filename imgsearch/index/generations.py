@@ -1,0 +1,169 @@
+"""The folder of a local index. `CURRENT` names the generation that serves, a folder of its own; the
+next one is filled beside it while it serves (another model), and takes over by one rename.
+
+    CURRENT  ingest.lock  ingest.holder  generation-1/index.sqlite  generation-1/*.codes …
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexUnavailable
+from imgsearch.index.codes import private_file
+from imgsearch.index.database import door
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+DATABASE = "index.sqlite"
+_NAME = re.compile(r"generation-([1-9][0-9]*)")
+_OURS = re.compile(r"CURRENT(\..*)?|ingest\.(lock|holder)|" + _NAME.pattern)
+
+
+class IndexFolder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @functools.cached_property
+    def _lock(self) -> BaseFileLock:
+        """Reentrant: who ingests may also mend files and fill a successor."""
+        from filelock import FileLock  # 20 ms, which a query does not need
+
+        return FileLock(self.path / "ingest.lock", mode=0o600, thread_local=False)
+
+    def current(self, *, create: bool) -> Path:
+        """The folder of the generation that serves; its database may have to be made.
+        Raises IndexNotFound, IndexDamaged."""
+        with door(self.path):
+            try:
+                name = (self.path / "CURRENT").read_text("ascii", "replace").strip()
+            except (FileNotFoundError, NotADirectoryError):
+                return self._first(create)
+        if not _NAME.fullmatch(name):
+            raise self._damaged("its file CURRENT names no generation")
+        return self.path / name
+
+    def _first(self, create: bool) -> Path:
+        """Nothing says which generation serves: there is none yet, or making it was interrupted."""
+        if self.path.exists() and not self.path.is_dir():
+            raise IndexUnavailable(f"{self.path} is a file.", "Name a folder with --index.")
+        generations = [entry for entry in self._entries() if (entry / DATABASE).exists()]
+        if len(generations) > 1:
+            raise self._damaged("its file CURRENT is missing")
+        if generations:
+            return generations[0]
+        if not create:
+            raise IndexNotFound(
+                f"There is no index at {self.path} yet.",
+                "Make one: imgsearch ingest FOLDER; or name another one with --index.",
+            )
+        if any(not _OURS.fullmatch(entry.name) for entry in self._entries()):
+            raise IndexUnavailable(
+                f"{self.path} holds other files, and no index.",
+                f"Name a new folder, for instance --index {self.path / 'imgsearch-index'}",
+            )
+        return self.path / "generation-1"
+
+    def _entries(self) -> list[Path]:
+        return list(self.path.iterdir()) if self.path.exists() else []
+
+    def _damaged(self, how: str) -> IndexDamaged:
+        return IndexDamaged(
+            f"The index at {self.path} is damaged: {how}.",
+            "Bring the folder back from a backup, or move it away and ingest again.",
+        )
+
+    def after(self, generation: Path) -> Path:
+        """The next generation's folder, which may exist half-filled."""
+        number = _NAME.fullmatch(generation.name)
+        assert number is not None
+        return self.path / f"generation-{int(number[1]) + 1}"
+
+    def serve(self, generation: Path) -> None:
+        """From now on this one, whose database is there."""
+        partial = self.path / f"CURRENT.{os.getpid()}.partial"
+        with door(self.path):
+            file = os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+            try:
+                os.write(file, generation.name.encode() + b"\n")
+                os.fsync(file)
+            finally:
+                os.close(file)
+            partial.replace(self.path / "CURRENT")
+
+    def delete(self, generation: Path) -> None:
+        with door(self.path):
+            if generation.exists():
+                shutil.rmtree(generation)
+
+    def bytes_on_disk(self) -> int:
+        total = 0
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):  # a merge has replaced it
+                    total += os.stat(os.path.join(folder, name)).st_size
+        return total
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """One ingest at a time. The system lets go of the lock when its holder dies.
+        Raises IndexLocked, naming the holder."""
+        from filelock import Timeout
+
+        with door(self.path):
+            try:
+                self._lock.acquire(blocking=False)
+            except Timeout:
+                raise self._held() from None
+        try:
+            if self._lock.lock_counter == 1:
+                self._write_holder()
+            yield
+        finally:
+            if self._lock.lock_counter == 1:
+                (self.path / "ingest.holder").unlink(missing_ok=True)
+            self._lock.release()
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[bool]:
+        """The same for mending: True if it can be had at once."""
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(self.lock())
+            except (IndexLocked, IndexUnavailable):
+                alone = False
+            else:
+                alone = True
+            yield alone
+
+    def _write_holder(self) -> None:
+        """Not in the locked file itself, which Windows lets no other process read."""
+        import socket
+
+        holder = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+        }
+        with door(self.path), private_file(self.path / "ingest.holder") as file:
+            file.write(json.dumps(holder).encode())
+
+    def _held(self) -> IndexLocked:
+        cure = "Wait until it has ended; searching goes on meanwhile."
+        for _ in range(5):  # it is written just after the lock is taken
+            with contextlib.suppress(OSError, ValueError):
+                holder = json.loads((self.path / "ingest.holder").read_text("utf-8"))
+                who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
+                return IndexLocked(f"Another ingest holds {self.path}: {who}.", cure)
+            time.sleep(0.05)
+        return IndexLocked(f"Another ingest holds {self.path}.", cure)

@@ -1,0 +1,354 @@
+"""What is derived from the vectors for searching: files that each cover a range of rows, and the
+rows above them, which are kept in memory. Files are written once, under a name of their own, and
+recorded in SQLite when they are complete; small ones are merged into larger ones of a bounded size,
+so that a few photos added to a million cost no more than a few photos."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from imgsearch.embedding import Vectors
+from imgsearch.errors import IndexDamaged, IndexUnavailable
+from imgsearch.index import codes, graphs
+from imgsearch.index.codes import BrokenFile, Codes, Rows
+from imgsearch.index.database import Database, door
+from imgsearch.index.graphs import Graph
+from imgsearch.progress import Progress, silent
+
+_BLOCK = 8192  # rows that are read or copied at a time: 16 MB of f32
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In rows. Smaller ones are for tests."""
+
+    flush: int = 4096  # so many at the end become a file while photos are being added
+    flush_at_end: int = 1024  # and so many at the end of it
+    segment: int = 270_000  # the largest file: 64 of the smallest
+    graph_from: int = 150_000  # a library of fewer is scanned in 4 ms
+    graph: int = 32_768  # smaller files get no graph
+
+
+class Piece(NamedTuple):
+    """A row of the table `segments`: rows in (first, last]."""
+
+    first: int
+    last: int
+    rows: int
+    codes: str
+    codes_digest: str
+    graph: str | None  # None: not built; "": built, and no better than scanning
+    graph_digest: str | None
+    expansion: int | None
+
+
+class _Superseded(Exception):
+    """The files have been replaced by others."""
+
+
+class Segments:
+    """`exclusive`: True inside if no other process may change the files meanwhile."""
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        notes: list[str],
+        exclusive: Callable[[], AbstractContextManager[bool]],
+        limits: Limits,
+    ) -> None:
+        self._database = database
+        self._folder = folder
+        self._notes = notes
+        self._exclusive = exclusive
+        self._limits = limits
+        self._opened: dict[str, Codes] = {}
+        self._graphs: dict[str, Graph | None] = {}
+        self._tail: Codes | None = None
+
+    def pieces(self) -> list[Piece]:
+        return [
+            Piece(*columns)
+            for columns in self._database.rows(
+                "select first, last, rows, codes, codes_digest, graph, graph_digest, expansion"
+                " from segments order by first"
+            )
+        ]
+
+    def close(self) -> None:
+        self._opened.clear()
+        self._graphs.clear()
+        self._tail = None
+
+    # searching
+
+    def current(self, dims: int) -> list[tuple[Codes, Graph | None]]:
+        """All of it, as of now."""
+        pieces = self._opened_pieces(dims)
+        names = {name for piece in pieces for name in (piece.codes, piece.graph)}
+        for known in (self._opened, self._graphs):
+            for name in [name for name in known if name not in names]:
+                del known[name]
+        found = [(self._codes_of(piece, dims), self._graph_of(piece, dims)) for piece in pieces]
+        return [*found, (self._current_tail(pieces, dims), None)]
+
+    def _opened_pieces(self, dims: int) -> list[Piece]:
+        """All that there are, each of them open, those that were broken mended."""
+        while True:
+            pieces = self.pieces()
+            try:
+                for piece in pieces:
+                    self._codes_of(piece, dims)
+                    self._graph_of(piece, dims)
+            except _Superseded:  # by an ingest's merging, or by mending: look again
+                continue
+            return pieces
+
+    def _codes_of(self, piece: Piece, dims: int) -> Codes:
+        if piece.codes not in self._opened:
+            try:
+                self._opened[piece.codes] = self._mapped(piece, dims)
+            except BrokenFile:
+                return self._mended(piece, dims)
+        return self._opened[piece.codes]
+
+    def _mapped(self, piece: Piece, dims: int) -> Codes:
+        path = self._folder / piece.codes
+        if codes.sampled_digest(path) != piece.codes_digest:
+            raise BrokenFile("not the file that was written")
+        return codes.mapped(path, dims)
+
+    def _mended(self, piece: Piece, dims: int) -> Codes:
+        """Written again, and to be looked up again; where that cannot be, made in memory for as
+        long as this lasts."""
+        if piece not in self.pieces():
+            raise _Superseded
+        name = str(self._folder / piece.codes)
+        try:
+            with self._exclusive() as alone:
+                if alone and self._database.writable:
+                    self._replace([piece], self._blocks_of_vectors(piece.first, piece.last), dims)
+                    self._notes.append(f"{name} was missing or damaged; it has been rebuilt.")
+                    raise _Superseded
+        except IndexUnavailable:
+            pass  # a full disk: it can still be read
+        self._notes.append(
+            f"{name} is missing or damaged, and cannot be rebuilt now: its rows are read from the"
+            " database, which is slower."
+        )
+        blocks = self._blocks_of_vectors(piece.first, piece.last)
+        self._opened[piece.codes] = codes.joined([codes.nothing(dims), *blocks])
+        return self._opened[piece.codes]
+
+    def _graph_of(self, piece: Piece, dims: int) -> Graph | None:
+        if not piece.graph or piece.graph_digest is None or piece.expansion is None:
+            return None
+        if piece.graph not in self._graphs:
+            try:
+                self._graphs[piece.graph] = graphs.opened(
+                    self._folder / piece.graph, piece.graph_digest, dims, piece.expansion
+                )
+            except BrokenFile:
+                self._forget_graph(piece, piece.graph)
+        return self._graphs[piece.graph]
+
+    def _forget_graph(self, piece: Piece, name: str) -> None:
+        """Building it takes minutes: left to the next ingest."""
+        if piece not in self.pieces():
+            raise _Superseded
+        self._graphs[name] = None
+        self._notes.append(
+            f"{self._folder / name} was missing or damaged; the next ingest rebuilds it, and until"
+            " then searching is slower."
+        )
+        with self._exclusive() as alone:
+            if alone and self._database.writable:
+                with self._database.transaction() as connection:
+                    connection.execute(
+                        "update segments set graph = null where first = ?", (piece.first,)
+                    )
+                raise _Superseded
+
+    def _current_tail(self, pieces: list[Piece], dims: int) -> Codes:
+        covered = pieces[-1].last if pieces else 0
+        known = self._tail
+        if known is None or known.codes.shape[1] != dims:  # emptied, and of another model now
+            known = codes.nothing(dims)
+        tail = known.above(covered)
+        seen = int(tail.rows[-1]) if len(tail) else covered
+        if (self._last_row() or 0) > seen:
+            tail = codes.joined([tail, *self._blocks_of_vectors(seen, None)])
+        self._tail = tail
+        return tail
+
+    def _last_row(self) -> int | None:
+        row: int | None = self._database.value("select max(row) from photos")
+        return row
+
+    # keeping
+
+    def flush(self, dims: int, at_least: int | None = None) -> None:
+        """Makes a file of the rows above the last one, if they are many, and merges."""
+        pieces = self.pieces()
+        covered = pieces[-1].last if pieces else 0
+        last = self._last_row() or 0
+        if last - covered < (self._limits.flush if at_least is None else max(1, at_least)):
+            return
+        for first in range(covered, last, self._limits.segment):
+            until = min(last, first + self._limits.segment)
+            self._replace([], self._blocks_of_vectors(first, until), dims, (first, until))
+        self._opened_pieces(dims)
+        self._merge(dims)
+
+    def _merge(self, dims: int) -> None:
+        """The two last ones, as long as the older is not twice the younger: each row is copied
+        about log2 times."""
+        while True:
+            last_two = self.pieces()[-2:]
+            rows = [piece.rows for piece in last_two]
+            if len(rows) < 2 or rows[0] >= 2 * rows[1] or sum(rows) > self._limits.segment:
+                return
+            self._replace(last_two, self._live_blocks(last_two, dims), dims)
+
+    def compact(self, dims: int, dead_share: float = 0.0) -> bool:
+        """Rewrites the files of which more than that share are rows that are gone."""
+        rewritten = False
+        for piece in self._opened_pieces(dims):
+            live = self._live(piece.first, piece.last)
+            if piece.rows - len(live) > dead_share * piece.rows:
+                self._replace([piece], self._live_blocks([piece], dims), dims)
+                rewritten = True
+        return rewritten
+
+    def dead(self, photos: int) -> int:
+        """About how many rows of the files are gone, at no cost."""
+        pieces = self.pieces()
+        covered = pieces[-1].last if pieces else 0
+        tail = self._database.value("select count(*) from photos where row > ?", (covered,))
+        return int(sum(piece.rows for piece in pieces) - (photos - tail))
+
+    def build_graphs(self, dims: int, progress: Progress = silent) -> None:
+        pieces = self._opened_pieces(dims)
+        if sum(piece.rows for piece in pieces) < self._limits.graph_from:
+            return
+        todo = [piece for piece in pieces if piece.graph is None and self._is_large(piece)]
+        total, done = sum(piece.rows for piece in todo), 0
+        for piece in todo:
+            self._build_graph(piece, dims, _shifted(progress, done, total))
+            done += piece.rows
+
+    def _is_large(self, piece: Piece) -> bool:
+        return piece.rows >= self._limits.graph
+
+    def _build_graph(self, piece: Piece, dims: int, progress: Callable[[int], None]) -> None:
+        part, path = self._new_file(piece.last, "usearch")
+        with door(path):
+            expansion = graphs.build(self._codes_of(piece, dims), part, progress)
+            if expansion is None:
+                values: tuple[str, str | None, int | None] = ("", None, None)
+            else:
+                part.replace(path)
+                values = (path.name, codes.sampled_digest(path), expansion)
+        with self._database.transaction() as connection:
+            connection.execute(
+                "update segments set graph = ?, graph_digest = ?, expansion = ? where first = ?",
+                (*values, piece.first),
+            )
+
+    def _replace(
+        self,
+        old: list[Piece],
+        blocks: Iterator[Codes],
+        dims: int,
+        span: tuple[int, int] | None = None,
+    ) -> None:
+        """A new file in the place of old ones; none if no row is left."""
+        first, last = span or (old[0].first, old[-1].last)
+        part, path = self._new_file(last, "codes")
+        with door(path):
+            rows = codes.write(part, blocks, dims)
+            digest = codes.sampled_digest(part)
+            if rows:
+                part.replace(path)
+            else:
+                part.unlink()
+        with self._database.transaction() as connection:
+            for piece in old:
+                connection.execute("delete from segments where first = ?", (piece.first,))
+            if rows:
+                connection.execute(
+                    "insert into segments (first, last, rows, codes, codes_digest)"
+                    " values (?, ?, ?, ?, ?)",
+                    (first, last, rows, path.name, digest),
+                )
+        for piece in old:
+            self._drop_file(piece.codes)
+            self._drop_file(piece.graph)
+
+    def _new_file(self, last: int, kind: str) -> tuple[Path, Path]:
+        """The name to write under, and the one to have when complete. No name comes twice, as
+        other processes may still read the old file."""
+        name = f"{last:09d}-{os.urandom(4).hex()}.{kind}"
+        return self._folder / f"{name}.partial", self._folder / name
+
+    def _drop_file(self, name: str | None) -> None:
+        if not name:
+            return
+        self._opened.pop(name, None)
+        self._graphs.pop(name, None)
+        # Windows keeps a file that another process reads; `drop_orphans` comes again
+        with contextlib.suppress(PermissionError):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def drop_orphans(self) -> None:
+        """Files that an interrupted run left. Only under the lock."""
+        known = {name for piece in self.pieces() for name in (piece.codes, piece.graph)}
+        for pattern in ("*.codes", "*.usearch", "*.partial"):
+            for path in self._folder.glob(pattern):
+                if path.name not in known:
+                    self._drop_file(path.name)
+
+    def _live(self, first: int, last: int) -> Rows:
+        found = self._database.rows(
+            "select row from photos where row > ? and row <= ? order by row", (first, last)
+        )
+        return np.fromiter((row for (row,) in found), np.int64, len(found))
+
+    def _live_blocks(self, pieces: list[Piece], dims: int) -> Iterator[Codes]:
+        for piece in pieces:
+            live, source = self._live(piece.first, piece.last), self._codes_of(piece, dims)
+            for start in range(0, len(live), _BLOCK):
+                yield source.only(live[start : start + _BLOCK])
+
+    def _blocks_of_vectors(self, first: int, last: int | None) -> Iterator[Codes]:
+        while True:
+            found = self._database.rows(
+                "select row, vector from vectors where row > ? and row <= ? order by row limit ?",
+                (first, 2**62 if last is None else last, _BLOCK),
+            )
+            if not found:
+                return
+            first = found[-1][0]
+            rows = np.fromiter((row for row, _ in found), np.int64, len(found))
+            yield Codes.of(rows, self._vectors(b"".join(blob for _, blob in found), len(found)))
+
+    def _vectors(self, blob: bytes, count: int) -> Vectors:
+        try:
+            return np.frombuffer(blob, "<f4").reshape(count, -1)
+        except ValueError as error:
+            raise IndexDamaged(
+                f"{self._database.path} is damaged: vectors differ in length.",
+                "Bring the index folder back from a backup, or move it away and ingest again.",
+            ) from error
+
+
+def _shifted(progress: Progress, before: int, total: int) -> Callable[[int], None]:
+    return lambda rows: progress("search graph", before + rows, total)

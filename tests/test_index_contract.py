@@ -1,0 +1,36 @@
+"""The contract suite on every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imgsearch.index.base import Index
+from imgsearch.index.local import open_local
+from imgsearch.index.segments import Limits
+from tests.index_contract import IndexContract, IndexFactory
+
+# so that a few dozen rows go through files, merges and graphs
+SMALL_LIMITS = Limits(flush=16, flush_at_end=2, segment=400, graph_from=100, graph=50)
+
+
+def _local_factory(folder: Path, limits: Limits | None) -> Iterator[IndexFactory]:
+    opened: list[Index] = []
+
+    def open_it(name: str = "photos") -> Index:
+        opened.append(open_local(folder / name, create=True, limits=limits))
+        return opened[-1]
+
+    yield open_it
+    for index in opened:
+        index.close()
+
+
+class TestLocal(IndexContract):
+    @pytest.fixture(params=[None, SMALL_LIMITS], ids=["usual files", "small files"])
+    def index_factory(
+        self, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> Iterator[IndexFactory]:
+        yield from _local_factory(tmp_path, request.param)

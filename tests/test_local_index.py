@@ -1,0 +1,667 @@
+"""What is true of the index on one machine alone: its files, and what may befall them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imgsearch.errors import (
+    IndexDamaged,
+    IndexLocked,
+    IndexNotFound,
+    IndexTooNew,
+    IndexUnavailable,
+)
+from imgsearch.index import codes, filesystems, graphs, schema
+from imgsearch.index.base import Filter, Row
+from imgsearch.index.database import Database
+from imgsearch.index.local import LocalIndex, open_local
+from imgsearch.index.segments import Limits
+from tests.index_contract import DIMS, MODELS, OTHER_MODELS, paths, record, row, towards, vector
+
+SMALL = Limits(flush=16, flush_at_end=2, segment=400, graph_from=100, graph=50)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "photos index"
+
+
+@pytest.fixture
+def opened() -> Iterator[list[LocalIndex]]:
+    indexes: list[LocalIndex] = []
+    yield indexes
+    for index in indexes:
+        index.close()
+
+
+def fill(folder: Path, count: int, seed: int = 0) -> None:
+    index = open_local(folder, create=True, limits=SMALL)
+    index.stamp(MODELS)
+    for start in range(0, count, 50):
+        index.write([row(f"{n}.jpg", seed + n) for n in range(start, min(start + 50, count))])
+    index.finish()
+    index.close()
+
+
+def reopen(folder: Path, opened: list[LocalIndex], limits: Limits = SMALL) -> LocalIndex:
+    opened.append(open_local(folder, create=False, limits=limits))
+    return opened[-1]
+
+
+def database_of(folder: Path) -> Path:
+    return folder / "generation-1" / "index.sqlite"
+
+
+def files_of(folder: Path, kind: str) -> list[Path]:
+    return sorted(folder.glob(f"generation-1/*.{kind}"))
+
+
+def assert_right(index: LocalIndex, count: int) -> None:
+    """Every fifth vector finds its own photo, and the ten nearest of a question are the truth."""
+    for n in range(0, count, 5):
+        assert paths(index.search(vector(n), 1)) == [f"{n}.jpg"]
+    question = vector(10**6)
+    scores = np.stack([vector(n) for n in range(count)]) @ question
+    wanted = [f"{n}.jpg" for n in np.argsort(-scores)[:10]]
+    assert paths(index.search(question, 10)) == wanted
+
+
+# the folder
+
+
+def test_nothing_there_yet(folder: Path) -> None:
+    with pytest.raises(IndexNotFound) as caught:
+        open_local(folder, create=False)
+    assert str(folder) in caught.value.message
+    assert "imgsearch ingest" in caught.value.cure
+    assert not folder.exists()
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"x")
+    with pytest.raises(IndexUnavailable, match="holds other files"):
+        open_local(tmp_path, create=True)
+    with pytest.raises(IndexUnavailable, match="is a file"):
+        open_local(tmp_path / "photo.jpg", create=True)
+    assert [each.name for each in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+def test_only_the_owner_can_read(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        fill(folder, 200)
+        index = open_local(folder, create=False, limits=SMALL)
+        with index.lock():
+            index.write([row("more.jpg", 500)])
+            found = [folder, *folder.rglob("*")]
+            assert files_of(folder, "usearch")
+            assert {path.name for path in found} >= {"CURRENT", "index.sqlite-wal", "ingest.lock"}
+            readable = [path for path in found if stat.S_IMODE(path.stat().st_mode) & 0o077]
+        index.close()
+    finally:
+        os.umask(before)
+    assert readable == []
+
+
+def test_the_folder_can_move(folder: Path, opened: list[LocalIndex]) -> None:
+    fill(folder, 150)
+    moved = folder.rename(folder.with_name("elsewhere"))
+    index = reopen(moved, opened)
+    assert_right(index, 150)
+    assert index.notes == []
+
+
+def test_a_killed_creation_is_gone_on_with(folder: Path, opened: list[LocalIndex]) -> None:
+    fill(folder, 20)
+    (folder / "CURRENT").unlink()  # it is written last
+    assert reopen(folder, opened).count() == 20
+
+
+def test_a_promoted_successor_leaves_nothing_of_its_predecessor(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 120)
+    old, reader = reopen(folder, opened), reopen(folder, opened)
+    reader.search(vector(3), 1)
+    successor = old.successor(OTHER_MODELS)
+    successor.write([row("a.jpg", 1)])
+    successor.promote()
+    successor.close()
+    assert sorted(each.name for each in folder.iterdir()) == ["CURRENT", "generation-2"]
+    assert paths(reader.search(vector(3), 1)) == ["3.jpg"]  # open files live on
+    assert reopen(folder, opened).models() == OTHER_MODELS
+
+
+# SQLite
+
+
+def test_a_newer_schema_is_refused(folder: Path) -> None:
+    fill(folder, 3)
+    with sqlite3.connect(database_of(folder)) as connection:
+        connection.execute("pragma user_version = 99")
+    connection.close()
+    with pytest.raises(IndexTooNew, match="schema 99") as caught:
+        open_local(folder, create=False)
+    assert "pip install --upgrade" in caught.value.cure
+
+
+def schema_0(path: Path) -> Database:
+    """Made up: an index of a version that had no column `lens`."""
+    database = Database(path, create=True)
+    schema.prepare(database)
+    with database.transaction() as connection:
+        connection.execute("alter table photos drop column lens")
+        connection.execute("pragma user_version = 0")
+    return database
+
+
+def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    database = schema_0(tmp_path / "old.sqlite")
+    add_lens = {0: lambda connection: connection.execute("alter table photos add column lens text")}
+    schema.prepare(database, add_lens)
+    assert database.value("pragma user_version") == 1
+    assert database.rows("select lens from photos") == []
+    database.close()
+
+
+def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
+    database = schema_0(tmp_path / "old.sqlite")
+
+    def half(connection: sqlite3.Connection) -> None:
+        connection.execute("alter table photos add column lens text")
+        raise RuntimeError("the power goes")
+
+    with pytest.raises(RuntimeError, match="the power goes"):
+        schema.prepare(database, {0: half})
+    assert database.value("pragma user_version") == 0
+    with pytest.raises(sqlite3.OperationalError, match="no such column"):
+        database.rows("select lens from photos")
+    database.close()
+
+
+def test_another_programs_database_is_refused(folder: Path) -> None:
+    fill(folder, 3)
+    database_of(folder).unlink()
+    with sqlite3.connect(database_of(folder)) as connection:
+        connection.execute("create table theirs (a)")
+    connection.close()
+    with pytest.raises(IndexDamaged, match="another program"):
+        open_local(folder, create=False)
+
+
+@pytest.mark.parametrize("what", ["no SQLite", "zeroed pages", "cut off", "gone"])
+def test_a_damaged_database_is_named(folder: Path, what: str) -> None:
+    fill(folder, 300)
+    path = database_of(folder)
+    whole = path.read_bytes()
+    if what == "no SQLite":
+        path.write_bytes(b"garbage " * 10_000)
+    elif what == "zeroed pages":
+        path.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+    elif what == "cut off":
+        path.write_bytes(whole[: 2 * 32_768])
+    else:
+        path.unlink()
+
+    def use() -> None:
+        index = open_local(folder, create=False, limits=SMALL)
+        try:
+            index.search(vector(1), 200)
+            list(index.rows())
+        finally:
+            index.close()
+
+    with pytest.raises(IndexDamaged) as caught:
+        use()
+    assert str(path) in caught.value.message
+    assert "backup" in caught.value.cure
+
+
+def test_a_full_disk_loses_nothing(folder: Path, opened: list[LocalIndex]) -> None:
+    fill(folder, 100)
+    index = reopen(folder, opened)
+    pages = index._database.value("pragma page_count")
+    index._database.rows(f"pragma max_page_count = {pages}")
+    with pytest.raises(IndexUnavailable, match="disk is full") as caught:
+        index.write([row(f"more {n}.jpg", n + 1000) for n in range(500)])
+    assert "Free some space" in caught.value.cure
+    assert index.count() == 100
+    assert_right(index, 100)
+    index._database.rows("pragma max_page_count = 1000000")
+    index.write([row(f"more {n}.jpg", n + 1000) for n in range(500)])
+    assert index.count() == 600
+
+
+def test_a_disk_too_full_for_search_files_loses_nothing(
+    folder: Path, opened: list[LocalIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder, 100)
+    index = reopen(folder, opened)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(codes.os, "fsync", full)
+    with pytest.raises(IndexUnavailable, match="disk is full"):
+        index.write([row(f"{n}.jpg", n) for n in range(100, 150)])
+    monkeypatch.undo()
+    assert_right(index, 150)
+    with index.lock():
+        index.finish()
+    assert not files_of(folder, "partial")
+    assert_right(index, 150)
+
+
+def test_a_network_file_system_gets_a_rollback_journal(
+    folder: Path, opened: list[LocalIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filesystems, "on_network", lambda folder: True)
+    fill(folder, 60)
+    index = reopen(folder, opened)
+    assert index.info().details["journal"] == "delete"
+    listing = index.rows()
+    next(listing)
+    index.write([row("more.jpg", 500)])  # a reader must not hold up the writer
+    listing.close()
+    assert index.count() == 61
+    monkeypatch.undo()
+    assert reopen(folder, opened).info().details["journal"] in ("wal", "delete")
+
+
+def test_network_file_systems_are_told_by_the_innermost_mount() -> None:
+    mounts = (
+        "/dev/sda / ext4 rw 0 0\nserver:/x /net nfs4 rw 0 0\n"
+        "host:/ /net/my\\040disk fuse.sshfs rw\n/dev/sdb /net/local xfs rw 0 0\n"
+    )
+    kinds = {
+        "/home/a": "ext4",
+        "/net/a": "nfs4",
+        "/net/my disk/b": "fuse.sshfs",
+        "/net/local": "xfs",
+    }
+    assert {path: filesystems.file_system_type(path, mounts) for path in kinds} == kinds
+    assert filesystems.file_system_type("/network", mounts) == "ext4"
+
+
+# read-only media
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """By rights; for root, which they do not bind, as somebody else."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    root = os.geteuid() == 0
+    if root:
+        for parent in folder.parents:
+            parent.chmod(parent.stat().st_mode | 0o011)
+        os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        if root:
+            os.setresuid(0, 0, 0)
+        for path in [folder, *folder.rglob("*")]:
+            path.chmod(0o755)
+
+
+@pytest.mark.skipif(not hasattr(os, "setresuid"), reason="macOS and Windows lack it")
+@pytest.mark.parametrize("broken", [False, True])
+def test_read_only_media_can_be_searched(folder: Path, broken: bool) -> None:
+    fill(folder, 150)
+    if broken:
+        for path in (*files_of(folder, "codes"), *files_of(folder, "usearch")):
+            path.unlink()
+    with read_only(folder):
+        index = open_local(folder, create=False, limits=SMALL)
+        assert_right(index, 150)
+        assert len(list(index.rows())) == index.info().photos == 150
+        with pytest.raises(IndexUnavailable, match="cannot be written to") as caught:
+            index.write([row("x.jpg", 1)])
+        assert "--index" in caught.value.cure
+        with pytest.raises(IndexUnavailable, match="cannot be written to"), index.lock():
+            pass
+        with pytest.raises(IndexUnavailable, match="cannot be written to"):
+            index.erase([record("1.jpg").id])
+        with pytest.raises(IndexUnavailable, match="cannot be written to"):
+            index.successor(OTHER_MODELS)
+        assert any("cannot be rebuilt now" in note for note in index.notes) == broken
+        index.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "setresuid"), reason="macOS and Windows lack it")
+def test_read_only_media_with_an_unfinished_ingest(folder: Path) -> None:
+    fill(folder, 40)
+    index = open_local(folder, create=False, limits=SMALL)
+    index.write([row("last.jpg", 500)])
+    copy = folder.with_name("copy")
+    shutil.copytree(folder, copy)  # as a backup of a running or killed ingest is
+    (copy / "generation-1" / "index.sqlite-shm").unlink()
+    index.close()
+    with read_only(copy):
+        index = open_local(copy, create=False, limits=SMALL)
+        found = paths(index.search(vector(500), 1))
+        assert found == ["last.jpg"] or "not shown" in index.notes[0]
+        assert_right(index, 40)
+        index.close()
+
+
+# derived files
+
+
+@pytest.mark.parametrize("kind", ["codes", "usearch"])
+@pytest.mark.parametrize("how", ["missing", "foreign", "cut off", "empty", "flipped"])
+def test_a_broken_search_file_is_noticed_and_rebuilt(
+    folder: Path, opened: list[LocalIndex], kind: str, how: str
+) -> None:
+    fill(folder, 300)
+    (path, *_) = files_of(folder, kind)
+    whole = path.read_bytes()
+    if how == "missing":
+        path.unlink()
+    elif how == "foreign":
+        other = folder.with_name("other")
+        fill(other, 300, seed=10_000)
+        shutil.copy(files_of(other, kind)[0], path)
+    elif how == "cut off":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif how == "empty":
+        path.write_bytes(b"")
+    else:
+        path.write_bytes(bytes([whole[0] ^ 255]) + whole[1:])
+    index = reopen(folder, opened)
+    assert_right(index, 300)
+    assert len(index.notes) == 1
+    assert path.name in index.notes[0]
+    assert "rebuil" in index.notes[0]
+    with index.lock():
+        index.finish()
+    again = reopen(folder, opened)
+    assert_right(again, 300)
+    assert again.notes == []
+    assert files_of(folder, "usearch")
+
+
+def test_while_another_ingests_a_broken_file_is_left_to_it(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 300)
+    files_of(folder, "codes")[0].unlink()
+    holder, reader = reopen(folder, opened), reopen(folder, opened)
+    with holder.lock():
+        assert_right(reader, 300)
+        assert "cannot be rebuilt now" in reader.notes[0]
+
+
+def test_files_of_an_interrupted_run_are_cleared_away(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 100)
+    strays = [
+        folder / "generation-1" / name for name in ("x.codes.partial", "1.codes", "2.usearch")
+    ]
+    for stray in strays:
+        stray.write_bytes(b"x")
+    index = reopen(folder, opened)
+    with index.lock():
+        assert not [stray for stray in strays if stray.exists()]
+    assert_right(index, 100)
+
+
+def test_many_small_writes_leave_few_files(folder: Path, opened: list[LocalIndex]) -> None:
+    fill(folder, 1)
+    index = reopen(folder, opened)
+    for n in range(1, 1200, 3):
+        index.write([row(f"{each}.jpg", each) for each in range(n, n + 3)])
+    index.finish()
+    sizes = [piece.rows for piece in index._segments.pieces()]
+    assert len(sizes) <= 9
+    assert max(sizes) <= SMALL.segment
+    assert len(files_of(folder, "codes")) == len(sizes)
+    assert_right(index, 1200)
+
+
+def test_rows_that_are_gone_leave_the_files_in_time(folder: Path, opened: list[LocalIndex]) -> None:
+    fill(folder, 300)
+    index = reopen(folder, opened)
+    index.write([], delete=[record(f"{n}.jpg").id for n in range(300) if n % 3])
+    assert sorted(paths(index.search(vector(3), 300))) == sorted(
+        f"{n}.jpg" for n in range(0, 300, 3)
+    )
+    index.finish()
+    assert sum(piece.rows for piece in index._segments.pieces()) <= 125
+    index.write([], delete=list(index.ids()))
+    index.finish()
+    assert index._segments.pieces() == []
+    assert index.search(vector(3), 3) == []
+
+
+def test_a_graph_serves_and_masks_what_is_gone(folder: Path, opened: list[LocalIndex]) -> None:
+    fill(folder, 400)
+    index = reopen(folder, opened)
+    assert [piece.graph for piece in index._segments.pieces() if piece.graph]
+    near = vector(7)
+    crowd = [Row(record(f"near {n}.jpg"), towards(near, vector(n + 900), 0.1)) for n in range(200)]
+    index.write(crowd)
+    index.finish()
+    index.write([], delete=[each.record.id for each in crowd])
+    truth = sorted(range(400), key=lambda n: -float(vector(n) @ near))
+    assert paths(index.search(near, 5)) == [f"{n}.jpg" for n in truth[:5]]
+
+
+def test_a_graph_that_does_not_find_is_not_used(tmp_path: Path) -> None:
+    chance = np.random.default_rng(1)
+    vectors = chance.standard_normal((6000, 256)).astype(np.float32)
+    some = codes.Codes.of(np.arange(6000), vectors / np.linalg.norm(vectors, axis=1)[:, None])
+    least, graphs.EXPANSIONS = graphs.EXPANSIONS, (1,)
+    try:
+        wanted, graphs.FETCHED = graphs.FETCHED, 10
+        assert graphs.build(some, tmp_path / "graph", lambda rows: None) is None
+    finally:
+        graphs.EXPANSIONS, graphs.FETCHED = least, wanted
+    assert not (tmp_path / "graph").exists()
+
+
+def test_large_selections_find_all_as_well(
+    folder: Path, opened: list[LocalIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgsearch.index.neighbours.SMALL", 10)
+    index = open_local(folder, create=True, limits=SMALL)
+    opened.append(index)
+    index.stamp(MODELS)
+    near = vector(1)
+    rows = [Row(record(f"in/{n}.jpg"), towards(near, vector(n), 0.2)) for n in range(600)]
+    rows += [Row(record(f"far/{n}.jpg"), towards(-near, vector(n), 0.4)) for n in range(40)]
+    index.write(rows)
+    index.finish()
+    truth = sorted(rows[600:], key=lambda each: -float(each.vector @ near))  # type: ignore[operator]
+    found = index.search(near, 40, Filter("holiday", "far"))
+    assert paths(found) == [each.record.relative_path for each in truth]
+
+
+# one ingest at a time
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from imgsearch.index.local import open_local
+index = open_local(Path(sys.argv[1]), create=True)
+with index.lock():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_ingest_hears_who_holds_the_index_until_it_dies(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 5)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    index = reopen(folder, opened)
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(IndexLocked, match=f"process {holder.pid} on "), index.lock():
+            pass
+        assert len(index.search(vector(1), 5)) == 5
+        holder.kill()
+    with index.lock():
+        pass
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from imgsearch.index.local import open_local
+from tests.index_contract import MODELS, row
+from tests.test_local_index import SMALL
+index = open_local(Path(sys.argv[1]), create=True, limits=SMALL)
+index.stamp(MODELS)
+with index.lock():
+    for start in range(index.count(), 4000, 8):
+        index.write([row(f"{n}.jpg", n) for n in range(start, start + 8)])
+        print(start + 8, flush=True)
+    index.finish()
+"""
+
+
+def test_killed_at_any_moment_it_keeps_what_was_committed(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    chance = np.random.default_rng(4)
+    count = 0
+    for _ in range(8):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITE, str(folder)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parent.parent,
+        )
+        assert writer.stdout is not None
+        with writer:
+            for _ in range(int(chance.integers(1, 25))):
+                committed = int(writer.stdout.readline())
+            time.sleep(float(chance.uniform(0, 0.02)))
+            writer.send_signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+            committed = max(
+                [committed, *(int(line) for line in writer.stdout if line[-1:] == "\n")]
+            )
+        index = open_local(folder, create=False, limits=SMALL)
+        opened.append(index)
+        count = index.count()
+        assert count % 8 == 0
+        assert committed <= count <= committed + 8
+        assert index._database.value("pragma integrity_check") == "ok"
+        assert_right(index, count)
+        assert index.notes == []
+        index.close()
+    assert count > 100
+
+
+# on disk
+
+
+def _bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_is_erased_is_in_no_file(folder: Path, opened: list[LocalIndex]) -> None:
+    fill(folder, 600)
+    index = reopen(folder, opened)
+    secret = towards(vector(77_000), vector(77_001), 0.5)
+    earlier = vector(78_000)
+    photo = record("Müller family/secret picture.jpg", "private library", camera="Secretcam 3")
+    index.write([Row(photo, earlier)])
+    index.write([row(f"later {n}.jpg", n + 600) for n in range(300)])
+    index.write([Row(photo, secret)])  # the earlier vector goes too
+    index.write([row(f"last {n}.jpg", n + 5000) for n in range(40)])
+    index.finish()
+    needles = {
+        "path": photo.relative_path.encode(),
+        "library": b"private library",
+        "camera": b"Secretcam",
+        "id": bytes.fromhex(photo.id),
+        "hash": bytes.fromhex(photo.content_hash),
+        "vector": secret.tobytes()[:32],
+        "codes": codes.quantised(secret[None]).tobytes(),
+        "earlier codes": codes.quantised(earlier[None]).tobytes(),
+    }
+    before = _bytes_of(folder)
+    assert {name for name, needle in needles.items() if needle in before} == set(needles)
+    assert index.erase([photo.id]) == 1
+    after = _bytes_of(folder)
+    assert {name for name, needle in needles.items() if needle in after} == set()
+    assert index.count() == 940
+    index.finish()
+    assert paths(index.search(vector(5000), 1)) == ["last 0.jpg"]
+    assert index.notes == []
+
+
+def test_an_interrupted_erase_is_completed(
+    folder: Path, opened: list[LocalIndex], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(folder, 100)
+    index = reopen(folder, opened)
+    index.write([Row(record("secret picture.jpg"), vector(1))])
+
+    def killed(database: Database) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Database, "rewrite", killed)
+    with pytest.raises(KeyboardInterrupt):
+        index.erase([record("secret picture.jpg").id])
+    monkeypatch.undo()
+    index.finish()
+    assert b"secret picture" not in _bytes_of(folder)
+
+
+def test_a_reader_delays_the_erasing_and_is_named(folder: Path, opened: list[LocalIndex]) -> None:
+    fill(folder, 40)
+    index, reader = reopen(folder, opened), reopen(folder, opened)
+    index._database.rows("pragma busy_timeout = 50")
+    listing = reader.rows()
+    next(listing)
+    index.erase([record("3.jpg").id])
+    assert "Another process is searching" in index.notes[0]
+    listing.close()
+    index.finish()
+    assert b"\0003.jpg" not in _bytes_of(folder)
+    assert bytes.fromhex(record("3.jpg").id) not in _bytes_of(folder)
+
+
+def test_a_photo_takes_little_space(folder: Path, opened: list[LocalIndex]) -> None:
+    """At 512 dimensions, at most 3.5 KB besides paths and metadata; a graph takes .7 of it."""
+    from tests.benchmarks.index_scale import MODELS as MODELS_512
+
+    index = open_local(folder, create=True)
+    opened.append(index)
+    index.stamp(MODELS_512)
+    for start in range(0, 3000, 500):
+        index.write([Row(record(f"{n}.jpg"), vector(n, 512)) for n in range(start, start + 500)])
+    index.finish()
+    index._database.empty_wal()
+    metadata = 300  # with room for its indexes
+    assert index.info().bytes_on_disk / 3000 < 3500 - 700 + metadata
+    assert index.info().bytes_on_disk == sum(
+        path.stat().st_size for path in folder.rglob("*") if path.is_file()
+    )
+
+
+def test_dims_of_the_contract_are_those_of_its_models() -> None:
+    assert MODELS.dims == DIMS
