@@ -33,8 +33,8 @@ class Result:
 
 
 def copy(source: Index, target: Index, progress: Progress = silent) -> Result:
-    """Rows that the target already has as they are are passed over, so that an interrupted copy goes
-    on where it stopped. Raises IndexNotFound (empty source), IndexContradiction (other models)."""
+    """Passes over rows that the target has already, so that an interrupted copy goes on where it
+    stopped. Raises IndexNotFound (empty source), IndexContradiction (other models)."""
     models = source.models()
     if models is None:
         raise IndexNotFound(

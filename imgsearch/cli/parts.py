@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from imgsearch import places, settings
@@ -91,7 +92,7 @@ class Parts:
         names = self.model_names()
         if (names.image, names.text) == (recorded.image_model.name, recorded.text_model.name):
             return
-        found = models.cached(names, places.cache_dir())
+        found = models.cached(names, _model_cache())
         if found is not None:
             self._check(found.pair())
         elif not (os.path.isdir(names.image) or os.path.isdir(names.text)):
@@ -167,12 +168,16 @@ _CONTRADICTION_CURE = (
 )
 
 
+def _model_cache() -> Path:
+    return places.cache_dir() / "models"
+
+
 def ready_models(names: ModelNames) -> ModelSet:
     """The exported towers: from the cache, else set up now, with a bar."""
     from imgsearch import models
     from imgsearch.cli.bars import bytes_bar
 
-    cache = places.cache_dir()
+    cache = _model_cache()
     found = models.cached(names, cache)
     if found is None:
         with bytes_bar() as progress:
