@@ -245,7 +245,7 @@ def test_the_first_pictures_of_several_threads_at_once(
     made: dict[tuple[str, str], Made], tmp_path: Path
 ) -> None:
     """OpenVINO's look-up of NumPy dead-locked in two of five processes that began so."""
-    tower = made["image", "clip"].tower
+    tower = made["clip", "image"].tower
     encoders.image_encoder(tower, streams=2, many=True)  # checked: later processes begin at once
     for _ in range(8):
         command = [sys.executable, "-c", FIRST_ARRAYS_AT_ONCE]

@@ -24,10 +24,11 @@ LAYERS = [
     {"settings", "photos", "metadata", "embedding"},
     {"images", "hub", "model_files"},
     {"index.base", "known"},
-    {"models", "tokenization", "preprocessing", "runtimes", "verification", "encoders", "export"} | {"quantization"},
+    {"models", "export", "tokenization", "preprocessing", "runtimes", "verification"}
+    | {"quantization", "encoders"},
     {"libraries"},
     {"elastic"},
-    {"index"},
+    {"index", "cluster_model", "cluster_text"},
     {"batches", "ingest", "search", "copying"},
     {"rendering", "demo", "doctor"},
     {"cli", "__main__"},
