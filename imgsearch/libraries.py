@@ -83,9 +83,7 @@ class Roots:
         with FileLock(f"{self._registry}.lock"):
             known = self._read_registry()
             known.setdefault(self._index_id, {})[library] = str(root)
-            partial = self._registry.with_suffix(".partial")
-            partial.write_text(json.dumps(known, indent=1), "utf-8")  # ASCII: any name survives
-            partial.replace(self._registry)
+            self._write_registry(known)
         self._index.set_root_hint(library, self._hint(root))
 
     def _hint(self, root: Path) -> str | None:
@@ -104,7 +102,20 @@ class Roots:
         with FileLock(f"{self._registry}.lock"):
             known = self._read_registry()
             if known.get(self._index_id, {}).pop(library, None) is not None:
-                self._registry.write_text(json.dumps(known, indent=1), "utf-8")
+                self._write_registry(known)
+
+    def _write_registry(self, known: dict[str, dict[str, str]]) -> None:
+        partial = self._registry.with_suffix(".partial")
+        partial.write_text(json.dumps(known, indent=1), "utf-8")  # ASCII: any name survives
+        partial.chmod(0o600)
+        partial.replace(self._registry)
+
+
+def check_directory(directory: Path) -> None:
+    """Raises PhotoError where there is no such folder."""
+    if not directory.is_dir():
+        what = "is a file, not a folder" if directory.exists() else "does not exist"
+        raise PhotoError(f"{shown(directory)} {what}.", "Name a folder of pictures.")
 
 
 def job_for(
@@ -112,9 +123,7 @@ def job_for(
 ) -> Job:
     """The library that a folder belongs to, by what is known of it. Changes nothing.
     Raises PhotoError (no such folder) and UsageError (the name belongs to another root)."""
-    if not directory.is_dir():
-        what = "is a file, not a folder" if directory.exists() else "does not exist"
-        raise PhotoError(f"{shown(directory)} {what}.", "Name a folder of pictures.")
+    check_directory(directory)
     directory = Path(os.path.realpath(directory))
     inside = _known_root_around(directory, roots)
     if inside is not None and (name is None or name == inside[0]):

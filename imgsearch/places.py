@@ -44,6 +44,12 @@ def shown(path: str | bytes | Path) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def without_credentials(url: str) -> str:
+    """A URL as it may be shown: no user, no password."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
 @dataclass(frozen=True, slots=True)
 class LocalPlace:
     folder: Path
@@ -62,10 +68,7 @@ class ClusterPlace:
     def __str__(self) -> str:
         if self.url is None:
             return self.index_name
-        parts = urlsplit(self.url)
-        host = parts.netloc.rpartition("@")[2]  # never a password
-        path = f"{parts.path.rstrip('/')}/{self.index_name}"
-        return urlunsplit((parts.scheme, host, path, "", ""))
+        return f"{without_credentials(self.url).rstrip('/')}/{self.index_name}"
 
 
 IndexPlace = LocalPlace | ClusterPlace

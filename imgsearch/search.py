@@ -38,13 +38,24 @@ class Wanted:
     min_score: float | None = None
 
 
+Ask = Callable[[str, int, Filter], list[Hit]]  # words, how many, where
+
+
 def by_text(
-    index: Index, roots: Roots, open_encoder: Callable[[], TextEncoder], text: str, wanted: Wanted
+    index: Index,
+    roots: Roots,
+    open_encoder: Callable[[], TextEncoder],
+    text: str,
+    wanted: Wanted,
+    ask: Ask | None = None,
 ) -> list[Result]:
-    """Raises UsageError on an empty text and IndexNotFound on an empty index, before any model."""
+    """`ask`: an index that makes vectors of words itself. Raises UsageError on an empty text and
+    IndexNotFound on an empty index, before any model."""
     if not text.strip():
         raise UsageError("The query is empty.", 'Say what to look for: imgsearch query "a red car"')
     check_not_empty(index)
+    if ask is not None:
+        return _results(ask(text, wanted.k, wanted.where), roots, wanted)
     [vector] = open_encoder().encode([text])
     return _results(index.search(vector, wanted.k, wanted.where), roots, wanted)
 
@@ -74,8 +85,8 @@ def embed_file(path: Path, encoder: ImageEncoder, max_megapixels: float) -> Vect
         raise PhotoError(
             f"{shown(path)}: {error.reason.value} ({error.detail}).", "Show another picture."
         ) from None
-    vectors = encoder.encode(encoder.prepare(decoded.image))
-    return vectors[0]
+    vector: Vector = encoder.encode(encoder.prepare(decoded.image))[0]
+    return vector
 
 
 def find_record(index: Index, roots: Roots, photo: str) -> Record | None:

@@ -93,6 +93,8 @@ KNOWN: dict[str, Known] = {
     "quantization": Known(_one_of("none", "int8", "int4", "bbq"), None),
     "source_vectors": Known(_flag, False),
     "num_candidates": Known(_positive(int), None),
+    "text_encoder": Known(_one_of("auto", "local", "cluster"), "auto"),
+    "model_id": Known(_text, None),
 }
 
 
@@ -123,12 +125,15 @@ class Settings:
 
     def shown(self) -> dict[str, Setting]:
         """For `status`: every setting, a secret's value hidden."""
-        return {
-            name: Setting("(set)", setting.source)
-            if KNOWN[name].secret and setting.value is not None
-            else setting
-            for name, setting in self._values.items()
-        }
+        return {name: _harmless(name, setting) for name, setting in self._values.items()}
+
+
+def _harmless(name: str, setting: Setting) -> Setting:
+    if KNOWN[name].secret and setting.value is not None:
+        return Setting("(set)", setting.source)
+    if isinstance(setting.value, str) and "://" in setting.value:
+        return Setting(places.without_credentials(setting.value), setting.source)
+    return setting
 
 
 def load(

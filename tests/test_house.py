@@ -22,6 +22,8 @@ LAYERS = [
     {"errors"},
     {"progress", "stopwatch", "lookahead", "places"},
     {"settings", "photos", "metadata", "embedding"},
+    {"formats"},
+    {"colour", "raw"},
     {"images", "hub", "model_files"},
     {"index.base", "known"},
     {"models", "export", "tokenization", "preprocessing", "runtimes", "verification"}

@@ -52,7 +52,9 @@ def test_the_tutorials_names_are_understood_and_ours_win(tmp_path: Path, config:
 
 
 def test_secrets_are_not_shown(tmp_path: Path, config: Path) -> None:
-    shown = settings.load({}, {"ES_PASSWORD": "geheim", "ES_API_KEY": "k3y"}, tmp_path).shown()
+    secret = {"ES_PASSWORD": "geheim", "ES_API_KEY": "k3y", "ES_URL": "https://me:geheim@host:9200"}
+    shown = settings.load({}, secret, tmp_path).shown()
+    assert shown["es_url"].value == "https://host:9200"
     assert "geheim" not in repr(shown)
     assert "k3y" not in repr(shown)
     assert shown["es_password"].source == "ES_PASSWORD"

@@ -88,6 +88,38 @@ OPTIONS: dict[str, Any] = {
         ),
     ],
 }
+# what an index on a cluster is created with
+Shards = Annotated[
+    int | None,
+    typer.Option("--shards", min=1, help="Of a new index (default: 1).", rich_help_panel=CLUSTER),
+]
+Replicas = Annotated[
+    str | None,
+    typer.Option(
+        "--replicas",
+        metavar="auto|N",
+        help="Of a new index (default: auto, one where there are several nodes).",
+        rich_help_panel=CLUSTER,
+    ),
+]
+Quantization = Annotated[
+    str | None,
+    typer.Option(
+        "--quantization",
+        metavar="none|int8|int4|bbq",
+        help="Of a new index's vectors (default: int8, from Elasticsearch 8.12 on).",
+        rich_help_panel=CLUSTER,
+    ),
+]
+SourceVectors = Annotated[
+    bool | None,
+    typer.Option(
+        "--source-vectors",
+        help="Keep vectors in a new index's _source, for applications that read them there.",
+        rich_help_panel=CLUSTER,
+    ),
+]
+
 DEFAULTS: dict[str, Any] = dict.fromkeys(OPTIONS) | {"verbose": 0}
 
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgsearch.cli import parts
-from imgsearch.cli.common import Common, command
+from imgsearch.cli.common import (
+    Common,
+    Quantization,
+    Replicas,
+    Shards,
+    SourceVectors,
+    command,
+)
 from imgsearch.cli.door import say
 
 if TYPE_CHECKING:
@@ -20,7 +27,15 @@ def register(app: typer.Typer) -> None:
     command(app)(copy)
 
 
-def copy(common: Common, source: Place, target: Place) -> None:
+def copy(
+    common: Common,
+    source: Place,
+    target: Place,
+    shards: Shards = None,
+    replicas: Replicas = None,
+    quantization: Quantization = None,
+    source_vectors: SourceVectors = None,
+) -> None:
     """Copy all photos of one index into another, without embedding anything again.
 
     Interrupted, it goes on where it stopped.
@@ -33,7 +48,14 @@ def copy(common: Common, source: Place, target: Place) -> None:
 
     common.options.pop("index", None)
     from_settings = parts.load_settings(common, index=source)
-    to_settings = parts.load_settings(common, index=target)
+    to_settings = parts.load_settings(
+        common,
+        index=target,
+        shards=shards,
+        replicas=replicas,
+        quantization=quantization,
+        source_vectors=source_vectors,
+    )
     if parts.index_place(from_settings) == parts.index_place(to_settings):
         raise UsageError("Both names mean the same index.", "Name another one to copy to.")
     with parts.opened(from_settings) as old, parts.opened_for_ingest(to_settings) as new:

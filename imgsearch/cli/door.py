@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sys
@@ -42,6 +43,12 @@ def reporting() -> Iterator[None]:
         raise typer.Exit(EXIT_FAILURE) from None
     except (typer.Exit, typer.Abort):
         raise
+    except OSError as error:
+        if error.errno is None:
+            say(_bug(error))
+            raise typer.Exit(EXIT_BUG) from None
+        say(_refused(error))
+        raise typer.Exit(EXIT_FAILURE) from None
     except Exception as error:
         if type(error).__module__.startswith(("typer.", "click.")):  # usage errors: theirs to show
             raise
@@ -54,6 +61,17 @@ def say(text: str) -> None:
     encoding = sys.stderr.encoding or "utf-8"
     sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     sys.stderr.flush()
+
+
+def _refused(error: OSError) -> str:
+    """What the system would not do with a file of ours: a full disk, a missing permission."""
+    from imgsearch.places import shown
+
+    what = error.strerror or type(error).__name__
+    where = f": {shown(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{what}{where}\nMake room and give the same command again; nothing is lost."
+    return f"{what}{where}\nMend that and give the same command again."
 
 
 def _bug(error: Exception) -> str:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imgsearch.cli import parts
-from imgsearch.cli.common import Common, command
+from imgsearch.cli.common import (
+    Common,
+    Quantization,
+    Replicas,
+    Shards,
+    SourceVectors,
+    command,
+)
 from imgsearch.cli.door import say
 
 if TYPE_CHECKING:
@@ -81,6 +88,17 @@ def ingest(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Threads (default: one a core).")
     ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option("--part", metavar="I/N", help="One part of N, for N machines at once: 1/4."),
+    ] = None,
+    shards: Shards = None,
+    replicas: Replicas = None,
+    quantization: Quantization = None,
+    source_vectors: SourceVectors = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before writing to a foreign index.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="The summary as one JSON object.")] = False,
 ) -> None:
     """Walk folders, embed every picture, and keep the index.
@@ -97,13 +115,31 @@ def ingest(
         precision=precision,
         batch_size=batch_size,
         workers=workers,
+        shards=shards,
+        replicas=replicas,
+        quantization=quantization,
+        source_vectors=source_vectors,
     )
-    wanted = options(chosen, prune=prune, dry_run=dry_run, limit=limit)
-    run = _re_embed if re_embed else _ingest
-    result = run(chosen, wanted, directories or [], library)
+    wanted = options(chosen, prune=prune, dry_run=dry_run, limit=limit, part=_part(part))
+    if re_embed:
+        result = _re_embed(chosen, wanted, directories or [], library)
+    else:
+        result = _ingest(chosen, wanted, directories or [], library, yes)
     _show(result, wanted, common.verbose, json)
     if strict and result.skipped:
         raise typer.Exit(1)
+
+
+def _part(text: str | None) -> tuple[int, int] | None:
+    """ "1/4" to (1, 4)."""
+    from imgsearch.errors import UsageError
+
+    if text is None:
+        return None
+    number, slash, count = text.partition("/")
+    if slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
+        return int(number), int(count)
+    raise UsageError(f"--part {text!r} will not do.", "Say which part of how many: --part 1/4")
 
 
 def options(chosen: Settings, **given: Any) -> Options:
@@ -120,15 +156,31 @@ def options(chosen: Settings, **given: Any) -> Options:
 
 
 def _ingest(
-    chosen: Settings, options: Options, directories: Sequence[Path], library: str | None
+    chosen: Settings,
+    options: Options,
+    directories: Sequence[Path],
+    library: str | None,
+    yes: bool,
 ) -> Result:
     from imgsearch.errors import UsageError
+    from imgsearch.libraries import check_directory
 
     if not directories:
         raise UsageError("No folder is named.", "Name one: imgsearch ingest ./photos")
+    for directory in directories:
+        check_directory(directory)
     opened = parts.opened_for_dry_run if options.dry_run else parts.opened_for_ingest
     with opened(chosen) as open_parts:
+        if not options.dry_run and not yes:
+            _ask_about_foreign(open_parts)
         return ingest_folders(open_parts, options, directories, library)
+
+
+def _ask_about_foreign(open_parts: Parts) -> None:
+    """Another program's index, such as the tutorial's, is written to only when the user says so."""
+    if open_parts.index.foreign:
+        question = f"{open_parts.index.place} was not made by imgsearch. Write into it?"
+        typer.confirm(question, abort=True, err=True)
 
 
 def ingest_folders(

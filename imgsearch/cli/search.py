@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgsearch.cli import parts
-from imgsearch.cli.common import Common, command
+from imgsearch.cli import cluster, parts
+from imgsearch.cli.common import CLUSTER, Common, command
 from imgsearch.cli.door import say
 
 if TYPE_CHECKING:
@@ -36,6 +36,28 @@ Nul = Annotated[bool, typer.Option("-0", help="With --paths: end each with NUL, 
 Open = Annotated[bool, typer.Option("--open", help="Open the results in the system's viewer.")]
 
 
+NumCandidates = Annotated[
+    int | None,
+    typer.Option(
+        "--num-candidates",
+        min=1,
+        help="How many neighbours each shard looks at (default: chosen from -k).",
+        rich_help_panel=CLUSTER,
+    ),
+]
+
+
+TextEncoder = Annotated[
+    str | None,
+    typer.Option(
+        "--text-encoder",
+        metavar="auto|local|cluster",
+        help="Where words become a vector (auto: in the cluster if the model is there).",
+        rich_help_panel=CLUSTER,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     command(app)(query)
     command(app)(similar)
@@ -54,6 +76,8 @@ def query(
     paths: Paths = False,
     nul: Nul = False,
     open: Open = False,
+    num_candidates: NumCandidates = None,
+    text_encoder: TextEncoder = None,
 ) -> None:
     """Find pictures by describing them, in any language.
 
@@ -63,11 +87,22 @@ def query(
 
     output = _Output(json, csv, paths, nul, open)
     words = " ".join(text)
-    chosen = parts.load_settings(common, k=k, min_score=min_score)
+    chosen = parts.load_settings(
+        common,
+        k=k,
+        min_score=min_score,
+        num_candidates=num_candidates,
+        text_encoder=text_encoder,
+    )
     with parts.opened(chosen) as open_parts:
         wanted = _wanted(open_parts, under)
         results = by_text(
-            open_parts.index, open_parts.roots, open_parts.text_encoder, words, wanted
+            open_parts.index,
+            open_parts.roots,
+            open_parts.text_encoder,
+            words,
+            wanted,
+            cluster.ask(open_parts, bool(common.verbose)) if words.strip() else None,
         )
         output.show(results, f"“{words}”", open_parts)
 
@@ -86,13 +121,14 @@ def similar(
     paths: Paths = False,
     nul: Nul = False,
     open: Open = False,
+    num_candidates: NumCandidates = None,
 ) -> None:
     """Find pictures that look like another one.
 
     Example: imgsearch similar photo.jpg
     """
     output = _Output(json, csv, paths, nul, open)
-    chosen = parts.load_settings(common, k=k, min_score=min_score)
+    chosen = parts.load_settings(common, k=k, min_score=min_score, num_candidates=num_candidates)
     with parts.opened(chosen) as open_parts:
         results = _similar(open_parts, photo, _wanted(open_parts, under))
         output.show(results, f"similar to {photo}", open_parts)

@@ -2,34 +2,149 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgsearch.cli import parts
-from imgsearch.cli.common import Common, command
+from imgsearch import places
+from imgsearch.cli import cluster, parts
+from imgsearch.cli.common import CLUSTER, Common, command
 
 if TYPE_CHECKING:
-    from imgsearch.models import ModelSet
+    from imgsearch.cluster_model.arrangement import Arranged, Wish
+    from imgsearch.models import ModelNames, ModelSet
+    from imgsearch.settings import Settings
+
+PRIORITIES = ("normal", "low")
 
 
 def register(app: typer.Typer) -> None:
     command(app, "setup-model")(setup_model)
 
 
-def setup_model(common: Common) -> None:
+def _option(*names: str, **more: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=CLUSTER, **more)
+
+
+def setup_model(
+    common: Common,
+    model_id: Annotated[
+        str | None, _option("--model-id", metavar="ID", help="The text model's id in the cluster.")
+    ] = None,
+    allocations: Annotated[
+        int | None, _option("--allocations", min=1, help="How many texts at a time (default: 1).")
+    ] = None,
+    threads: Annotated[
+        int | None, _option("--threads", min=1, help="Threads for one text (default: 1).")
+    ] = None,
+    priority: Annotated[
+        str | None, _option("--priority", metavar="normal|low", help="Of the deployment.")
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        _option("--timeout", metavar="SECONDS", min=1, help="For the start (default: 600)."),
+    ] = None,
+    replace: Annotated[
+        bool, _option("--replace", help="Delete the cluster's model and upload it anew.")
+    ] = False,
+    stop: Annotated[bool, _option("--stop", help="Stop the deployment; the upload stays.")] = False,
+    delete: Annotated[
+        bool, _option("--delete", help="Stop and delete the cluster's model.")
+    ] = False,
+) -> None:
     """Fetch the models, export them for fast use, and verify the export.
 
-    `ingest` and `query` do this by themselves when it has not been done.
+    With an index on a cluster, the text model is also imported there, started and verified, doing
+    only what is missing: then queries can be encoded in the cluster.
 
     Example: imgsearch setup-model
     """
     from imgsearch import models, rendering
 
-    chosen = parts.load_settings(common)
-    names = models.model_names(chosen.model, chosen.image_model, chosen.text_model)
-    found = parts.ready_models(names)
-    rendering.console().print(rendering.facts_table("Models are ready", _facts(found)))
+    chosen = parts.load_settings(common, model_id=model_id)
+    given = {
+        "--allocations": allocations,
+        "--threads": threads,
+        "--priority": priority,
+        "--timeout": timeout,
+        "--replace": replace,
+        "--stop": stop,
+        "--delete": delete,
+        "--model-id": model_id,
+    }
+    _check(chosen, given)
+    facts: dict[str, str]
+    if not cluster.on_cluster(chosen):
+        names = models.model_names(chosen.model, chosen.image_model, chosen.text_model)
+        facts = _facts(parts.ready_models(names))
+    elif stop or delete:
+        _end(chosen, delete)
+        return
+    else:
+        facts = _on_cluster(chosen, given)
+    rendering.console().print(rendering.facts_table("Models are ready", facts))
+
+
+def _check(chosen: Settings, given: dict[str, Any]) -> None:
+    from imgsearch.errors import UsageError
+
+    asked = [name for name, value in given.items() if value]
+    if asked and not cluster.on_cluster(chosen):
+        raise UsageError(
+            f"{asked[0]} is about a model in a cluster, and the index lies on none.",
+            "Name the cluster: --index https://host:9200/my-photos, or ES_URL.",
+        )
+    if given["--priority"] not in (None, *PRIORITIES):
+        raise UsageError(f"--priority: not one of {', '.join(PRIORITIES)}.", "Write --priority low")
+    if sum(bool(given[name]) for name in ("--replace", "--stop", "--delete")) > 1:
+        raise UsageError("--replace, --stop and --delete exclude each other.", "Give one of them.")
+
+
+def _on_cluster(chosen: Settings, given: dict[str, Any]) -> dict[str, str]:
+    from imgsearch import encoders
+    from imgsearch.cli.bars import bytes_bar
+    from imgsearch.cluster_model import arrangement
+
+    with cluster.connected(chosen) as there:
+        arrangement.check_possible(there)  # before anything large is fetched or made
+        names = cluster.names_there(chosen)
+        wish = _wish(chosen, names, given)
+        found = parts.ready_models(names)
+        with bytes_bar() as progress:
+            arranged = arrangement.arrange(
+                there,
+                found.text,
+                lambda: encoders.text_encoder(found.text),
+                places.cache_dir(),
+                wish,
+                progress,
+            )
+        return _facts(found) | _facts_there(arranged, there.place)
+
+
+def _wish(chosen: Settings, names: ModelNames, given: dict[str, Any]) -> Wish:
+    from imgsearch.cluster_model.arrangement import TIMEOUT, Wish
+    from imgsearch.cluster_model.deployment import Asked
+
+    return Wish(
+        cluster.model_id(chosen, names),
+        Asked(given["--allocations"], given["--threads"], given["--priority"]),
+        given["--timeout"] or TIMEOUT,
+        given["--replace"],
+    )
+
+
+def _end(chosen: Settings, delete: bool) -> None:
+    from imgsearch import rendering
+    from imgsearch.cluster_model import deployment
+    from imgsearch.cluster_model.state import ClusterModel
+
+    with cluster.connected(chosen) as there:
+        model = ClusterModel(there, cluster.model_id(chosen, cluster.names_there(chosen)))
+        done = deployment.delete(model) if delete else deployment.stop(model)
+    what = "deleted" if delete else "stopped"
+    there_was = f"{what}" if done else ("not there" if delete else "not running")
+    rendering.console().print(f"{model.model_id} at {model.place}: {there_was}")
 
 
 def _facts(found: ModelSet) -> dict[str, str]:
@@ -44,4 +159,20 @@ def _facts(found: ModelSet) -> dict[str, str]:
         )
         facts[f"{tower.kind} model"] = f"{tower.identity.name} ({tower.dims} dims, {verified})"
         facts[f"{tower.kind} folder"] = f"{tower.folder} ({rendering.size(tower.size_bytes)})"
+    return facts
+
+
+def _facts_there(arranged: Arranged, place: str) -> dict[str, str]:
+    from imgsearch import rendering
+
+    facts = {
+        "in the cluster": f"{arranged.model_id} at {place} ({arranged.deployment})",
+        "verified there": f"cosine ≥ {arranged.cosine:.6f}, sentences in four scripts",
+        "done there": ", ".join(arranged.done) or "nothing was missing",
+    }
+    if arranged.sent:
+        facts["sent there"] = rendering.size(arranged.sent)
+    stages = {stage: seconds for stage, seconds in arranged.seconds.items() if seconds >= 0.05}
+    if stages:
+        facts["seconds"] = ", ".join(f"{stage} {took:.1f}" for stage, took in stages.items())
     return facts

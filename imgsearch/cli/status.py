@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgsearch.cli import parts
+from imgsearch.cli import cluster, parts
 from imgsearch.cli.common import Common, command
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def status(
         with parts.opened(chosen) as open_parts:
             info = open_parts.index.info()
             facts |= _facts(info) | _libraries(info, open_parts.roots)
+            if cluster.on_cluster(chosen) and info.photos:
+                facts["queries are encoded"] = cluster.encoded_where(open_parts)
             skipped = (info.last_ingest or {}).get("skipped", [])
     except IndexNotFound:
         facts["photos"] = "none yet: imgsearch ingest ./photos"

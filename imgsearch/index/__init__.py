@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imgsearch.places import ClusterPlace, LocalPlace
 
 if TYPE_CHECKING:
+    from imgsearch.elastic.connection import Connection
     from imgsearch.index.base import Index
     from imgsearch.settings import Settings
 
@@ -18,7 +19,45 @@ def _local(place: LocalPlace, settings: Settings, create: bool) -> Index:
     return open_local(place.folder, create=create)
 
 
-BACKENDS: dict[type, Callable[[Any, Settings, bool], Index]] = {LocalPlace: _local}
+def connection(place: ClusterPlace, settings: Settings) -> Connection:
+    """Where the cluster is, and as whom."""
+    from imgsearch.elastic.connection import Connection
+
+    return Connection(
+        url=place.url,
+        cloud_id=None if place.url else settings.es_cloud_id,
+        api_key=settings.es_api_key,
+        user=settings.es_user,
+        password=settings.es_password,
+        ca_certs=settings.ca_certs,
+        verify_certs=settings.verify_certs,
+        ssl_assert_fingerprint=settings.ssl_assert_fingerprint,
+    )
+
+
+def _cluster(place: ClusterPlace, settings: Settings, create: bool) -> Index:
+    from imgsearch.index.elastic_bodies import CreateOptions
+    from imgsearch.index.elasticsearch import open_elasticsearch
+
+    options = CreateOptions(
+        shards=settings.shards,
+        replicas=settings.replicas,
+        quantization=settings.quantization,
+        source_vectors=settings.source_vectors,
+    )
+    return open_elasticsearch(
+        connection(place, settings),
+        place.index_name,
+        create=create,
+        options=options,
+        num_candidates=settings.num_candidates,
+    )
+
+
+BACKENDS: dict[type, Callable[[Any, Settings, bool], Index]] = {
+    LocalPlace: _local,
+    ClusterPlace: _cluster,
+}
 
 
 def open_index(place: LocalPlace | ClusterPlace, settings: Settings, *, create: bool) -> Index:

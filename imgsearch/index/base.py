@@ -100,6 +100,11 @@ class Index(Protocol):
     notes: list[str]  # what the user should hear, one line each: rebuilt, assumed, degraded
     rows_per_write: int  # how many rows `write` takes best at a time
 
+    @property
+    def foreign(self) -> bool:
+        """Another program's: it can be searched, and written to when the user says so."""
+        ...
+
     def models(self) -> ModelPair | None:
         """The models of the vectors that are in it; None while it is empty."""
         ...

@@ -55,6 +55,7 @@ def open_local(folder: Path, *, create: bool, limits: Limits | None = None) -> L
 class LocalIndex:
     """Implements `imgsearch.index.base.Index`."""
 
+    foreign = False
     rows_per_write = 8  # a commit is cheap: kill -9 costs no more than a batch
 
     def __init__(
