@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imgsearch import images, photos
+from imgsearch import formats, images, photos
 from imgsearch.embedding import ImageEncoder, Vector
 from imgsearch.metadata import Metadata
 from imgsearch.photos import Photo, Skip, SkipReason
@@ -94,12 +94,12 @@ def read_batch(
 def _read(candidate: Candidate, must_hash: Callable[[int], bool]) -> Read | Skip | None:
     """None: neither a picture nor named like one, so nobody misses it."""
     photo = candidate.photo
-    named_so = images.has_picture_ending(photo.path)
+    named_so = formats.has_picture_ending(photo.path)
     if photo.size == 0:
         return Skip(photo.path, SkipReason.EMPTY, "0 bytes") if named_so else None
     with open(photo.path, "rb") as file:
-        head = file.read(images.HEAD_BYTES)
-        if not images.looks_like_picture(head, photo.path):
+        head = file.read(formats.HEAD_BYTES)
+        if not formats.looks_like_picture(head, photo.path):
             return (
                 Skip(photo.path, SkipReason.NOT_A_PICTURE, "by its content") if named_so else None
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -77,21 +78,40 @@ def _download(name: str, progress: Progress) -> Path:
     # OSError: requests' exceptions, the hub's own (offline mode, interrupted), a full disk;
     # ValueError: an answer that is no JSON, as a captive portal gives
     except (OSError, ValueError) as problem:
+        if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # the system's word, not the network's
         raise _unavailable(name, problem) from problem
 
 
 def _unavailable(name: str, problem: Exception) -> ModelUnavailable:
     from huggingface_hub import constants
 
-    reason = str(problem).strip().splitlines()[0][:160] if str(problem).strip() else ""
-    reason = f"{type(problem).__name__}: {reason}" if reason else type(problem).__name__
     return ModelUnavailable(
         f"The model {name} is not in {constants.HF_HUB_CACHE}, and {constants.ENDPOINT} "
-        f"cannot be reached ({reason}).",
+        f"cannot be reached ({_why(problem)}).",
         "Point HF_HOME at a cache that has it (copied from another machine), or name local "
         "directories: --image-model DIR --text-model DIR.\n"
         "To see imgsearch at work without any download: imgsearch demo",
     )
+
+
+_SIGNS = {  # in what the HTTP library says: what it means
+    "NameResolutionError": "no such host, or no network",
+    "Connection refused": "connection refused",
+    "ConnectTimeout": "no answer in time",
+    "Read timed out": "no answer in time",
+    "SSLError": "its certificate is not trusted",
+    "ProxyError": "the proxy does not answer",
+    "offline mode": "HF_HUB_OFFLINE is set",
+}
+
+
+def _why(problem: Exception) -> str:
+    text = f"{type(problem).__name__}: {problem}"
+    for sign, meaning in _SIGNS.items():
+        if sign in text:
+            return meaning
+    return " ".join(text.split())[:120]
 
 
 def _blobs(hub_cache: Path, name: str) -> Path:

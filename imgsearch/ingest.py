@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from imgsearch import photos
 from imgsearch.batches import (
@@ -26,14 +27,13 @@ from imgsearch.batches import (
     batches,
     read_batch,
 )
-from imgsearch.embedding import ImageEncoder
-from imgsearch.errors import PhotoError
+from imgsearch.embedding import ImageEncoder, Vector
 from imgsearch.index.base import Filter, Index, Record, Row
 from imgsearch.known import KnownPhotos, State
-from imgsearch.libraries import Job
+from imgsearch.libraries import Job, check_not_empty, has_entries, is_there
 from imgsearch.lookahead import ahead
+from imgsearch.metadata import Metadata
 from imgsearch.photos import Photo, Skip, SkipReason
-from imgsearch.places import shown
 from imgsearch.progress import Progress, silent
 from imgsearch.stopwatch import Stopwatch
 
@@ -108,7 +108,7 @@ class Ingest:
         were written stay."""
         self._roots = {**roots, **{job.library: job.root for job in jobs}}
         for job in jobs:
-            _check_not_empty(job)
+            check_not_empty(job)
         with self._stopwatch("index"):
             known = KnownPhotos.load(self._index.fingerprints())
         with closing(ahead(self._candidates(jobs, known), WALK_AHEAD)) as candidates:
@@ -205,7 +205,7 @@ class Ingest:
         rows = []
         for read, metadata, vector in embedded:
             for same in (read, *self._twins.pop(read.content_hash, ())):
-                rows.append(Row(_record(same, asdict(metadata)), vector))
+                rows.append(Row(_record(same, metadata), vector))
                 self._count(same.candidate)
                 known.add_size(same.candidate.photo.size)
         self._result.embedded += len(embedded)
@@ -234,15 +234,12 @@ class Ingest:
     def _reuse(self, reads: Sequence[Read], known: KnownPhotos) -> list[Read]:
         """Writes those whose bytes the index knows; returns the others, one of each content."""
         maybe = [read for read in reads if known.has_size(read.candidate.photo.size)]
-        if maybe:
-            self._flush()  # so that a photo of this very run is found
-        hashes = list({read.content_hash for read in maybe})
-        with self._stopwatch("index"):
-            by_hash = self._index.records_by_hash(hashes) if hashes else {}
+        by_hash, vectors = self._look_up({read.content_hash for read in maybe})
         to_embed = []
         for read in reads:
-            if records := by_hash.get(read.content_hash):
-                self._write_known(read, records)
+            vector = vectors.get(read.content_hash)
+            if vector is not None:
+                self._write_known(read, by_hash[read.content_hash], vector)
             elif read.content_hash in self._twins:
                 self._twins[read.content_hash].append(read)
             else:
@@ -250,26 +247,33 @@ class Ingest:
                 to_embed.append(read)
         return to_embed
 
-    def _write_known(self, read: Read, records: Sequence[Record]) -> None:
+    def _look_up(self, hashes: set[str]) -> tuple[dict[str, list[Record]], dict[str, Vector]]:
+        """Records and vector by content hash, all read before any of them is written over."""
+        if not hashes:
+            return {}, {}
+        self._flush()  # so that a photo of this very run is found
+        with self._stopwatch("index"):
+            by_hash = self._index.records_by_hash(sorted(hashes))
+            one_each = {records[0].id: hash for hash, records in by_hash.items()}
+            found = self._index.vectors(list(one_each))
+        return by_hash, {one_each[id]: vector for id, vector in found.items()}
+
+    def _write_known(self, read: Read, records: Sequence[Record], vector: Vector) -> None:
         candidate = read.candidate
         own = next((record for record in records if record.id == candidate.id), None)
         if own is not None:  # touched: only the fingerprint is new
             self._result.unchanged += 1
-            self._write([Row(_moved_record(read, own), None)])
+            self._write([Row(_same_picture(read, own), None)])
             return
-        source = records[0]
-        delete = []
+        row = Row(_same_picture(read, records[0]), vector)
         old = None if candidate.known else next(filter(self._has_left, records), None)
-        if old is not None:
-            source = old
-            delete.append(old.id)
-            self._moved.add(old.id)
-            self._result.renamed += 1
-        else:
+        if old is None:
             self._count(candidate)
-        with self._stopwatch("index"):
-            vector = self._index.vectors([source.id])[source.id]
-        self._write([Row(_moved_record(read, source), vector)], delete)
+            self._write([row])
+        else:
+            self._result.renamed += 1
+            self._moved.add(old.id)
+            self._write([row], [old.id])
 
     def _has_left(self, record: Record) -> bool:
         """Gone from its path, though its root can be reached and holds something."""
@@ -277,8 +281,8 @@ class Ingest:
         return (
             record.id not in self._moved
             and root is not None
-            and _has_entries(os.fsencode(root))
-            and not _exists(root, record)
+            and has_entries(os.fsencode(root))
+            and not is_there(root, record)
         )
 
     # -- the index
@@ -320,68 +324,32 @@ class Ingest:
         for ids in _chunks((id for id in unseen if in_part(id, self._options.part)), GONE_CHUNK):
             wanted = [id for id in ids if id not in self._moved]
             for record in self._index.records(wanted).values():
-                if not _exists(job.root, record):
+                if not is_there(job.root, record):
                     yield record.id
 
 
-def _record(read: Read, metadata: dict[str, object]) -> Record:
-    photo = read.candidate.photo
-    relative_path, escaped = photos.path_text(photo.relative)
-    return Record(
-        id=read.candidate.id,
-        library=read.candidate.library,
-        relative_path=relative_path,
-        path_escaped=escaped,
-        size=photo.size,
-        mtime_ns=photo.mtime_ns,
-        content_hash=read.content_hash,
-        **metadata,  # type: ignore[arg-type] # Metadata's fields are the rest of Record's
-    )
+def _identity(read: Read) -> dict[str, Any]:
+    """Which photo it is and what its file is like: the part of a Record that the picture's
+    content does not decide."""
+    candidate = read.candidate
+    relative_path, escaped = photos.path_text(candidate.photo.relative)
+    return {
+        "id": candidate.id,
+        "library": candidate.library,
+        "relative_path": relative_path,
+        "path_escaped": escaped,
+        "size": candidate.photo.size,
+        "mtime_ns": candidate.photo.mtime_ns,
+    }
 
 
-def _moved_record(read: Read, source: Record) -> Record:
-    """The same picture at the candidate's path."""
-    photo = read.candidate.photo
-    relative_path, escaped = photos.path_text(photo.relative)
-    return replace(
-        source,
-        id=read.candidate.id,
-        library=read.candidate.library,
-        relative_path=relative_path,
-        path_escaped=escaped,
-        size=photo.size,
-        mtime_ns=photo.mtime_ns,
-    )
+def _record(read: Read, metadata: Metadata) -> Record:
+    return Record(content_hash=read.content_hash, **_identity(read), **asdict(metadata))
 
 
-def _exists(root: Path, record: Record) -> bool:
-    """False only where the file is gone for sure: no permission is no proof."""
-    relative = photos.path_bytes(record.relative_path, record.path_escaped)
-    try:
-        os.lstat(os.path.join(os.fsencode(root), relative))
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _has_entries(folder: bytes) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
-
-
-def _check_not_empty(job: Job) -> None:
-    """An unmounted disk looks like an empty folder: nothing may be concluded from it."""
-    folder = os.path.join(os.fsencode(job.root), job.within)
-    if not _has_entries(folder) or not _has_entries(os.fsencode(job.root)):
-        raise PhotoError(
-            f"{shown(folder)} is empty; nothing was changed.",
-            "Is a disk not mounted? To take its photos out of the index: imgsearch remove.",
-        )
+def _same_picture(read: Read, source: Record) -> Record:
+    """The source's picture at the candidate's path."""
+    return replace(source, **_identity(read))
 
 
 def _chunks(ids: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -18,7 +18,7 @@ from imgsearch.errors import PhotoError, UsageError
 from imgsearch.places import shown
 
 if TYPE_CHECKING:
-    from imgsearch.index.base import Index
+    from imgsearch.index.base import Index, Record
 
 SAMPLE = 50  # photos of a known library that are looked for under a root that claims its name
 
@@ -201,6 +201,36 @@ def distinct(jobs: Iterable[Job]) -> list[Job]:
                 continue
         kept.append(job)
     return kept
+
+
+def is_there(root: Path, record: Record) -> bool:
+    """False only where the file is gone for sure: no permission is no proof."""
+    relative = photos.path_bytes(record.relative_path, record.path_escaped)
+    try:
+        os.lstat(os.path.join(os.fsencode(root), relative))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def has_entries(folder: bytes) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
+
+
+def check_not_empty(job: Job) -> None:
+    """An unmounted disk looks like an empty folder: nothing may be concluded from it."""
+    folder = os.path.join(os.fsencode(job.root), job.within)
+    if not has_entries(folder):
+        raise PhotoError(
+            f"{shown(folder)} is empty; nothing was changed.",
+            "Is a disk not mounted? To take its photos out of the index: imgsearch remove.",
+        )
 
 
 def check_all_reachable(index: Index, roots: Roots, prune: bool) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
-from imgsearch import images
+from imgsearch import formats, images
 from imgsearch.photos import SkipReason
 from tests import pictures
 
@@ -52,8 +52,8 @@ def test_every_format_gives_its_pixels(ending: str, tmp_path: Path) -> None:
     data = pictures.encoded(photo, ending)
     path = tmp_path / f"photo{ending}"
     path.write_bytes(data)
-    assert images.has_picture_ending(str(path))
-    assert images.looks_like_picture(data[: images.HEAD_BYTES], str(path))
+    assert formats.has_picture_ending(str(path))
+    assert formats.looks_like_picture(data[: formats.HEAD_BYTES], str(path))
     for found in (_decode(data), _decode(str(path))):
         full = (found.metadata.width, found.metadata.height)
         assert found.image.size == full or min(found.image.size) >= 2 * 224  # an icon is larger
@@ -65,7 +65,7 @@ def test_the_type_is_told_from_the_content(ending: str, tmp_path: Path) -> None:
     data = pictures.encoded(PHOTO, ending)
     path = tmp_path / "photo.txt"
     path.write_bytes(data)
-    assert images.looks_like_picture(data[: images.HEAD_BYTES], str(path))
+    assert formats.looks_like_picture(data[: formats.HEAD_BYTES], str(path))
     assert _difference(_decode(str(path)).image, PHOTO) < 4
 
 
@@ -111,6 +111,35 @@ def test_the_first_frame_of_an_animation() -> None:
     for format in ("GIF", "WEBP", "PNG", "TIFF"):
         data = _bytes(PHOTO, format, save_all=True, append_images=[second])
         assert _difference(_decode(data).image, PHOTO) < 6, format
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_the_first_of_several_pictures_in_an_mpo(orientation: int, tmp_path: Path) -> None:
+    """As cameras write them: beside the photo another view of it, or a small one of its own."""
+    turn = pictures.UNDONE[orientation]
+    stored = PHOTO if turn is None else PHOTO.transpose(turn)
+    others = [stored.transpose(Image.Transpose.ROTATE_180), Image.new("RGB", (32, 24))]
+    exif = pictures.exif(Orientation=orientation, Model="Stereo")
+    options = {"save_all": True, "append_images": others, "quality": 95, "exif": exif}
+    data = _bytes(stored, "MPO", **options)
+    with Image.open(io.BytesIO(data)) as image:
+        assert getattr(image, "n_frames", 1) == 3
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(data)
+    assert formats.looks_like_picture(data[: formats.HEAD_BYTES], "photo.mpo")
+    for found in (_decode(data), _decode(str(path))):
+        assert _difference(found.image, PHOTO) < 4
+        assert (found.metadata.format, found.metadata.camera) == ("MPO", "Stereo")
+        assert (found.metadata.width, found.metadata.height) == PHOTO.size
+
+
+def test_a_large_mpo_is_scaled_while_decoding() -> None:
+    large = PHOTO.resize((3000, 2000))
+    data = _bytes(large, "MPO", save_all=True, append_images=[large.rotate(180)], quality=95)
+    found = _decode(data)
+    assert (found.metadata.width, found.metadata.height) == large.size
+    assert 448 <= min(found.image.size) < 2000
+    assert _difference(found.image.resize(PHOTO.size), PHOTO) < 4
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "PPM"])
@@ -199,9 +228,9 @@ def test_a_truncated_jpeg_is_called_so() -> None:
 
 def test_what_is_no_picture(tmp_path: Path) -> None:
     text = b"These are not the pixels you are looking for.\n" * 20
-    assert images.has_picture_ending("note.jpg")
-    assert not images.has_picture_ending("note.txt")
-    assert not images.looks_like_picture(text, "note.jpg")
+    assert formats.has_picture_ending("note.jpg")
+    assert not formats.has_picture_ending("note.txt")
+    assert not formats.looks_like_picture(text, "note.jpg")
     assert _reason(text) is SkipReason.NOT_A_PICTURE
     assert _reason(b"") is SkipReason.EMPTY
     assert _reason(str(tmp_path / "none.jpg")) is SkipReason.GONE
@@ -210,9 +239,9 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x.bin", "x.jpg", "x.mp4", "x"])
 def test_random_bytes_are_no_picture(name: str) -> None:
     numbers = random.Random(7)
-    heads = [numbers.randbytes(images.HEAD_BYTES) for _ in range(2000)]
+    heads = [numbers.randbytes(formats.HEAD_BYTES) for _ in range(2000)]
     heads += [b"BMW is a car maker, BM a prefix", b"P4 is a processor", b"#define X 1\n"]
-    assert not [head for head in heads if images.looks_like_picture(head, name)]
+    assert not [head for head in heads if formats.looks_like_picture(head, name)]
 
 
 @pytest.mark.parametrize("ending", [*pictures.FORMATS, ".psd"])
@@ -229,14 +258,14 @@ def test_damage_of_any_kind_is_one_kind_of_error(ending: str) -> None:
 
 def test_formats_that_cannot_be_read_are_named() -> None:
     jpeg_xl = b"\0\0\0\x0cJXL \r\n\x87\n"
-    assert images.looks_like_picture(jpeg_xl, "photo.jxl")
+    assert formats.looks_like_picture(jpeg_xl, "photo.jxl")
     assert _reason(jpeg_xl) is SkipReason.UNSUPPORTED
 
 
 def test_camera_raw() -> None:
     pytest.importorskip("rawpy", reason="an extra")
     data = pictures.dng(PHOTO)
-    assert images.looks_like_picture(data[: images.HEAD_BYTES], "photo.dng")
+    assert formats.looks_like_picture(data[: formats.HEAD_BYTES], "photo.dng")
     found = _decode(data, target=32)
     assert (found.metadata.width, found.metadata.height) == PHOTO.size
     assert found.metadata.camera == "Test Mosaic"
@@ -251,6 +280,92 @@ def test_camera_raw_without_the_extra_names_the_cure(monkeypatch: pytest.MonkeyP
     with pytest.raises(images.Undecodable, match=r"imgsearch\[raw\]") as caught:
         _decode(pictures.dng(PHOTO))
     assert caught.value.reason is SkipReason.UNSUPPORTED
+
+
+SENSOR = PHOTO.resize((40, 30))  # smaller than the preview: the size tells which was taken
+
+
+def _dng_with_preview(preview: bytes, orientation: int, size: tuple[int, int]) -> bytes:
+    """A small RAW whose directory, written anew behind the pixels, says how the camera was held,
+    and is followed by a second one: the camera's JPEG."""
+    plain = pictures.dng(SENSOR)
+    (count,) = struct.unpack_from("<H", plain, 8)
+    first = [plain[at : at + 12] for at in range(10, 10 + 12 * count, 12)]
+    first.append(struct.pack("<HHIHxx", 274, 3, 1, orientation))
+    first.sort(key=lambda entry: struct.unpack_from("<H", entry))
+    at = len(plain) + 2 + 12 * len(first) + 4
+    values = {254: 1, 256: size[0], 257: size[1], 258: 8, 259: 7, 262: 6, 277: 3}
+    values |= {273: at + 2 + 12 * 9 + 4, 279: len(preview)}
+    second = [struct.pack("<HHII", tag, 4, 1, values[tag]) for tag in sorted(values)]
+    parts = [plain[:4], struct.pack("<I", len(plain)), plain[8:]]
+    parts += [struct.pack("<H", len(first)), *first, struct.pack("<I", at)]
+    parts += [struct.pack("<H", len(second)), *second, bytes(4), preview]
+    return b"".join(parts)
+
+
+def _without_jfif(jpeg: bytes) -> bytes:
+    """As cameras write it: where EXIF does not come first, LibRaw adds its own, with the RAW's
+    orientation (0.22; older ones without)."""
+    assert jpeg[2:4] == b"\xff\xe0"
+    return jpeg[:2] + jpeg[4 + struct.unpack_from(">H", jpeg, 4)[0] :]
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("says", ["no exif", "exif without orientation", "its orientation"])
+@pytest.mark.parametrize("format", ["JPEG", "MPO"])
+def test_the_preview_of_a_camera_raw_is_turned(orientation: int, says: str, format: str) -> None:
+    pytest.importorskip("rawpy", reason="an extra")
+    upright = PHOTO if orientation in (1, 3) else pictures.photo(size=PHOTO.size[::-1])
+    turn = pictures.UNDONE[orientation]
+    stored = upright if turn is None else upright.transpose(turn)
+    assert stored.size == PHOTO.size  # it lies as the sensor does
+    tags = {"Orientation": orientation} if says == "its orientation" else {"Make": "Test"}
+    options: dict[str, Any] = {} if says == "no exif" else {"exif": pictures.exif(**tags)}
+    if format == "MPO":
+        options |= {"save_all": True, "append_images": [Image.new("RGB", stored.size)]}
+    preview = _without_jfif(_bytes(stored, format, quality=95, **options))
+    data = _dng_with_preview(preview, orientation, stored.size)
+    assert formats.looks_like_picture(data[: formats.HEAD_BYTES], "photo.dng")
+    found = _decode(data, target=64)
+    assert _difference(found.image, upright) < 4
+    sideways = orientation in (6, 8)
+    size = SENSOR.size[::-1] if sideways else SENSOR.size
+    assert (found.metadata.width, found.metadata.height) == size
+    assert found.metadata.format == "RAW"
+
+
+@pytest.mark.parametrize("orientation", [6, 8])
+def test_a_preview_that_stands_already_is_left_alone(orientation: int) -> None:
+    pytest.importorskip("rawpy", reason="an extra")
+    upright = pictures.photo(size=PHOTO.size[::-1])
+    preview = _bytes(upright, "JPEG", quality=95, exif=pictures.exif(Make="Test"))
+    found = _decode(_dng_with_preview(_without_jfif(preview), orientation, upright.size), target=64)
+    assert _difference(found.image, upright) < 4
+
+
+@pytest.mark.parametrize("preview", ["small", "truncated", "damaged"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_camera_raw_whose_preview_is_of_no_use_is_developed(
+    preview: str, orientation: int
+) -> None:
+    """From SENSOR's pixels, and just as upright."""
+    pytest.importorskip("rawpy", reason="an extra")
+    whole = _bytes(SENSOR if preview == "small" else PHOTO, "JPEG", quality=95)
+    data = {
+        "small": whole,
+        "truncated": whole[: len(whole) // 2],
+        "damaged": whole[:2] + bytes(200) + whole[202:],
+    }[preview]
+    found = _decode(_dng_with_preview(data, orientation, PHOTO.size), target=32)
+    half = Image.fromarray(np.asarray(SENSOR)[::2, ::2])
+    undo = {1: None, 3: 3, 6: 8, 8: 6}[orientation]
+    turn = pictures.UNDONE[undo] if undo else None
+    expected = half if turn is None else half.transpose(turn)
+    assert found.image.size == expected.size
+    one, other = (
+        np.asarray(image.convert("L"), np.float32).ravel() for image in (found.image, expected)
+    )
+    assert np.corrcoef(one, other)[0, 1] > 0.9
 
 
 def test_broken_exif_does_not_fail_a_picture() -> None:

@@ -70,6 +70,18 @@ def test_a_copy_reuses_the_vector(command: Command, album: Path, index: Path) ->
     assert best["score"] == pytest.approx(1, abs=1e-5)
 
 
+def test_a_rename_and_copies_of_it_at_once(command: Command, album: Path, index: Path) -> None:
+    _ingest(command, index, album)
+    (album / "moon.png").rename(album / "luna.png")
+    for number in range(3):
+        shutil.copy(album / "luna.png", album / f"luna {number}.png")
+    report = _ingest(command, index, album)
+    assert (report["renamed"], report["added"], report["embedded"]) == (1, 3, 0)
+    near = command.run("--index", index, "similar", "luna.png", "-k", "3", "--json").json_lines
+    assert {line["name"] for line in near} == {"luna 0.png", "luna 1.png", "luna 2.png"}
+    assert "moon.png" not in _rows(command, index)
+
+
 def test_changed_content_is_embedded_again(command: Command, album: Path, index: Path) -> None:
     _ingest(command, index, album)
     shutil.copy(album / "pets" / "DSC 0042.png", album / "moon.png")
@@ -84,17 +96,24 @@ def test_changed_content_is_embedded_again(command: Command, album: Path, index:
     assert best["relative_path"] == "pets/DSC 0042.png"
 
 
-def test_two_names_that_were_swapped(command: Command, album: Path, index: Path) -> None:
+def test_names_that_were_swapped(command: Command, album: Path, index: Path) -> None:
+    """Every photo takes the next one's name; each must keep its own vector."""
     _ingest(command, index, album)
-    (album / "moon.png").rename(album / "x")
-    (album / "grass.png").rename(album / "moon.png")
-    (album / "x").rename(album / "grass.png")
-    report = _ingest(command, index, album)
-    assert report["updated"] == 2
-    size = {name: row["width"] for name, row in _rows(command, index).items()}
+    names = sorted(path for path in album.rglob("*") if path.is_file())
+    contents = [path.read_bytes() for path in names]
+    for path, content in zip(names, contents[1:] + contents[:1], strict=True):
+        path.write_bytes(content)
+    report = _ingest(command, index, album, "--batch-size", 2)
+    assert report["updated"] == 8
     fresh = index.with_name("fresh")
     _ingest(command, fresh, album)
-    assert size == {name: row["width"] for name, row in _rows(command, fresh).items()}
+    for path in names:
+        question = ("similar", path, "-k", "3", "--json")
+        ours = command.run("--index", index, *question).json_lines
+        theirs = command.run("--index", fresh, *question).json_lines
+        assert [line["relative_path"] for line in ours] == [
+            line["relative_path"] for line in theirs
+        ]
 
 
 def test_photos_that_are_gone_stay_until_prune(command: Command, album: Path, index: Path) -> None:

@@ -1,0 +1,201 @@
+"""What a file is, by its content and its ending: a picture, and of which formats; or why it is none
+that can be decoded."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from PIL import Image
+
+from imgsearch.photos import SkipReason
+
+HEAD_BYTES = 4096  # of a file, enough to tell what it is
+
+BROKEN = (  # what Pillow raises on a bad file
+    OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError,
+    AssertionError, EOFError, RuntimeError, struct.error, zlib.error,
+)  # fmt: skip
+_TRUNCATED = re.compile(
+    r"truncat|end of file|premature|not enough|unexpected eof|not process", re.I
+)
+
+# EPS starts Ghostscript; WMF is drawn by Windows alone; the others hold no picture to decode, or
+# are met by luck in files of any kind; Pillow gives IM up.
+_LEFT_OUT = {"EPS", "IM", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "IPTC", "IMT", "MCIDAS"}
+# Too little in their first bytes to tell them from other files: their ending must say it too.
+_BY_ENDING = {
+    "TGA": (".tga", ".icb", ".vda", ".vst"),
+    "PCD": (".pcd",),
+    "SPIDER": (".spi", ".spider"),
+    "PCX": (".pcx",),
+    "DCX": (".dcx",),
+    "XBM": (".xbm",),
+    "MSP": (".msp",),
+    "FLI": (".fli", ".flc"),
+    "GBR": (".gbr",),
+    "SGI": (".sgi", ".rgb", ".rgba", ".bw"),
+    "CUR": (".cur",),
+    "DIB": (".dib",),
+}
+_BMP_HEADERS = {struct.pack("<I", size) for size in (12, 16, 40, 52, 56, 64, 108, 124)}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_CHECKS: dict[str, Callable[[bytes], Any]] = {  # where Pillow's own glance is too short
+    "BMP": lambda head: head[:2] == b"BM" and head[14:18] in _BMP_HEADERS,
+    "PPM": re.compile(rb"P[1-6Ffy]\s+(#|-?\d)|P7\s").match,
+    "ICO": re.compile(rb"\x00\x00\x01\x00[^\x00]\x00...\x00", re.DOTALL).match,
+    "AVIF": lambda head: bool(_brands(head) & {b"avif", b"avis"}),
+    "HEIF": lambda head: bool(_brands(head) & _HEIF_BRANDS) and not _CHECKS["AVIF"](head),
+}
+_RAW_MAGIC = re.compile(
+    rb"FUJIFILMCCD-RAW|IIR[OS]\x08|MMOR|IIU\0|FOVb|\0MRM|II\x1a\0\0\0HEAPCCDR|II\*\0....CR\x02"
+    rb"|....ftypcrx ",
+    re.DOTALL,
+)
+_RAW_ENDINGS = {
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq",
+    ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2",
+    ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+}  # fmt: skip
+_UNREAD = {  # pictures that nothing here can read: said so, not called something else
+    "JPEG XL": re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "),
+    "GIMP": re.compile(rb"gimp xcf "),
+    "PostScript": re.compile(rb"%!PS-Adobe-[\d.]+ EPSF|\xc5\xd0\xd3\xc6"),
+}
+_HEIF_ENDINGS = frozenset((".heic", ".heics", ".heif", ".heifs", ".hif"))
+_UNREAD_ENDINGS = frozenset((".jxl", ".xcf", ".eps"))
+_OTHER_USES = frozenset((".fit", ".msp", ".ras", ".spi"))  # of endings: no promise
+
+
+class Undecodable(Exception):
+    """Why a file gives no image."""
+
+    def __init__(self, reason: SkipReason, detail: str) -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def undecodable(error: Exception) -> Undecodable:
+    """What a decoder says of a bad file, as a reason for people."""
+    text = str(error) or type(error).__name__
+    truncated = isinstance(error, EOFError) or _TRUNCATED.search(text)
+    return Undecodable(SkipReason.TRUNCATED if truncated else SkipReason.DAMAGED, text)
+
+
+def has_picture_ending(name: str) -> bool:
+    """Whether a person would call a file of this name a picture."""
+    return _ending(name) in _picture_endings()
+
+
+def looks_like_picture(head: bytes, name: str) -> bool:
+    """By the first HEAD_BYTES of a file; the name only counts for formats without a mark."""
+    if is_raw(head) or any(mark.match(head) for mark in _UNREAD.values()):
+        return True
+    return bool(_formats(head, _ending(name)))
+
+
+def possible(head: bytes, name: str | None) -> list[str]:
+    """Pillow's names of the formats to try; raises Undecodable when there are none. `name` None: it
+    was looked at before."""
+    if not head:
+        raise Undecodable(SkipReason.EMPTY, "0 bytes")
+    for unread, mark in _UNREAD.items():
+        if mark.match(head):
+            raise Undecodable(SkipReason.UNSUPPORTED, unread)
+    found = _formats(head, None if name is None else _ending(name))
+    if not found:
+        raise Undecodable(SkipReason.NOT_A_PICTURE, "by its content")
+    return found
+
+
+def only_by_ending(formats: Iterable[str]) -> bool:
+    """Whether nothing but a name speaks for them."""
+    return all(name in _BY_ENDING for name in formats)
+
+
+def _ending(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+@functools.lru_cache(maxsize=1)
+def _pillow_formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in Image.OPEN if name not in _LEFT_OUT | {"HEIF"})
+
+
+@functools.lru_cache(maxsize=1)
+def _picture_endings() -> frozenset[str]:
+    readable = {*_pillow_formats(), "MPO"}
+    known = {ending for ending, name in Image.EXTENSION.items() if name in readable}
+    return frozenset(known | _RAW_ENDINGS | _HEIF_ENDINGS | _UNREAD_ENDINGS) - _OTHER_USES
+
+
+def _formats(head: bytes, ending: str | None) -> list[str]:
+    """Those that the content allows, and the ending unless it is None."""
+    found = [name for name in ("HEIF", *_pillow_formats()) if _allows(name, head, ending)]
+    return sorted(found, key=_BY_ENDING.__contains__)  # a sure mark before a weak one
+
+
+def _allows(name: str, head: bytes, ending: str | None) -> bool:
+    endings = _BY_ENDING.get(name)
+    if endings is not None and ending is not None and ending not in endings:
+        return False
+    if check := _CHECKS.get(name):
+        return bool(check(head))
+    accept = Image.OPEN[name][1]
+    return accept is None or accept(head[:16]) is True
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """Of an ISO media file: the major one and those it is compatible with."""
+    if head[4:8] != b"ftyp":
+        return set()
+    end = min(struct.unpack(">I", head[:4])[0], len(head))
+    return {head[8:12], *(head[at : at + 4] for at in range(16, end, 4))}
+
+
+def is_raw(head: bytes) -> bool:
+    """Camera RAW, also where it poses as a TIFF with a thumbnail in it."""
+    if _RAW_MAGIC.match(head):
+        return True
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(head[:4])
+    if order is None:
+        return False
+    try:
+        return _is_raw_directory(head, struct.unpack_from(order + "I", head, 4)[0], order)
+    except struct.error:  # the directory lies beyond the head: cameras write it in front
+        return False
+
+
+_SUB_IFDS, _DNG_VERSION = 330, 50706
+_RAW_VALUES = {
+    259: {32767, 32769, 32770, 34713, 65535},  # compression: Sony, Epson, Samsung, Nikon, Pentax
+    262: {32803, 34892},  # photometric interpretation: colour filter array, linear raw
+}
+
+
+def _is_raw_directory(head: bytes, start: int, order: str, depth: int = 0) -> bool:
+    (count,) = struct.unpack_from(order + "H", head, start)
+    for at in range(start + 2, start + 2 + 12 * count, 12):
+        tag, type_, n = struct.unpack_from(order + "HHI", head, at)
+        (value,) = struct.unpack_from(order + ("H" if type_ == 3 else "I"), head, at + 8)
+        if tag == _DNG_VERSION or value in _RAW_VALUES.get(tag, ()):
+            return True
+        if tag == _SUB_IFDS and depth == 0:
+            offsets = struct.unpack_from(f"{order}{min(n, 8)}I", head, at + 8 if n == 1 else value)
+            if any(_is_raw_directory_somewhere(head, offset, order) for offset in offsets):
+                return True
+    return False
+
+
+def _is_raw_directory_somewhere(head: bytes, start: int, order: str) -> bool:
+    with contextlib.suppress(struct.error):
+        return _is_raw_directory(head, start, order, depth=1)
+    return False
