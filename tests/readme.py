@@ -1,4 +1,5 @@
-"""Writes the commands' help into the README: `python -m tests.readme`."""
+"""Writes what the program itself knows into the README: the commands' help, and what can go wrong
+with a cluster. `python -m tests.readme`"""
 
 from __future__ import annotations
 
@@ -10,7 +11,6 @@ from pathlib import Path
 from tests.command import SCRIPT
 
 README = Path(__file__).parent.parent / "README.md"
-_SECTION = re.compile(r"(<!-- help begins -->\n).*?(<!-- help ends -->)", re.DOTALL)
 
 
 def _help(*words: str) -> str:
@@ -23,16 +23,36 @@ def _help(*words: str) -> str:
     ).stdout.strip()
 
 
-def with_help(readme: str) -> str:
-    """The README with the help of every command as it is now."""
+def generated(readme: str) -> str:
+    """The README as it should be now."""
+    readme = _between(readme, "<!-- help begins -->", "<!-- help ends -->", _commands())
+    return _between(readme, "<!-- troubles begin -->", "<!-- troubles end -->", _troubles())
+
+
+def _between(readme: str, begin: str, end: str, text: str) -> str:
+    section = re.compile(rf"({begin}\n).*?({end})", re.DOTALL)
+    return section.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", readme)
+
+
+def _troubles() -> str:
+    from imgsearch.elastic import troubles
+
+    lines = ["| what you see | what to do |", "|---|---|"]
+    for seen, cure in troubles.rows():
+        cells = (cell.replace("|", "\\|").replace("<", "&lt;") for cell in (seen, cure))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _commands() -> str:
     overview = _help()
     commands = re.findall(r"^  ([a-z-]+)  ", overview.partition("Commands:")[2], re.MULTILINE)
     blocks = [f"```text\n{overview}\n```\n"]
     for name in commands:
         blocks.append(f"<details><summary><code>imgsearch {name}</code></summary>\n")
         blocks.append(f"```text\n{_help(name)}\n```\n\n</details>\n")
-    return _SECTION.sub(lambda match: match[1] + "\n" + "\n".join(blocks) + "\n" + match[2], readme)
+    return "\n".join(blocks)
 
 
 if __name__ == "__main__":
-    README.write_text(with_help(README.read_text("utf-8")), "utf-8")
+    README.write_text(generated(README.read_text("utf-8")), "utf-8")

@@ -1,0 +1,448 @@
+"""Everything that can go wrong with a cluster: how it is recognised, what the user reads, and what
+to do about it. The README's troubleshooting table is made from this one table (`rows`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from imgsearch.errors import (
+    ImgsearchError,
+    IndexContradiction,
+    IndexNotFound,
+    IndexTooNew,
+    IndexUnavailable,
+    UsageError,
+)
+
+Kind = Literal["tls", "unknown host", "refused", "dropped", "timeout", "http", "not elasticsearch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """An exception of the client, in our words. `type` and `reason`: the server's own."""
+
+    kind: Kind
+    reason: str = ""
+    status: int = 0  # HTTP
+    type: str = ""
+    cause: str = ""  # the server's `caused_by`, where it has one
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may well succeed later."""
+        if self.kind in ("refused", "dropped", "timeout"):
+            return True
+        return item_passing(self.status, self.type)
+
+
+def item_passing(status: int, type: str) -> bool:
+    """The same for one item of a bulk request. A block (429 at the disk's flood stage) lasts until
+    somebody has made room."""
+    return status in (429, 502, 503, 504) and type != "cluster_block_exception"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`seen` and `cure` may hold {place} (never with a password), {reason}, {privileges}, and
+    what `trouble` is given. `recognises` None: found by our own checks, raised by name."""
+
+    error: type[ImgsearchError]
+    seen: str
+    cure: str
+    recognises: Callable[[Symptom], bool] | None = None
+
+
+def _tls(*words: str) -> Callable[[Symptom], bool]:
+    return lambda s: s.kind == "tls" and any(word in s.reason for word in words)
+
+
+def _http(status: int, *words: str) -> Callable[[Symptom], bool]:
+    return lambda s: (
+        s.kind == "http"
+        and s.status == status
+        and (not words or any(word in f"{s.type} {s.reason}" for word in words))
+    )
+
+
+def _kind(kind: Kind) -> Callable[[Symptom], bool]:
+    return lambda s: s.kind == kind
+
+
+# The first that recognises a symptom is shown.
+TROUBLES: dict[str, Trouble] = {
+    # where the cluster is, and as whom
+    "no_cluster": Trouble(
+        IndexUnavailable,
+        "No cluster is named.",
+        "Name one: --index https://host:9200/my-photos, or set ES_URL or ES_CLOUD_ID.",
+    ),
+    "malformed_url": Trouble(
+        IndexUnavailable,
+        "{place} is no address of a cluster.",
+        "Write it with scheme, host and port: https://host:9200/my-photos",
+    ),
+    "malformed_cloud_id": Trouble(
+        IndexUnavailable,
+        "ES_CLOUD_ID cannot be read.",
+        "Copy it anew from the deployment's page: it looks like name:bG9uZyB0ZXh0",
+    ),
+    "malformed_api_key": Trouble(
+        IndexUnavailable,
+        "ES_API_KEY cannot be a key: it holds spaces, line breaks or unusual characters.",
+        'Copy the "encoded" value anew, in one piece.',
+    ),
+    "half_of_the_credentials": Trouble(
+        IndexUnavailable,
+        "A user name and a password belong together: {missing} is missing.",
+        "Set ES_USER and ES_PASSWORD, or ES_API_KEY instead of both.",
+    ),
+    "no_ca_file": Trouble(
+        IndexUnavailable,
+        "The file of CA certificates cannot be read: {file}",
+        "Name the cluster's own CA with --ca-certs or ES_CA_CERTS, as a PEM file (http_ca.crt, or"
+        " ca.crt of es-docker).",
+    ),
+    "unknown_host": Trouble(
+        IndexUnavailable,
+        "{place}: there is no such host.",
+        "Check the name in --index or ES_URL, and whether a VPN is needed.",
+        _kind("unknown host"),
+    ),
+    "refused": Trouble(
+        IndexUnavailable,
+        "{place}: nothing answers at that address and port.",
+        "Check the port (Elasticsearch's is 9200: https://host:9200/my-photos), and whether the"
+        " cluster runs.",
+        _kind("refused"),
+    ),
+    "dropped": Trouble(
+        IndexUnavailable,
+        "{place}: the connection was closed without an answer.",
+        "If the cluster speaks TLS (it does by default), write https:// instead of http://. If it"
+        " did work before, see whether a node has gone down, and run the same command again.",
+        _kind("dropped"),
+    ),
+    "timeout": Trouble(
+        IndexUnavailable,
+        "{place}: no answer in time.",
+        "Check the address, and whether a firewall lies between; or try again when the cluster is"
+        " less busy.",
+        _kind("timeout"),
+    ),
+    "plain_http": Trouble(
+        IndexUnavailable,
+        "{place}: the server there speaks plain HTTP, not TLS.",
+        "Write http:// instead of https:// if that is what you want.",
+        _tls("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"),
+    ),
+    "certificate_expired": Trouble(
+        IndexUnavailable,
+        "{place}: its certificate has expired.",
+        "Renew it on the cluster; or check this machine's clock.",
+        _tls("certificate has expired", "not yet valid"),
+    ),
+    "certificate_host": Trouble(
+        IndexUnavailable,
+        "{place}: its certificate is for another host name.",
+        "Use the name that the certificate carries, or pin the certificate itself:"
+        " --ssl-assert-fingerprint",
+        _tls("Hostname mismatch", "doesn't match", "IP address mismatch"),
+    ),
+    "certificate_fingerprint": Trouble(
+        IndexUnavailable,
+        "{place}: its certificate has another fingerprint than the one given.",
+        "Compare: openssl s_client -connect HOST:PORT </dev/null | openssl x509 -fingerprint"
+        " -sha256 -noout",
+        _tls("ingerprint"),
+    ),
+    "certificate_unknown_ca": Trouble(
+        IndexUnavailable,
+        "{place}: its certificate was signed by an authority that is not trusted here.",
+        "Name the cluster's own CA: --ca-certs http_ca.crt (or ES_CA_CERTS).",
+        _tls("CERTIFICATE_VERIFY_FAILED"),
+    ),
+    "tls": Trouble(
+        IndexUnavailable,
+        "{place}: no TLS connection could be made ({reason}).",
+        "Check that the address is Elasticsearch's HTTPS port, and --ca-certs.",
+        _kind("tls"),
+    ),
+    "not_elasticsearch": Trouble(
+        IndexUnavailable,
+        "{place}: something answers there, but it is not Elasticsearch.",
+        "Check host and port: Kibana's (5601) is not the one; Elasticsearch's is 9200.",
+        _kind("not elasticsearch"),
+    ),
+    "too_old": Trouble(
+        IndexUnavailable,
+        "{place} runs Elasticsearch {version}.",
+        "imgsearch needs 8.6 or later: upgrade the cluster (8.19 and 9.x are the best tested).",
+    ),
+    # what the user may do there
+    "no_credentials": Trouble(
+        IndexUnavailable,
+        "{place}: it wants credentials, and none were given.",
+        "Set ES_API_KEY, or ES_USER and ES_PASSWORD (in the environment or in .env).",
+    ),
+    "wrong_credentials": Trouble(
+        IndexUnavailable,
+        "{place}: it does not accept the password or API key that was given.",
+        "Check ES_API_KEY, or ES_USER and ES_PASSWORD; in .env, put a password with # or spaces in"
+        " single quotes. A key may have expired.",
+        _http(401),
+    ),
+    "licence": Trouble(
+        IndexUnavailable,
+        "{place}: its licence does not cover this ({reason}).",
+        "Start a trial in Kibana (Stack Management, License management), or go without.",
+        _http(403, "non-compliant"),
+    ),
+    "block_flood_stage": Trouble(
+        IndexUnavailable,
+        "{place} is read-only: a disk of the cluster is full (flood stage).",
+        "Make room on that disk; Elasticsearch then lifts the block by itself. Run the same command"
+        " again: only the rest will be done.",
+        lambda s: s.type == "cluster_block_exception" and "flood-stage" in s.reason,
+    ),
+    "block": Trouble(
+        IndexUnavailable,
+        "{place} cannot be changed: {reason}",
+        "Lift the block with: PUT INDEX/_settings"
+        ' {{"index.blocks.read_only": null, "index.blocks.write": null}}',
+        lambda s: s.type == "cluster_block_exception" and s.status == 403,
+    ),
+    "forbidden": Trouble(
+        IndexUnavailable,
+        "{place}: this user or key lacks a privilege: {reason}",
+        "Grant it: {privileges}",
+        _http(403),
+    ),
+    # the index
+    "not_found": Trouble(
+        IndexNotFound,
+        "There is no index {place} yet.",
+        "Ingest a folder of pictures first: imgsearch --index {place} ingest ./photos",
+    ),
+    "gone": Trouble(
+        IndexUnavailable,
+        "{place} was deleted or replaced meanwhile.",
+        "Run the same command again: it goes on with the index that is there now.",
+        lambda s: s.type == "index_not_found_exception",
+    ),
+    "several": Trouble(
+        IndexContradiction,
+        "{place} is an alias of several indices: {indices}.",
+        "Name one of them with --index, or let the alias point to one.",
+    ),
+    "no_pictures": Trouble(
+        IndexContradiction,
+        "{place} is an index, but not of pictures: it has no vectors in a field image_embedding.",
+        "Name another index.",
+    ),
+    "other_dims": Trouble(
+        IndexContradiction,
+        "{place} holds vectors of {dims} dimensions; the model makes {asked}.",
+        "Use the model that made it ({models}), another --index, or embed everything anew:"
+        " imgsearch ingest --re-embed",
+    ),
+    "other_models": Trouble(
+        IndexContradiction,
+        "{place} was made with {models}, not with {asked}.",
+        "Leave the model options out to go on with its own, or embed all photos anew: imgsearch"
+        " ingest --re-embed",
+    ),
+    "too_new": Trouble(
+        IndexTooNew,
+        "{place} was written by a newer imgsearch (schema {schema}; this one knows {known}).",
+        "Update imgsearch: pip install --upgrade imgsearch",
+    ),
+    "closed": Trouble(
+        IndexUnavailable,
+        "{place} is closed.",
+        "Open it: POST INDEX/_open",
+        lambda s: s.type == "index_closed_exception",
+    ),
+    "bad_name": Trouble(
+        UsageError,
+        "{name!r} cannot be the name of an index.",
+        "Use lower-case letters, digits, - and _, and begin with a letter: my-photos",
+    ),
+    "quantization": Trouble(
+        UsageError,
+        "{place} runs Elasticsearch {version}, which has no --quantization {asked}.",
+        "It is there from Elasticsearch {wanted} on. Here: {choices}.",
+    ),
+    "dims_of_quantization": Trouble(
+        UsageError,
+        "Vectors of {dims} dimensions cannot be kept with --quantization {asked}.",
+        "int4 wants an even number of dimensions, bbq at least 64. Take int8 or none.",
+    ),
+    "too_many_wanted": Trouble(
+        UsageError,
+        "Elasticsearch finds at most 10,000 neighbours at a time; {asked} were asked for.",
+        "Ask for fewer: -k 10000",
+    ),
+    # under load
+    "too_large": Trouble(
+        IndexUnavailable,
+        "{place}: a request of a single photo is too large for the server (413).",
+        "Raise client_max_body_size of the proxy, or http.max_content_length of Elasticsearch.",
+        _http(413),
+    ),
+    "memory": Trouble(
+        IndexUnavailable,
+        "{place}: the cluster is out of memory for requests ({reason}).",
+        "Give Elasticsearch a larger heap, or try again when it is less busy.",
+        lambda s: s.type == "circuit_breaking_exception",
+    ),
+    "busy": Trouble(
+        IndexUnavailable,
+        "{place}: the cluster takes no more requests (429).",
+        "Try again when it is less busy, or give it more nodes.",
+        _http(429),
+    ),
+    "no_shard": Trouble(
+        IndexUnavailable,
+        "{place}: the cluster cannot serve the index ({status}: {reason}).",
+        "A node is down or starting: see GET _cluster/health, and run the same command again.",
+        lambda s: s.kind == "http" and s.status in (502, 503, 504),
+    ),
+    "other": Trouble(
+        IndexUnavailable,
+        "{place}: the cluster refused a request ({status} {type}: {reason}).",
+        "The cluster's own log may say more.",
+        lambda s: True,
+    ),
+}
+
+_PLACEHOLDER = re.compile(r"\{(\w+)[^}]*\}")
+
+
+def trouble(row_name: str, /, **values: object) -> ImgsearchError:
+    """The error of that name, to be raised."""
+    row = TROUBLES[row_name]
+    return row.error(row.seen.format(**values), row.cure.format(**values))
+
+
+def diagnosis(symptom: Symptom, place: str) -> ImgsearchError:
+    """What a symptom means to the user."""
+    name = next(
+        name for name, row in TROUBLES.items() if row.recognises and row.recognises(symptom)
+    )
+    return trouble(
+        name,
+        place=place,
+        reason=symptom.reason,
+        status=symptom.status or "",
+        type=symptom.type,
+        privileges=_privileges(symptom.reason),
+    )
+
+
+def _privileges(reason: str) -> str:
+    """The server names those that would do, from 7.16 on."""
+    granted = re.search(r"granted by the (index|cluster) privileges \[([^\]]+)\]", reason)
+    if granted is None:
+        return "see the README on the privileges that ingesting and searching want."
+    names = granted.group(2).replace(",", ", ")
+    return f"the {granted.group(1)} privilege {names} (one of them is enough)."
+
+
+def rows(table: Mapping[str, Trouble] = TROUBLES) -> Iterator[tuple[str, str]]:
+    """(what you see, what to do), for the README."""
+    for row in table.values():
+        yield tuple(  # type: ignore[misc] # of two
+            _PLACEHOLDER.sub(lambda found: f"<{found.group(1)}>", text)
+            .replace("{{", "{")
+            .replace("}}", "}")
+            for text in (row.seen, row.cure)
+        )
+
+
+# -- reading the client's exceptions
+
+
+def symptom(error: BaseException) -> Symptom | None:
+    """None: it does not come from the client. Recognised by name, so that the client need not be
+    imported to say that a URL is malformed."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "UnsupportedProductError" in names:
+        return Symptom("not elasticsearch")
+    if "ApiError" in names:
+        return _of_answer(error)
+    text = " ".join(_chain(error))
+    if "TlsError" in names:  # before ConnectionError, whose child it is
+        return Symptom("tls", _inner(error, text))
+    if "ConnectionTimeout" in names:
+        return Symptom("timeout", "timed out")
+    if "SerializationError" in names:  # half an answer, or a web page
+        return Symptom("not elasticsearch" if "<" in text else "dropped", "unreadable answer")
+    if "ConnectionError" not in names or "TransportError" not in names:
+        return None
+    return _of_connection(text)
+
+
+def _of_connection(text: str) -> Symptom:
+    if "CERTIFICATE_VERIFY_FAILED" in text or "SSLError" in text or "ingerprint" in text:
+        return Symptom("tls", text)
+    if "NameResolutionError" in text or "gaierror" in text:
+        return Symptom("unknown host")
+    if "Connection refused" in text or "actively refused" in text or "unreachable" in text:
+        return Symptom("refused")
+    return Symptom("dropped", "connection lost")
+
+
+def _chain(error: BaseException) -> Iterator[str]:
+    """Names and texts of an exception and of those that caused it. They name hosts, never headers:
+    credentials travel in headers alone."""
+    seen: set[int] = set()
+    todo: list[BaseException | None] = [error]
+    while todo:
+        one = todo.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield f"{type(one).__name__} {one}"
+        inner = [each for each in getattr(one, "errors", ()) if isinstance(each, BaseException)]
+        inner += [each for each in one.args if isinstance(each, BaseException)]
+        todo += [*inner, one.__cause__, getattr(one, "reason", None)]
+        todo = [each for each in todo if isinstance(each, BaseException)]
+
+
+def _inner(error: BaseException, text: str) -> str:
+    """OpenSSL's own words, without the layers around them."""
+    found = re.search(r"\[SSL[^\]]*\][^()'\"]*", text)
+    return text if found is None else f"{found.group(0).strip()} {_words(text)}"
+
+
+def _words(text: str) -> str:
+    """The part of a verification error that tells what did not hold."""
+    found = re.search(r"certificate verify failed: ([^()]*)", text)
+    return found.group(1).strip() if found else ""
+
+
+def _of_answer(error: Any) -> Symptom:
+    body, status = error.body, error.meta.status
+    headers = error.meta.headers
+    says_what_it_is = headers.get("x-elastic-product") == "Elasticsearch"
+    may_be_a_proxy = status in (401, 413, 429, 502, 503, 504)
+    if not (says_what_it_is or may_be_a_proxy or isinstance(body, dict)):
+        return Symptom("not elasticsearch", status=status)
+    return answer_symptom(status, body)
+
+
+def answer_symptom(status: int, body: Any) -> Symptom:
+    """The server's own account: the first root cause, which is nearer to the point than
+    "all shards failed"."""
+    cause = body.get("error") if isinstance(body, dict) else None
+    if isinstance(cause, dict):
+        roots = cause.get("root_cause") or [cause]
+        best = roots[0] if roots[0].get("reason") else cause
+        reason = str(best.get("reason", ""))
+        behind = cause.get("caused_by") or best.get("caused_by") or {}
+        why = str(behind.get("reason", "")) if isinstance(behind, dict) else ""
+        return Symptom("http", reason[:500], status, str(best.get("type", "")), why[:1000])
+    return Symptom("http", str(cause or "")[:200], status)

@@ -1,0 +1,451 @@
+"""The index on an Elasticsearch cluster. All of its state is there: any number of machines may
+ingest into it and search it at once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from imgsearch.elastic.client import Cluster
+from imgsearch.elastic.connection import Connection
+from imgsearch.elastic.troubles import trouble
+from imgsearch.embedding import ModelPair, Vector
+from imgsearch.errors import ImgsearchError
+from imgsearch.index import elastic_catalogue as catalogue
+from imgsearch.index import elastic_operations as operations
+from imgsearch.index import elastic_status
+from imgsearch.index.base import (
+    ALL,
+    SCHEMA_VERSION,
+    Failure,
+    Filter,
+    Fingerprint,
+    Hit,
+    IndexInfo,
+    LibrarySummary,
+    Record,
+    Row,
+)
+from imgsearch.index.elastic_bodies import (
+    INDEX_TYPES,
+    CreateOptions,
+    Words,
+    check_name,
+    quantization_of,
+    vector_mapping,
+)
+from imgsearch.index.elastic_bulk import OPERATIONS_PER_REQUEST, BulkWriter
+from imgsearch.index.elastic_catalogue import Found, named
+from imgsearch.index.elastic_reader import Reader
+from imgsearch.progress import Progress, silent
+
+RETRY_SECONDS = 300.0  # for a node to come back, while ingesting
+READ_RETRY_SECONDS = 10.0  # while somebody waits for an answer
+_HASHES_REMEMBERED = 4096  # of rows that a search does not show yet
+_SKIPS_REMEMBERED = 100  # in the last ingest's report: it lies in every node's memory
+_ERASED_AT_A_TIME = 10_000
+
+
+def open_elasticsearch(
+    connection: Connection,
+    index_name: str,
+    *,
+    create: bool,
+    options: CreateOptions | None = None,
+    num_candidates: int | None = None,
+    retry_for: float = RETRY_SECONDS,
+) -> ElasticsearchIndex:
+    """`create`: for ingesting; makes the index where there is none, and is patient with a cluster
+    that has a bad moment (`retry_for` seconds). Raises IndexNotFound, IndexUnavailable (no
+    connection, no privilege), IndexContradiction (several indices, or none of pictures),
+    IndexTooNew, UsageError (the name; an option that the server's version does not have)."""
+    check_name(index_name)
+    options = options or CreateOptions()
+    cluster = Cluster.connect(connection)
+    try:
+        found = catalogue.find(cluster, index_name)
+        place = cluster.index_place(index_name)
+        if found is None:
+            if not create:
+                raise trouble("not_found", place=place)
+            quantization_of(options, cluster.features, dims=512, place=place)  # refused at once
+            found = catalogue.create(cluster, index_name, options, alias=index_name)
+        patience = retry_for if create else min(retry_for, READ_RETRY_SECONDS)
+        index = ElasticsearchIndex(cluster, index_name, found, options, patience, num_candidates)
+        # an ingest before this one may have been killed before its last refresh
+        index._dirty = create
+        return index
+    except BaseException:
+        cluster.close()
+        raise
+
+
+class ElasticsearchIndex:
+    """Implements `imgsearch.index.base.Index`. One thread may use it at a time."""
+
+    rows_per_write = 4 * OPERATIONS_PER_REQUEST
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        name: str,
+        found: Found,
+        options: CreateOptions,
+        patience: float,
+        num_candidates: int | None = None,
+        predecessor: ElasticsearchIndex | None = None,
+    ) -> None:
+        self.place = cluster.index_place(name)
+        self.notes = cluster.notes
+        self._cluster, self._name, self._found = cluster, name, found
+        self._options, self._patience = options, patience
+        self._num_candidates, self._predecessor = num_candidates, predecessor
+        self._unrefreshed: dict[str, set[str]] = {}  # written and not yet searchable: ids by hash
+        self._dirty = False
+        self._use(found)
+        if self.foreign:
+            self.notes.append(
+                f"{self.place} was not made by imgsearch: its vectors are assumed to be of the"
+                f" model in use ({found.dims} dimensions), its photos of one library,"
+                f" {found.index!r}."
+            )
+
+    def _use(self, found: Found) -> None:
+        self._found = found
+        self._reader = Reader(
+            self._cluster, found, self.place, found.index, self._patience, self._num_candidates
+        )
+        self._writer = BulkWriter(self._cluster, found.target, self.place, self._patience)
+
+    # what it is
+
+    @property
+    def foreign(self) -> bool:
+        """Another program's, such as the tutorial's. It can be searched; `stamp` takes it over for
+        writing, and a user should be asked before."""
+        return not self._found.ours
+
+    @property
+    def index_id(self) -> str:
+        """Of another program's index, its name."""
+        return str(self._found.meta.get("index_id", self._found.index))
+
+    def models(self) -> ModelPair | None:
+        return self._stamped() if self.count() else None
+
+    def _stamped(self) -> ModelPair | None:
+        if "models" not in self._found.meta:
+            self._reload()  # another process may have stamped it meanwhile
+        return catalogue.load_models(self._found.meta.get("models"))
+
+    def _reload(self) -> None:
+        found = catalogue.find(self._cluster, self._found.index, patience=self._patience)
+        if found is None:
+            raise trouble("gone", place=self.place)
+        if found != self._found:
+            self._use(found)
+
+    def stamp(self, models: ModelPair) -> None:
+        known = self._stamped()
+        if known is not None and catalogue.same(known, models):
+            return
+        empty = self.count() == 0
+        if known is not None and not empty:
+            raise trouble(
+                "other_models", place=self.place, models=named(known), asked=named(models)
+            )
+        if self.foreign:
+            self._adopt(models)
+        elif self._found.vector and self._found.dims != models.dims:
+            self._become(self.successor(models))
+        else:
+            self._stamp(models)
+
+    def _stamp(self, models: ModelPair) -> None:
+        properties = {}
+        if not self._found.vector:
+            quantization = quantization_of(
+                self._options, self._cluster.features, models.dims, self.place
+            )
+            properties = vector_mapping(models.dims, quantization)
+        self._change_meta(properties, models=catalogue.dump_models(models))
+        now = self._stamped()  # two machines may begin at the same moment
+        if now is None or not catalogue.same(now, models):
+            made = "other models" if now is None else named(now)
+            raise trouble("other_models", place=self.place, models=made, asked=named(models))
+
+    def _adopt(self, models: ModelPair) -> None:
+        if self._found.dims != models.dims:
+            raise trouble(
+                "other_dims",
+                place=self.place,
+                dims=self._found.dims,
+                asked=models.dims,
+                models="which is not recorded",
+            )
+        catalogue.adopt(self._cluster, self._name, self._found, models)
+        self._reload()
+
+    def _change_meta(self, properties: dict[str, Any] | None = None, **changes: Any) -> None:
+        """`_meta` is replaced as a whole, so what others wrote is read first."""
+        self._reload()
+        meta = {**self._found.meta, **changes}
+        body = {"_meta": {key: value for key, value in meta.items() if value is not None}}
+        if properties:
+            body["properties"] = properties
+        self._reader.call("PUT", "/_mapping", body)
+        self._reload()
+
+    def info(self) -> IndexInfo:
+        """Also what `details` says; several requests."""
+        self._reload()
+        index, settings = self._found.index, dict(self._found.settings)
+        return IndexInfo(
+            models=self.models(),
+            schema_version=self._found.meta.get("schema_version", SCHEMA_VERSION),
+            index_id=self.index_id,
+            photos=self.count(),
+            bytes_on_disk=elastic_status.bytes_on_disk(self._cluster, index),
+            libraries=self.libraries(),
+            last_ingest=self._found.meta.get("last_ingest"),
+            details=elastic_status.details(
+                self._cluster, index, self._name, settings, dict(self._found.vector)
+            ),
+        )
+
+    def libraries(self) -> dict[str, LibrarySummary]:
+        self._fresh()
+        hints = self._found.meta.get("root_hints", {})
+        return {
+            name: LibrarySummary(photos, hints.get(name))
+            for name, photos in self._reader.libraries().items()
+        }
+
+    def set_root_hint(self, library: str, root_hint: str | None) -> None:
+        hints = dict(self._found.meta.get("root_hints", {}))
+        if hints.get(library) != root_hint:
+            hints[library] = root_hint
+            known = {name: hint for name, hint in hints.items() if hint is not None}
+            self._change_meta(root_hints=known)
+
+    def record_ingest(self, report: dict[str, Any]) -> None:
+        """Without the privilege to change the mapping (`manage`), nothing is kept, and a note says
+        so."""
+        skipped = report.get("skipped")
+        if isinstance(skipped, list):
+            report = {**report, "skipped": skipped[:_SKIPS_REMEMBERED]}
+        try:
+            self._change_meta(last_ingest=report)
+        except ImgsearchError as error:
+            self.notes.append(f"This ingest's summary could not be kept: {error.message}")
+
+    # what is in it
+
+    def _fresh(self) -> None:
+        """Makes what was written by us visible to searches."""
+        if self._dirty:
+            self._reader.call("POST", "/_refresh")
+            self._dirty = False
+            self._unrefreshed.clear()
+
+    def fingerprints(self) -> Iterator[Fingerprint]:
+        self._fresh()
+        yield from self._reader.fingerprints()
+
+    def records(self, ids: Sequence[str]) -> dict[str, Record]:
+        return self._reader.records(ids)
+
+    def records_by_hash(self, hashes: Sequence[str]) -> dict[str, list[Record]]:
+        """A refresh for each call would make ingesting slow: what was just written is remembered
+        instead, and documents are read by id, which needs no refresh."""
+        ids = self._reader.ids_by_hash(hashes)
+        for content_hash in hashes:
+            ids |= self._unrefreshed.get(content_hash, set())
+        wanted = set(hashes)
+        found: dict[str, list[Record]] = {}
+        for _, record in sorted(self._reader.records(list(ids)).items()):
+            if record.content_hash in wanted:
+                found.setdefault(record.content_hash, []).append(record)
+        return found
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
+        return self._reader.vectors(ids)
+
+    def rows(self, where: Filter = ALL) -> Iterator[Row]:
+        self._fresh()
+        yield from self._reader.rows(where)
+
+    def ids(self, where: Filter = ALL) -> Iterator[str]:
+        self._fresh()
+        yield from self._reader.ids(where)
+
+    def count(self, where: Filter = ALL) -> int:
+        self._fresh()
+        return self._reader.count(where)
+
+    def search(
+        self, vector: Vector, k: int, where: Filter = ALL, exclude: Collection[str] = ()
+    ) -> list[Hit]:
+        self._fresh()
+        models = self._stamped()
+        if not self._found.vector or k < 1:
+            return []
+        vector = np.asarray(vector, np.float32)
+        if vector.shape != (self._found.dims,):
+            made = "which is not recorded" if models is None else named(models)
+            raise trouble(
+                "other_dims",
+                place=self.place,
+                dims=self._found.dims,
+                asked=vector.size,
+                models=made,
+            )
+        return self._reader.nearest(vector, k, where, exclude)
+
+    @property
+    def cluster(self) -> Cluster:
+        return self._cluster
+
+    def takes_text(self, k: int) -> bool:
+        """Whether `search_by_text` gives the scores that `search` would."""
+        return self._cluster.features.embeds_queries and not self._reader.rescores_here(k)
+
+    def search_by_text(self, text: str, model_id: str, k: int, where: Filter = ALL) -> list[Hit]:
+        """As `search`, for what a model that is deployed in the cluster makes of the text."""
+        self._fresh()
+        if not self._found.vector or k < 1:
+            return []
+        return self._reader.nearest(Words(text, model_id), k, where, ())
+
+    # writing
+
+    def write(self, rows: Sequence[Row], delete: Sequence[str] = ()) -> list[Failure]:
+        """Sent in requests of bounded size, two at a time; returns when all are durable. Deletions
+        go last, in the same request where that is the only one. On an error some rows may have
+        been written: writing them again is harmless."""
+        dims = self._found.dims
+        if dims is None:
+            raise ValueError("an index is stamped before it is written to")
+        failures: list[Failure] = []
+        latest = {row.record.id: row for row in rows}
+        # programs that read vectors in _source want numbers there, not base64
+        pack = self._cluster.features.takes_base64 and not self._found.keeps_vectors_in_source
+        upserts = operations.upserts(latest.values(), dims, failures, pack=pack)
+        deletes = operations.deletions(id for id in dict.fromkeys(delete) if id not in latest)
+        self._dirty = True
+        if len(latest) < OPERATIONS_PER_REQUEST:
+            failures += self._writer.write([*upserts, *deletes]).failures
+        else:
+            failures += self._writer.write(upserts).failures
+            failures += self._writer.write(deletes).failures
+        self._remember(latest.values())
+        return failures
+
+    def _remember(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self._unrefreshed.setdefault(row.record.content_hash, set()).add(row.record.id)
+        if len(self._unrefreshed) > _HASHES_REMEMBERED:
+            self._fresh()
+
+    def finish(self, progress: Progress = silent) -> None:
+        self._fresh()
+        self.notes += elastic_status.health_hint(self._cluster, self._found.index, self.place)
+
+    def erase(self, ids: Iterable[str]) -> int:
+        """What is deleted is invisible at once, and leaves the disk when the segments that hold it
+        are merged, which is asked for here and goes on in the background. (Copies that lag behind
+        may keep it for up to twelve hours: `index.soft_deletes.retention_lease.period`.)"""
+        deleted = 0
+        iterator = iter(ids)
+        while some := list(islice(iterator, _ERASED_AT_A_TIME)):
+            deleted += self._writer.write(operations.deletions(some)).deleted
+            self._dirty = True
+        self._fresh()
+        if deleted:
+            self._expunge()
+        return deleted
+
+    def _expunge(self) -> None:
+        try:
+            self._reader.call("POST", "/_flush")
+            self._reader.call(
+                "POST", "/_forcemerge", only_expunge_deletes=True, wait_for_completion=False
+            )
+        except ImgsearchError as error:
+            self.notes.append(
+                f"What was removed leaves the disk at the cluster's next merge: {error.message}"
+            )
+
+    # several ingests at a time, and another model
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """None is needed: ids are the same on every machine, and a row written twice is one row."""
+        return contextlib.nullcontext()
+
+    def successor(self, models: ModelPair) -> ElasticsearchIndex:
+        alias = catalogue.next_alias(self._name)
+        found = catalogue.find(self._cluster, alias, patience=self._patience)
+        if found is not None:
+            if found.meta.get("successor_of") != self.index_id:
+                raise trouble(
+                    "several", place=self.place, indices=f"{self._found.index}, {found.index}"
+                )
+            known = catalogue.load_models(found.meta.get("models"))
+            if known is None or not catalogue.same(known, models):
+                self._cluster.call("DELETE", f"/{found.index}", place=self.place)
+                found = None
+        if found is None:
+            meta = {
+                "index_id": self.index_id,
+                "root_hints": self._found.meta.get("root_hints", {}),
+                "successor_of": self.index_id,
+            }
+            options = self._options_of_successor()
+            found = catalogue.create(self._cluster, self._name, options, alias=alias, meta=meta)
+        index = ElasticsearchIndex(
+            self._cluster.again(),
+            self._name,
+            found,
+            self._options_of_successor(),
+            self._patience,
+            self._num_candidates,
+            predecessor=self,
+        )
+        index._dirty = True  # an interrupted call may have written to it
+        index.stamp(models)
+        return index
+
+    def _options_of_successor(self) -> CreateOptions:
+        """What was not asked for anew stays as it is."""
+        if self._options.quantization is not None:
+            return self._options
+        kinds = {kind: name for name, kind in INDEX_TYPES.items()}
+        return replace(self._options, quantization=kinds.get(self._found.index_type))
+
+    def promote(self) -> None:
+        predecessor = self._predecessor
+        if predecessor is None:
+            raise ValueError("only a successor is promoted")
+        predecessor._reload()
+        hints = predecessor._found.meta.get("root_hints", {})
+        self._change_meta(root_hints=hints, successor_of=None)
+        catalogue.switch(self._cluster, self._name, predecessor._found.index, self._found.index)
+        self._reload()
+        self._predecessor = None
+
+    def _become(self, successor: ElasticsearchIndex) -> None:
+        """In place of this one, which is empty."""
+        successor.promote()
+        self._found = successor._found
+        self._writer.close()
+        self._use(successor._found)
+        successor.close()
+
+    def close(self) -> None:
+        self._writer.close()
+        self._cluster.close()

@@ -1,0 +1,23 @@
+"""The contract suite on real servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.elasticsearch import servers
+from tests.index_contract import IndexContract, IndexFactory
+
+
+@pytest.fixture(scope="session", params=servers.versions())
+def version(request: pytest.FixtureRequest) -> str:
+    """Of the session, so that one version's tests run together and few nodes have to start."""
+    return str(request.param)
+
+
+class TestElasticsearch(IndexContract):
+    @pytest.fixture
+    def index_factory(self, version: str) -> Iterator[IndexFactory]:
+        with servers.space(version) as space:
+            yield space.open
