@@ -39,7 +39,7 @@ class Roots:
         self._index = index
         self._index_folder = index_folder  # None: a cluster
         self._registry = registry
-        self._index_id = index.info().index_id
+        self._index_id = index.index_id
         self._known: dict[str, Path] = {}
         self._load()
 

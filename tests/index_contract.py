@@ -315,8 +315,8 @@ class IndexContract:
         again = index_factory()
         info = again.info()
         assert again.models() == info.models == MODELS
-        assert info.index_id == index.info().index_id
-        assert info.index_id != index_factory("another").info().index_id
+        assert index.index_id == index_factory().index_id
+        assert index.index_id != index_factory("another").index_id
         assert info.last_ingest == {"added": 1, "seconds": {"walk": 0.5}, "what": "é"}
         assert info.photos == 1
         assert info.bytes_on_disk > 0
@@ -392,7 +392,7 @@ class IndexContract:
     def test_a_successor_takes_over_when_it_is_promoted(self, index_factory: IndexFactory) -> None:
         index = filled(index_factory, [row("a.jpg", 1), row("b.jpg", 2)])
         index.set_root_hint("holiday", "..")
-        index_id = index.info().index_id
+        index_id = index.index_id
         with index.lock():
             successor = index.successor(OTHER_MODELS)
             assert successor.count() == 0
@@ -405,7 +405,7 @@ class IndexContract:
         for promoted in (successor, index_factory()):
             assert promoted.models() == OTHER_MODELS
             assert paths(promoted.search(vector(12), 1)) == ["b.jpg"]
-            assert promoted.info().index_id == index_id
+            assert promoted.index_id == index_id
             assert promoted.libraries()["holiday"].root_hint == ".."
         successor.close()
 

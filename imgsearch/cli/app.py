@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from imgsearch.cli import copy, demo, ingest, remove, search, setup_model, status
+from imgsearch.cli import copy, demo, doctor, ingest, remove, search, setup_model, status
 from imgsearch.cli.common import callback
 from imgsearch.cli.door import Group
 
@@ -37,5 +37,5 @@ def main(
     """Find your pictures by describing them in any language, or by showing another picture."""
 
 
-for module in (demo, setup_model, ingest, search, status, remove, copy):
+for module in (demo, setup_model, ingest, search, status, doctor, remove, copy):
     module.register(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import sys
@@ -97,6 +98,18 @@ def _write_report(error: Exception) -> Path:
     path.write_text(without_secrets("\n".join(lines)), "utf-8", "backslashreplace")
     path.chmod(0o600)
     return path
+
+
+def listen(verbose: int) -> None:
+    """What the libraries below report (retries, above all) goes to stderr as far as -v asks."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logger = logging.getLogger("imgsearch")
+    logger.setLevel(level)
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.propagate = False
 
 
 def hide(secret: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from imgsearch import places, settings
 from imgsearch.cli.common import Common
-from imgsearch.cli.door import hide, say
+from imgsearch.cli.door import hide, listen, say
 from imgsearch.places import ClusterPlace, LocalPlace
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def load_settings(common: Common, **options: Any) -> Settings:
+    listen(common.verbose)
     loaded = settings.load({**common.options, **options})
     for name, known in settings.KNOWN.items():
         value = loaded.setting(name).value

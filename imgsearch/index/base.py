@@ -85,7 +85,6 @@ class IndexInfo:
 
     models: ModelPair | None  # None: nothing has been ingested
     schema_version: int
-    index_id: str  # survives moving and renaming; the key of this machine's library roots
     photos: int
     bytes_on_disk: int
     libraries: dict[str, LibrarySummary]
@@ -103,6 +102,11 @@ class Index(Protocol):
     @property
     def foreign(self) -> bool:
         """Another program's: it can be searched, and written to when the user says so."""
+        ...
+
+    @property
+    def index_id(self) -> str:
+        """Survives moving and renaming: the key of this machine's library roots."""
         ...
 
     def models(self) -> ModelPair | None:

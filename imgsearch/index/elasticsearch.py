@@ -208,7 +208,6 @@ class ElasticsearchIndex:
         return IndexInfo(
             models=self.models(),
             schema_version=self._found.meta.get("schema_version", SCHEMA_VERSION),
-            index_id=self.index_id,
             photos=self.count(),
             bytes_on_disk=elastic_status.bytes_on_disk(self._cluster, index),
             libraries=self.libraries(),

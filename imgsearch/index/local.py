@@ -89,6 +89,10 @@ class LocalIndex:
 
     # what it is
 
+    @property
+    def index_id(self) -> str:
+        return str(self._database.value("select value from meta where key = 'index_id'"))
+
     def models(self) -> ModelPair | None:
         return self._stamped() if self.count() else None
 
@@ -124,7 +128,6 @@ class LocalIndex:
         return IndexInfo(
             models=self.models(),
             schema_version=SCHEMA_VERSION,
-            index_id=self._database.value("select value from meta where key = 'index_id'"),
             photos=self.count(),
             bytes_on_disk=self._place.bytes_on_disk(),
             libraries=self.libraries(),
@@ -369,7 +372,7 @@ class LocalIndex:
         with self._database.transaction() as connection:
             connection.execute(
                 "update meta set value = ? where key = 'index_id'",
-                (predecessor.info().index_id,),
+                (predecessor.index_id,),
             )
             connection.executemany(
                 "insert into libraries (name, root_hint) values (?, ?)"
