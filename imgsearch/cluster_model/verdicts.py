@@ -1,0 +1,53 @@
+"""What this machine has found out about clusters' models: which answer as the local model does.
+A file in the cache; without it, a model is held against the local one again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from imgsearch.cluster_model.state import ClusterModel, Model
+from imgsearch.embedding import ModelIdentity
+
+FILE = "cluster-models.json"
+
+
+def remembered(cache: Path, model: ClusterModel, described: Model, text: ModelIdentity) -> bool:
+    return _read(cache).get(_key(model)) == _verdict(described, text)
+
+
+def remember(cache: Path, model: ClusterModel, described: Model, text: ModelIdentity) -> None:
+    _change(cache, _key(model), _verdict(described, text))
+
+
+def forget(cache: Path, model: ClusterModel) -> None:
+    _change(cache, _key(model), None)
+
+
+def _change(cache: Path, key: str, verdict: dict[str, str] | None) -> None:
+    found = {**_read(cache), key: verdict}
+    kept = {name: value for name, value in found.items() if value is not None}
+    new = cache / f".{FILE}"
+    with contextlib.suppress(OSError):  # a cache that cannot be written: asked again next time
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new.write_text(json.dumps(kept, indent=1), "utf-8")
+        new.replace(cache / FILE)
+
+
+def _key(model: ClusterModel) -> str:
+    cluster = model.cluster.info.get("cluster_uuid") or model.place
+    return f"{cluster}/{model.model_id}"
+
+
+def _verdict(described: Model, text: ModelIdentity) -> dict[str, str]:
+    return {"stamp": described.stamp, "digest": text.digest}
+
+
+def _read(cache: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((cache / FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

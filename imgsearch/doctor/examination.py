@@ -1,0 +1,127 @@
+"""Which checks, in which order: what a failure would explain comes after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from imgsearch import models
+from imgsearch.cluster_model.state import ClusterModel, default_model_id
+from imgsearch.doctor import cluster as clusters
+from imgsearch.doctor import local_index, machine
+from imgsearch.doctor.cluster_text import TextModel
+from imgsearch.doctor.findings import Check, Finding, examine, of_error
+from imgsearch.elastic.client import Cluster
+from imgsearch.elastic.connection import settled
+from imgsearch.embedding import ModelPair
+from imgsearch.errors import ImgsearchError
+from imgsearch.index import connection, elastic_catalogue
+from imgsearch.index.elastic_catalogue import Found, load_models
+from imgsearch.models import ModelNames
+from imgsearch.places import ClusterPlace, LocalPlace
+from imgsearch.settings import Settings
+
+
+def findings(
+    settings: Settings, place: LocalPlace | ClusterPlace, cache: Path
+) -> Iterator[Finding]:
+    """In the order of the page. `cache`: the program's; models lie in a folder of it."""
+    yield from examine([("Python", machine.python), ("libraries", machine.libraries)])
+    if isinstance(place, LocalPlace):
+        recorded = local_index.recorded_models(place.folder)
+        yield from examine(
+            [
+                ("index", partial(local_index.index, place.folder)),
+                ("disk", partial(machine.space, "disk", place.folder)),
+            ]
+        )
+        yield from _rest(settings, cache, recorded)
+    else:
+        yield from _of_cluster(settings, place, cache)
+
+
+def _rest(settings: Settings, cache: Path, recorded: ModelPair | None) -> Iterator[Finding]:
+    folder = cache / "models"
+
+    def towers() -> Iterator[Finding]:
+        yield from machine.models(_names(settings, recorded), folder, recorded)
+
+    yield from examine(
+        [
+            ("models", towers),
+            ("disk of the cache", partial(machine.space, "disk of the cache", folder)),
+            ("formats", machine.formats),
+            ("processor", partial(machine.processor, settings.precision)),
+        ]
+    )
+
+
+def _names(settings: Settings, recorded: ModelPair | None) -> ModelNames:
+    """What a command would take: the options, else the index's, else the default pair."""
+    if recorded is None or settings.model:
+        return models.model_names(settings.model, settings.image_model, settings.text_model)
+    return models.model_names(
+        None,
+        settings.image_model or recorded.image_model.name,
+        settings.text_model or recorded.text_model.name,
+    )
+
+
+def _of_cluster(settings: Settings, place: ClusterPlace, cache: Path) -> Iterator[Finding]:
+    """Without a connection nothing else of it can be told."""
+    try:
+        there = Cluster.connect(connection(place, settings))
+    except ImgsearchError as error:
+        yield of_error("cluster", error)
+        yield from _rest(settings, cache, None)
+        return
+    try:
+        yield from _of_connected(settings, place, cache, there)
+    finally:
+        there.close()
+
+
+def _of_connected(
+    settings: Settings, place: ClusterPlace, cache: Path, there: Cluster
+) -> Iterator[Finding]:
+    yield from examine(
+        [
+            ("cluster", partial(clusters.server, there)),
+            ("TLS", partial(clusters.certificate, settled(connection(place, settings), []))),
+            ("clock", partial(clusters.clock, there)),
+            ("login", partial(clusters.identity, there)),
+            ("privileges", partial(clusters.privileges, there, place.index_name)),
+        ]
+    )
+    found: Found | None = None
+    try:
+        found = elastic_catalogue.find(there, place.index_name)
+    except ImgsearchError as error:
+        yield of_error("index", error)
+        index: list[tuple[str, Check]] = []
+    else:
+        name = there.index_place(place.index_name)
+        index = [("index", partial(clusters.mapping, found, name))]
+    recorded = load_models(found.meta.get("models")) if found else None
+
+    def towers() -> Iterator[Finding]:
+        local = models.cached(_names(settings, recorded), cache / "models")
+        yield from clusters.same_models(found, local)
+
+    def text_model() -> Iterator[Finding]:
+        name = models.shown_name(_names(settings, recorded).text)
+        model = ClusterModel(there, settings.model_id or default_model_id(name))
+        text = None if recorded is None else recorded.text_model
+        yield from TextModel(model, text, settings.text_encoder == "cluster").look()
+
+    yield from examine(
+        [
+            *index,
+            ("disks", partial(clusters.disks, there)),
+            ("health", partial(clusters.health, there, found)),
+            ("models alike", towers),
+            ("text model there", text_model),
+        ]
+    )
+    yield from _rest(settings, cache, None)
