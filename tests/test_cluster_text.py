@@ -99,7 +99,12 @@ def whole(version: str, command: Command, traced: Path, tower: Tower) -> Iterato
                 ml.close()
 
 
-@pytest.mark.parametrize("version", servers.versions())
+def _versions() -> list[Any]:
+    """Those whose libtorch loads our traces."""
+    return [one for one in servers.versions() if "8.6.2" not in (one, *getattr(one, "values", ()))]
+
+
+@pytest.mark.parametrize("version", _versions())
 def test_the_same_ranking_in_the_cluster_and_here(
     version: str, command: Command, traced: Path, tower: Tower, demo_photos: Path, tmp_path: Path
 ) -> None:
@@ -117,8 +122,11 @@ def test_the_same_ranking_in_the_cluster_and_here(
             it.front.requests.clear()
             in_cluster = it.found(words, "cluster")
             [search] = it.front.seen("POST .*/_search$")[-1:]
-            assert "query_vector_builder" in search.json()["knn"]
-            assert not it.front.seen("POST .*/_infer")  # one round trip
+            if version == "8.13.4":  # it cannot score quantised hits again: the vector comes here
+                assert it.front.seen("POST .*/_infer")
+            else:  # one round trip
+                assert "query_vector_builder" in search.json()["knn"]
+                assert not it.front.seen("POST .*/_infer")
             assert [hit["id"] for hit in in_cluster] == [hit["id"] for hit in here]
             scores = [
                 (hit["score"], other["score"]) for hit, other in zip(here, in_cluster, strict=True)

@@ -30,7 +30,7 @@ from imgsearch.index.elastic_bodies import CreateOptions, create_body, vector_ma
 from imgsearch.models import ModelSet
 from imgsearch.places import ClusterPlace, LocalPlace
 from tests.command import Command
-from tests.elasticsearch import certificates, servers
+from tests.elasticsearch import certificates, node, servers
 from tests.elasticsearch.front import Answer, Front, Request, User
 from tests.elasticsearch.ml_cluster import MODEL_ID, answer_root, shared_trace
 from tests.elasticsearch.ml_node import MlNode
@@ -398,6 +398,10 @@ def _lacking(canned: Canned) -> None:
     del canned.index["mappings"]["properties"]["content_hash"]
 
 
+def _retyped(canned: Canned) -> None:
+    canned.index["mappings"]["properties"]["library"] = {"type": "text"}
+
+
 def _dot_product(canned: Canned) -> None:
     canned.index["mappings"]["properties"]["image_embedding"]["similarity"] = "l2_norm"
 
@@ -465,6 +469,7 @@ BROKEN: list[tuple[str, Callable[[Canned], None], str, str, str]] = [
     ("auto", _block, "failure", "index", "read-only"),
     ("auto", _foreign, "warning", "index", "another program"),
     ("auto", _lacking, "failure", "index", "lacks content_hash"),
+    ("auto", _retyped, "failure", "index", "library is text, not keyword"),
     ("auto", _dot_product, "failure", "index", "l2_norm"),
     ("auto", _newer, "failure", "index", "newer imgsearch"),
     ("auto", _other_index_weights, "failure", "models alike", "other weights"),
@@ -602,7 +607,10 @@ def test_watermarks(total: int, watermark: str, headroom: str, free: float) -> N
     assert clusters.must_be_free(total, watermark, headroom) == pytest.approx(free)
 
 
-@pytest.mark.parametrize("version", servers.versions())
+@pytest.mark.parametrize(
+    "version",
+    [servers.NEWEST, *(pytest.param(one, marks=pytest.mark.slow) for one in node.ALL[:-1])],
+)
 def test_a_real_server_has_no_warning(version: str, command: Command, demo_photos: Path) -> None:
     """Security and licence are the front's; everything else is the server's own."""
     users = {"elastic": User(PASSWORD)}

@@ -11,7 +11,7 @@ from pathlib import Path
 from imgsearch.cluster_model import deployment as deployments
 from imgsearch.cluster_model import inference, trace, upload, verdicts
 from imgsearch.cluster_model.deployment import Asked
-from imgsearch.cluster_model.failures import failure
+from imgsearch.cluster_model.failures import failure, recognised
 from imgsearch.cluster_model.state import (
     ClusterModel,
     Deployment,
@@ -21,7 +21,7 @@ from imgsearch.cluster_model.state import (
 )
 from imgsearch.elastic.client import Cluster
 from imgsearch.embedding import TextEncoder
-from imgsearch.errors import ImgsearchError
+from imgsearch.errors import ImgsearchError, ModelError
 from imgsearch.models import Tower
 from imgsearch.progress import Progress, silent
 
@@ -106,17 +106,33 @@ class _Run:
         )
         if described is None or not described.complete or not known:
             described = self._complete(described)
-        deployment, begun = deployments.ready(
-            self._model, self._wish.asked, self._wish.timeout, self._progress
-        )
-        if begun:
-            self._done.append("started")
-        self._lap("start")
+        deployment = self._deployed(described)
         cosine = self._verified(described, deployment, open_encoder())
         self._lap("verify")
         return Arranged(
             self._model.model_id, deployment, cosine, tuple(self._done), self._sent, self._seconds
         )
+
+    def _deployed(self, described: Model) -> Deployment:
+        try:
+            deployment = self._ready()
+        except ModelError as error:
+            if recognised(error) != "vocabulary" or not described.ours:
+                raise
+            # an upload that ended just before it, on another machine
+            traced = trace.kept(self._folder) or self._traced()
+            upload.Upload(self._model, described, traced).put_vocabulary()
+            deployment = self._ready()
+        self._lap("start")
+        return deployment
+
+    def _ready(self) -> Deployment:
+        deployment, begun = deployments.ready(
+            self._model, self._wish.asked, self._wish.timeout, self._progress
+        )
+        if begun:
+            self._done.append("started")
+        return deployment
 
     def _lap(self, stage: str) -> None:
         now = time.monotonic()
@@ -157,11 +173,9 @@ class _Run:
     def _complete(self, found: Model | None) -> Model:
         """Every part and the vocabulary are there, and the model as the cluster then describes
         it."""
-        if found is not None and found.complete and not found.ours:
-            return found
-        if found is not None and found.complete and self._model.deployment() is not None:
-            return found  # it would not have been deployed without its vocabulary
         traced = trace.kept(self._folder)
+        if found is not None and found.complete and (traced is None or not found.ours):
+            return found  # if the vocabulary is missing all the same, the start will tell
         if traced is None:
             traced = self._traced()
         if found is None:

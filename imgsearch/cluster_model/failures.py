@@ -134,6 +134,12 @@ FAILURES: dict[str, Trouble] = {
             or _http(404, "No known model deployment")(s)
         ),
     ),
+    "too_large": Trouble(
+        ModelError,
+        "{place}: a part of the model is too large for what lies before the cluster (413).",
+        "Let the proxy take 2 MB (nginx: client_max_body_size 2m), and run the command again.",
+        lambda s: s.kind == "http" and s.status == 413,
+    ),
     "truncated": Trouble(
         ModelError,
         "{place}: what was uploaded of {model_id} is not complete.",

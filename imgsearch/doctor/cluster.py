@@ -187,16 +187,25 @@ def mapping(found: Found | None, place: str) -> Iterator[Finding]:
         yield failure("index", detail, cure)
         return
     missing = [name for name in PROPERTIES if name not in found.properties]
+    retyped = [] if found.meta.get("adopted") else list(_retyped(found))
     if not found.ours:
         cure = "Searching works. To ingest, imgsearch takes it over, and asks before."
         yield warning("index", f"{found.index} was made by another program", cure)
-    elif missing:
+    elif missing or retyped:
         cure = "Somebody changed the mapping: copy the index into a new one (imgsearch copy)."
-        yield failure("index", f"the mapping lacks {', '.join(missing)}", cure)
+        lacks = [f"the mapping lacks {', '.join(missing)}"] if missing else []
+        yield failure("index", "; ".join([*lacks, *retyped]), cure)
     else:
         kind = found.index_type or "not there before the first photo"
         detail = f"{found.index}, mapping as ours, {VECTOR} {found.dims or '–'} dims, {kind}"
         yield ok("index", detail)
+
+
+def _retyped(found: Found) -> Iterator[str]:
+    for name, ours in PROPERTIES.items():
+        theirs = found.properties.get(name, ours)
+        if theirs.get("type") != ours.get("type"):
+            yield f"{name} is {theirs.get('type')}, not {ours.get('type')}"
 
 
 def same_models(found: Found | None, local: ModelSet | None) -> Iterator[Finding]:
