@@ -59,7 +59,7 @@ def status(
         rendering.facts_table(
             "Settings",
             {
-                name: f"{setting['value']}  ({setting['source']})"
+                name: f"{'–' if setting['value'] is None else setting['value']}  ({setting['source']})"
                 for name, setting in settings.items()
             },
         )
