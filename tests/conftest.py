@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 
 from imgsearch import demo
 from tests.command import Command
+
+# Under nohup, or in a job that a shell script put into the background, Ctrl-C is ignored, and so it
+# would be by every program that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SKIMAGE = Path(str(files("skimage"))) / "data"  # real photos, inside the wheel
 

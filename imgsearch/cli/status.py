@@ -59,7 +59,7 @@ def status(
         rendering.facts_table(
             "Settings",
             {
-                name: f"{'–' if setting['value'] is None else setting['value']}  ({setting['source']})"
+                name: f"{_shown(setting['value'])}  ({setting['source']})"
                 for name, setting in settings.items()
             },
         )
@@ -112,6 +112,10 @@ def _libraries(info: IndexInfo, roots: Roots) -> dict[str, str]:
         where = "a folder of another machine" if root is None else places.shown(root)
         facts[f"library {name}"] = f"{rendering.count(summary.photos, 'photo')} in {where}"
     return facts
+
+
+def _shown(value: Any) -> str:
+    return "–" if value is None else str(value)
 
 
 def _settings(chosen: Settings) -> dict[str, dict[str, Any]]:
