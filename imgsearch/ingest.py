@@ -40,6 +40,7 @@ from imgsearch.stopwatch import Stopwatch
 STAGES = ("walk", "decode", "embed", "index")
 WALK_CHUNK = 1024  # photos compared with the index at a time
 WALK_AHEAD = 50_000  # photos: bounds memory, and makes the bar's total right for most libraries
+WRITE_ROWS = 128  # at most so many wait for the index: what a kill -9 would cost
 GONE_CHUNK = 512  # rows looked up and deleted at a time
 
 
@@ -290,7 +291,7 @@ class Ingest:
     def _write(self, rows: Sequence[Row], delete: Sequence[str] = ()) -> None:
         """Collects as many rows as the backend likes; a move goes at once, with its deletion."""
         self._pending += rows
-        if delete or len(self._pending) >= self._index.rows_per_write:
+        if delete or len(self._pending) >= min(self._index.rows_per_write, WRITE_ROWS):
             self._flush(delete)
 
     def _flush(self, delete: Sequence[str] = ()) -> None:

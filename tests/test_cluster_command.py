@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
+import time
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -212,3 +215,54 @@ def test_a_password_in_the_url_is_warned_of_and_not_repeated(
     status = on_cluster.run("--index", place, "status")
     for text in (finished.stdout, finished.stderr, status.stdout, status.stderr):
         assert "geheimnis" not in text
+
+
+def test_the_tutorials_index_is_searched_and_written_to_only_after_asking(
+    on_cluster: Command, space: servers.Space, album: Path
+) -> None:
+    vector = {"type": "dense_vector", "dims": 128, "index": True, "similarity": "cosine"}
+    names = {"type": "keyword"}
+    properties = {"image_embedding": vector, "image_id": names, "image_name": names}
+    properties |= {"relative_path": names}
+    space.request("PUT", f"/{space.name()}", {"mappings": {"properties": properties}})
+    for number in range(4):
+        document = {
+            "image_id": f"IMG_{number}",
+            "image_name": f"IMG_{number}.jpg",
+            "relative_path": f"old/IMG_{number}.jpg",
+            "image_embedding": [1.0 + (place % (number + 2)) for place in range(128)],
+        }
+        space.request("POST", f"/{space.name()}/_doc?refresh=true", document)
+    found = on_cluster.run("query", "moon", "--json")
+    assert {line["name"] for line in found.json_lines} == {f"IMG_{n}.jpg" for n in range(4)}
+    assert all(line["path"] is None for line in found.json_lines)
+    assert "not made by imgsearch" in found.stderr
+    refused = on_cluster.run("ingest", album, code=1, input=b"n\n")
+    assert "Write into it?" in refused.stderr
+    assert len(on_cluster.run("query", "moon", "-k", "99", "--json").json_lines) == 4
+    assert on_cluster.run("ingest", album, "--yes", "--json").json["added"] == 8
+    assert len(on_cluster.run("query", "moon", "-k", "99", "--json").json_lines) == 12
+
+
+def test_kill_9_in_mid_ingest_leaves_only_the_rest_to_do(
+    on_cluster: Command, three_hundred: Path, space: servers.Space
+) -> None:
+    process = on_cluster.start("ingest", three_hundred, "--workers", "1", "--batch-size", "4")
+    written = 0
+    for _ in range(1200):
+        with contextlib.suppress(urllib.error.HTTPError, KeyError):  # not made yet
+            written = space.request("GET", f"/{space.name()}/_stats/indexing")["_all"]["primaries"][
+                "indexing"
+            ]["index_total"]
+        if written:
+            break
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    space.refresh()
+    kept = space.request("GET", f"/{space.name()}/_count")["count"]
+    assert 0 < kept < 300
+    report = on_cluster.run("ingest", three_hundred, "--json").json
+    assert (report["unchanged"], report["embedded"]) == (kept, 300 - kept)
+    everything = on_cluster.run("query", "x", "-k", "999", "--json").json_lines
+    assert len({line["id"] for line in everything}) == len(everything) == 300
