@@ -809,7 +809,7 @@ def test_an_id_that_cannot_be() -> None:
 
 
 def test_memory_as_the_server_reckons() -> None:
-    """FACTS: about 1.3 GiB for the 540 MB file."""
+    """Elasticsearch wants about 1.3 GiB for the 540 MB file."""
     wanted = memory_wanted(540 * 1000**2, 540 * 1000**2, 30 * 1000**2, 1)
     assert 1.2 < wanted / 2**30 < 1.35
 

@@ -152,7 +152,7 @@ def _declare(function: Callable[..., None], parameters: list[inspect.Parameter])
     """Typer reads a command's options from its signature and annotations."""
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     ordered = [context, *(p.replace(kind=p.KEYWORD_ONLY) for p in parameters), *_parameters()]
-    function.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+    function.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined] # read by inspect
     function.__annotations__ = {p.name: p.annotation for p in ordered}
 
 

@@ -24,7 +24,7 @@ _USER_IN_URL = re.compile(r"(https?://)[^/\s@]+@")
 
 
 class Group(TyperGroup):
-    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] # Typer hides the type
         with reporting():
             return super().invoke(ctx)
 
@@ -50,7 +50,7 @@ def reporting() -> Iterator[None]:
             raise typer.Exit(EXIT_BUG) from None
         say(_refused(error))
         raise typer.Exit(EXIT_FAILURE) from None
-    except Exception as error:
+    except Exception as error:  # whatever is left is a bug: reported, never shown as a traceback
         if type(error).__module__.startswith(("typer.", "click.")):  # usage errors: theirs to show
             raise
         say(_bug(error))

@@ -52,7 +52,7 @@ def checked_id(model_id: str) -> str:
 
 
 def libtorch(features: Features) -> str:
-    """FACTS: patch releases from 8.19.8 and 9.1.8 on have what 9.2 has."""
+    """Patch releases from 8.19.8 and 9.1.8 on have what 9.2 has."""
     version = features.version
     if (8, 19, 8) <= version < (9,) or (9, 1, 8) <= version < (9, 2):
         return "2.7.1"

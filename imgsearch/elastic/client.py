@@ -116,7 +116,7 @@ class Cluster:
         while True:
             try:
                 return self._send(method, path, body, timeout, LINES if lines else JSON, parameters)
-            except Exception as error:
+            except Exception as error:  # of many types; what is not known passes on
                 told = symptom(error)
                 if told is None:
                     raise

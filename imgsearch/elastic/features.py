@@ -1,4 +1,4 @@
-"""What a server's version can do. Sources: its release notes, and FACTS measured on real nodes."""
+"""What a server's version can do, by its release notes and by trying it on real nodes."""
 
 from __future__ import annotations
 
