@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +23,15 @@ def quiet_environment() -> None:
 
     Timeouts that the user has set stay; the switches against telemetry are not up for choice.
     """
-    for name in ("HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+    for name in (
+        "HF_HUB_DISABLE_TELEMETRY",
+        "DISABLE_TELEMETRY",
+        "DO_NOT_TRACK",
+        "ORT_DISABLE_TELEMETRY",  # else a device id and a queue of events appear in the cache
+    ):
         os.environ[name] = "1"
+    # `import openvino` counts its users, under an id in ~/intel; without this module it does not
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # an import of it fails
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # the outer ring draws the only one
     os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")

@@ -46,7 +46,7 @@ class OnnxRuntime:
     def __init__(self, model: Path, threads: int = 0) -> None:
         import onnxruntime
 
-        onnxruntime.disable_telemetry_events()  # does something on Windows only
+        onnxruntime.disable_telemetry_events()  # on Windows; elsewhere the environment does it
         options = onnxruntime.SessionOptions()
         # The graph was optimised when it was exported; repacked weights would be copied into memory
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

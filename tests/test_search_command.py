@@ -306,3 +306,6 @@ def test_the_whole_job_with_the_network_cut_off(
     cold.run("query", "moon")
     cold.run("similar", album / "moon.png")
     cold.run("status")
+    cold.run("doctor")
+    left = {path.name for folder in (cold.cache, cold.home) for path in folder.iterdir()}
+    assert left == {"imgsearch", "data"}, "somebody else keeps books about this user"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.embedding import ModelPair
+from imgsearch.hub import quiet_environment
 from imgsearch.models import ModelNames
 
 LITTLE_SPACE, NO_SPACE = 2 << 30, 200 << 20  # bytes
@@ -85,6 +86,7 @@ def _installed(distribution: str) -> bool:
 
 def processor(precision: str) -> Iterator[Finding]:
     """What ingest would run on. Opening a runtime says it best."""
+    quiet_environment()
     import openvino
 
     from imgsearch.runtimes import accelerator
