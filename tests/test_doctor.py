@@ -25,7 +25,7 @@ from imgsearch.doctor.findings import Finding, examine, ok
 from imgsearch.elastic.client import Cluster
 from imgsearch.elastic.connection import Connection
 from imgsearch.elastic.features import Features
-from imgsearch.index import elastic_catalogue
+from imgsearch.index import stamps
 from imgsearch.index.elastic_bodies import CreateOptions, create_body, vector_mapping
 from imgsearch.models import ModelSet
 from imgsearch.places import ClusterPlace, LocalPlace
@@ -279,7 +279,7 @@ class Canned:
         meta = {
             "schema_version": 1,
             "index_id": "x",
-            "models": elastic_catalogue.dump_models(pair.pair()),
+            "models": stamps.dump(pair.pair()),
         }
         properties = {**body["mappings"]["properties"], **vector_mapping(pair.text.dims, "int8")}
         self.index: dict[str, Any] = {

@@ -12,8 +12,10 @@ from imgsearch.index.local import open_local
 from imgsearch.index.segments import Limits
 from tests.index_contract import IndexContract, IndexFactory
 
-# so that a few dozen rows go through files, merges and graphs
-SMALL_LIMITS = Limits(flush=16, flush_at_end=2, segment=400, graph_from=100, graph=50)
+# so that a few dozen rows go through files, merges and sketches
+SMALL_LIMITS = Limits(
+    flush=16, flush_at_end=2, segment=400, sketch_from=100, sketch=50, looked_at=1
+)
 
 
 def _local_factory(folder: Path, limits: Limits | None) -> Iterator[IndexFactory]:

@@ -24,14 +24,14 @@ from imgsearch.errors import (
     IndexTooNew,
     IndexUnavailable,
 )
-from imgsearch.index import codes, filesystems, graphs, schema
+from imgsearch.index import codes, filesystems, schema, sketches
 from imgsearch.index.base import Filter, Row
 from imgsearch.index.database import Database
 from imgsearch.index.local import LocalIndex, open_local
 from imgsearch.index.segments import Limits
 from tests.index_contract import DIMS, MODELS, OTHER_MODELS, paths, record, row, towards, vector
 
-SMALL = Limits(flush=16, flush_at_end=2, segment=400, graph_from=100, graph=50)
+SMALL = Limits(flush=16, flush_at_end=2, segment=400, sketch_from=100, sketch=50, looked_at=1)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_only_the_owner_can_read(folder: Path) -> None:
         with index.lock():
             index.write([row("more.jpg", 500)])
             found = [folder, *folder.rglob("*")]
-            assert files_of(folder, "usearch")
+            assert files_of(folder, "sketch")
             assert {path.name for path in found} >= {"CURRENT", "index.sqlite-wal", "ingest.lock"}
             readable = [path for path in found if stat.S_IMODE(path.stat().st_mode) & 0o077]
         index.close()
@@ -172,7 +172,7 @@ def schema_0(path: Path) -> Database:
 def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     database = schema_0(tmp_path / "old.sqlite")
     add_lens = {0: lambda connection: connection.execute("alter table photos add column lens text")}
-    schema.prepare(database, add_lens)
+    schema.prepare(database, add_lens, current=1)
     assert database.value("pragma user_version") == 1
     assert database.rows("select lens from photos") == []
     database.close()
@@ -186,7 +186,7 @@ def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
         raise RuntimeError("the power goes")
 
     with pytest.raises(RuntimeError, match="the power goes"):
-        schema.prepare(database, {0: half})
+        schema.prepare(database, {0: half}, current=1)
     assert database.value("pragma user_version") == 0
     with pytest.raises(sqlite3.OperationalError, match="no such column"):
         database.rows("select lens from photos")
@@ -324,7 +324,7 @@ def read_only(folder: Path) -> Iterator[None]:
 def test_read_only_media_can_be_searched(folder: Path, broken: bool) -> None:
     fill(folder, 150)
     if broken:
-        for path in (*files_of(folder, "codes"), *files_of(folder, "usearch")):
+        for path in (*files_of(folder, "codes"), *files_of(folder, "sketch")):
             path.unlink()
     with read_only(folder):
         index = open_local(folder, create=False, limits=SMALL)
@@ -363,7 +363,7 @@ def test_read_only_media_with_an_unfinished_ingest(folder: Path) -> None:
 # derived files
 
 
-@pytest.mark.parametrize("kind", ["codes", "usearch"])
+@pytest.mark.parametrize("kind", ["codes", "sketch"])
 @pytest.mark.parametrize("how", ["missing", "foreign", "cut off", "empty", "flipped"])
 def test_a_broken_search_file_is_noticed_and_rebuilt(
     folder: Path, opened: list[LocalIndex], kind: str, how: str
@@ -393,7 +393,7 @@ def test_a_broken_search_file_is_noticed_and_rebuilt(
     again = reopen(folder, opened)
     assert_right(again, 300)
     assert again.notes == []
-    assert files_of(folder, "usearch")
+    assert files_of(folder, "sketch")
 
 
 def test_while_another_ingests_a_broken_file_is_left_to_it(
@@ -412,7 +412,8 @@ def test_files_of_an_interrupted_run_are_cleared_away(
 ) -> None:
     fill(folder, 100)
     strays = [
-        folder / "generation-1" / name for name in ("x.codes.partial", "1.codes", "2.usearch")
+        folder / "generation-1" / name
+        for name in ("x.codes.partial", "1.codes", "2.sketch", "3.usearch")
     ]
     for stray in strays:
         stray.write_bytes(b"x")
@@ -450,10 +451,10 @@ def test_rows_that_are_gone_leave_the_files_in_time(folder: Path, opened: list[L
     assert index.search(vector(3), 3) == []
 
 
-def test_a_graph_serves_and_masks_what_is_gone(folder: Path, opened: list[LocalIndex]) -> None:
+def test_a_sketch_serves_and_masks_what_is_gone(folder: Path, opened: list[LocalIndex]) -> None:
     fill(folder, 400)
     index = reopen(folder, opened)
-    assert [piece.graph for piece in index._segments.pieces() if piece.graph]
+    assert [piece for piece in index._segments.pieces() if piece.sketch]
     near = vector(7)
     crowd = [Row(record(f"near {n}.jpg"), towards(near, vector(n + 900), 0.1)) for n in range(200)]
     index.write(crowd)
@@ -463,17 +464,56 @@ def test_a_graph_serves_and_masks_what_is_gone(folder: Path, opened: list[LocalI
     assert paths(index.search(near, 5)) == [f"{n}.jpg" for n in truth[:5]]
 
 
-def test_a_graph_that_does_not_find_is_not_used(tmp_path: Path) -> None:
+def _codes_of(vectors: np.ndarray) -> codes.Codes:
+    units = (vectors / np.linalg.norm(vectors, axis=1)[:, None]).astype(np.float32)
+    return codes.Codes.of(np.arange(len(units)), units)
+
+
+def test_a_sketch_names_what_a_scan_finds(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
-    vectors = chance.standard_normal((6000, 256)).astype(np.float32)
-    some = codes.Codes.of(np.arange(6000), vectors / np.linalg.norm(vectors, axis=1)[:, None])
-    least, graphs.EXPANSIONS = graphs.EXPANSIONS, (1,)
-    try:
-        wanted, graphs.FETCHED = graphs.FETCHED, 10
-        assert graphs.build(some, tmp_path / "graph", lambda rows: None) is None
-    finally:
-        graphs.EXPANSIONS, graphs.FETCHED = least, wanted
-    assert not (tmp_path / "graph").exists()
+    uneven = chance.standard_normal((20_000, 256)) / np.arange(1, 257) ** 0.5 + 1
+    some = _codes_of(uneven)
+    looked_at = sketches.build(some, tmp_path / "some.sketch", 1 / 4)
+    assert looked_at is not None
+    sketch = sketches.loaded(tmp_path / "some.sketch", 20_000, 256)
+    assert (sketch.twice, len(sketch)) == (looked_at, 20_000)
+    assert sketch.basis.shape[1] < 256
+    right = 0
+    for each in uneven[:50] - 1 + chance.standard_normal((50, 256)) / 40:
+        query = codes.Query.of(each.astype(np.float32))
+        looks = sketch.looks(query)
+        named = sketch.nearest(query, looks, sketches.USUAL)
+        assert len(named) < 2000
+        right += len(np.intersect1d(named, np.argsort(-some.cosines(query))[:10]))
+    assert right >= 0.98 * 500
+
+
+def test_where_no_sketch_finds_it_there_is_none(tmp_path: Path) -> None:
+    chance = np.random.default_rng(1)
+    even = _codes_of(chance.standard_normal((6000, 256)))
+    assert sketches.build(even, tmp_path / "even.sketch", 1 / 64) is None
+    assert not (tmp_path / "even.sketch").exists()
+
+
+def test_an_index_of_the_first_schema_is_searched_and_gets_sketches(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 300)
+    for path in files_of(folder, "sketch"):
+        path.rename(path.with_suffix(".usearch"))
+    with sqlite3.connect(database_of(folder)) as connection:
+        names = {"sketch": "graph", "sketch_digest": "graph_digest", "looked_at": "expansion"}
+        for new, old in names.items():
+            connection.execute(f"alter table segments rename column {new} to {old}")
+        connection.execute("pragma user_version = 1")
+    connection.close()
+    index = reopen(folder, opened)
+    assert_right(index, 300)
+    with index.lock():
+        index.finish()
+    assert_right(index, 300)
+    assert files_of(folder, "sketch")
+    assert not files_of(folder, "usearch")
 
 
 def test_large_selections_find_all_as_well(
@@ -608,6 +648,7 @@ def test_what_is_erased_is_in_no_file(folder: Path, opened: list[LocalIndex]) ->
     after = _bytes_of(folder)
     assert {name for name, needle in needles.items() if needle in after} == set()
     assert index.count() == 940
+    assert all(piece.sketch for piece in index._segments.pieces() if piece.rows >= SMALL.sketch)
     index.finish()
     assert paths(index.search(vector(5000), 1)) == ["last 0.jpg"]
     assert index.notes == []
@@ -646,7 +687,7 @@ def test_a_reader_delays_the_erasing_and_is_named(folder: Path, opened: list[Loc
 
 
 def test_a_photo_takes_little_space(folder: Path, opened: list[LocalIndex]) -> None:
-    """At 512 dimensions, at most 3.5 KB besides paths and metadata; a graph takes .7 of it."""
+    """At 512 dimensions, at most 3.5 KB besides paths and metadata; a sketch takes .26 of it."""
     from tests.benchmarks.index_scale import MODELS as MODELS_512
 
     index = open_local(folder, create=True)
@@ -657,7 +698,7 @@ def test_a_photo_takes_little_space(folder: Path, opened: list[LocalIndex]) -> N
     index.finish()
     index._database.empty_wal()
     metadata = 300  # with room for its indexes
-    assert index.info().bytes_on_disk / 3000 < 3500 - 700 + metadata
+    assert index.info().bytes_on_disk / 3000 < 3500 - 260 + metadata
     assert index.info().bytes_on_disk == sum(
         path.stat().st_size for path in folder.rglob("*") if path.is_file()
     )

@@ -209,9 +209,9 @@ def _retyped(found: Found) -> Iterator[str]:
 
 
 def same_models(found: Found | None, local: ModelSet | None) -> Iterator[Finding]:
-    from imgsearch.index.elastic_catalogue import load_models
+    from imgsearch.index import stamps
 
-    recorded = load_models(found.meta.get("models")) if found else None
+    recorded = stamps.load(found.meta.get("models")) if found else None
     if recorded is None or local is None:
         return
     for kind in ("image_model", "text_model"):

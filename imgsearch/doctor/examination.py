@@ -16,8 +16,8 @@ from imgsearch.elastic.client import Cluster
 from imgsearch.elastic.connection import settled
 from imgsearch.embedding import ModelPair
 from imgsearch.errors import ImgsearchError
-from imgsearch.index import connection, elastic_catalogue
-from imgsearch.index.elastic_catalogue import Found, load_models
+from imgsearch.index import connection, elastic_catalogue, stamps
+from imgsearch.index.elastic_catalogue import Found
 from imgsearch.models import ModelNames
 from imgsearch.places import ClusterPlace, LocalPlace
 from imgsearch.settings import Settings
@@ -59,13 +59,7 @@ def _rest(settings: Settings, cache: Path, recorded: ModelPair | None) -> Iterat
 
 def _names(settings: Settings, recorded: ModelPair | None) -> ModelNames:
     """What a command would take: the options, else the index's, else the default pair."""
-    if recorded is None or settings.model:
-        return models.model_names(settings.model, settings.image_model, settings.text_model)
-    return models.model_names(
-        None,
-        settings.image_model or recorded.image_model.name,
-        settings.text_model or recorded.text_model.name,
-    )
+    return models.names_beside(recorded, settings.model, settings.image_model, settings.text_model)
 
 
 def _of_cluster(settings: Settings, place: ClusterPlace, cache: Path) -> Iterator[Finding]:
@@ -103,7 +97,7 @@ def _of_connected(
     else:
         name = there.index_place(place.index_name)
         index = [("index", partial(clusters.mapping, found, name))]
-    recorded = load_models(found.meta.get("models")) if found else None
+    recorded = stamps.load(found.meta.get("models")) if found else None
 
     def towers() -> Iterator[Finding]:
         local = models.cached(_names(settings, recorded), cache / "models")

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imgsearch.doctor.findings import Finding, failure, ok, warning
-from imgsearch.embedding import ModelIdentity, ModelPair
-from imgsearch.index.base import SCHEMA_VERSION
+from imgsearch.embedding import ModelPair
+from imgsearch.index import schema, stamps
 
 LARGE_WAL = 256 << 20  # bytes: it is emptied at 16 MB unless a reader stays for hours
 BACKUP = "Bring the index folder back from a backup, or move it away and ingest again."
@@ -58,7 +58,7 @@ def index(folder: Path) -> Iterator[Finding]:
 
 def _looked_at(path: Path, connection: sqlite3.Connection) -> Iterator[Finding]:
     (version,) = connection.execute("pragma user_version").fetchone()
-    if version > SCHEMA_VERSION:
+    if version > schema.VERSION:
         detail = f"{path} was written by a newer imgsearch (schema {version})"
         yield failure("index", detail, "Update imgsearch: pip install --upgrade imgsearch")
         return
@@ -94,15 +94,7 @@ def _wal(path: Path) -> Finding:
 
 def _stamp(connection: sqlite3.Connection) -> ModelPair | None:
     found = connection.execute("select value from meta where key = 'models'").fetchone()
-    if found is None:
-        return None
-    stamp = json.loads(found[0])
-    return ModelPair(
-        ModelIdentity(**stamp["image_model"]),
-        ModelIdentity(**stamp["text_model"]),
-        stamp["dims"],
-        stamp["quantized"],
-    )
+    return stamps.load(None if found is None else json.loads(found[0]))
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ def libraries() -> Iterator[Finding]:
 
 
 _SHOWN = {"torch", "transformers", "sentence-transformers", "onnxruntime", "openvino", "eland"}
-_SHOWN |= {"elasticsearch", "usearch", "pillow"}
+_SHOWN |= {"elasticsearch", "numkong", "pillow"}
 
 
 def formats() -> Iterator[Finding]:

@@ -8,6 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from imgsearch.embedding import ModelPair, Vector
 from imgsearch.progress import Progress, silent
 
@@ -47,6 +50,26 @@ class Fingerprint(NamedTuple):
     id: str
     size: int
     mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fingerprints:
+    """Many at a time, as arrays, since an ingest begins with reading those of the whole index."""
+
+    ids: str  # one after the other, 32 digits each
+    sizes: npt.NDArray[np.int64]
+    mtimes: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, each: Sequence[Fingerprint]) -> Fingerprints:
+        ids, sizes, mtimes = zip(*each, strict=True) if each else ((), (), ())
+        return cls("".join(ids), np.array(sizes, np.int64), np.array(mtimes, np.int64))
+
+    def __iter__(self) -> Iterator[Fingerprint]:
+        for place, (size, mtime_ns) in enumerate(
+            zip(self.sizes.tolist(), self.mtimes.tolist(), strict=True)
+        ):
+            yield Fingerprint(self.ids[32 * place : 32 * place + 32], size, mtime_ns)
 
 
 class Failure(NamedTuple):
@@ -123,7 +146,7 @@ class Index(Protocol):
 
     def set_root_hint(self, library: str, root_hint: str | None) -> None: ...
 
-    def fingerprints(self) -> Iterator[Fingerprint]:
+    def fingerprints(self) -> Iterator[Fingerprints]:
         """Of every photo of every library, in no order, as one consistent view."""
         ...
 

@@ -1,12 +1,13 @@
 """Vectors as int8 codes in a file that is mapped: 1 byte a dimension, scanned exactly at about
-25 ns a row. Why not only a graph: on vectors without structure HNSW has to visit nearly every row
-(100,000 random ones: recall@10 .52 at an expansion of 1,024, 12 ms), while the scan takes 2–3 ms,
-needs no building, and serves every filter alike. Scores from codes only choose the candidates;
-what a user sees is computed from the f32 vectors in SQLite."""
+25 ns a row. Why no graph: on vectors without structure HNSW has to visit nearly every row (100,000
+random ones: recall@10 .52 at an expansion of 1,024, 12 ms), while the scan takes 2–3 ms, needs no
+building, and serves every filter alike; `sketches` makes it quicker. Scores from codes only choose
+the candidates; what a user sees is computed from the f32 vectors in SQLite."""
 
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import struct
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ _HEADER = struct.Struct("<16sQQ")  # magic, rows, dims
 _MAGIC = b"imgsearch codes1"
 _CODES_AT = 4096  # rows and norms follow the codes, which begin on a page
 _DIGEST_BLOCKS, _DIGEST_BLOCK = 32, 4096
+TIED = 1000  # candidates that score as the last one, which are then looked at as well
 
 
 class BrokenFile(Exception):
@@ -47,15 +49,16 @@ def inverse_norms(codes: npt.NDArray[np.int8]) -> Scores:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query as the scan wants it."""
+    """A query as the scans want it."""
 
+    vector: Vector  # (dims,)
     code: npt.NDArray[np.int8]  # (1, dims)
     inverse_norm: float
 
     @classmethod
     def of(cls, vector: Vector) -> Query:
         code = quantised(vector[None])
-        return cls(code, float(inverse_norms(code)[0]))
+        return cls(vector, code, float(inverse_norms(code)[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +84,44 @@ class Codes:
         """By place."""
         return Codes(self.rows[start:stop], self.norms[start:stop], self.codes[start:stop])
 
+    def at(self, places: Rows) -> Codes:
+        return Codes(self.rows[places], self.norms[places], self.codes[places])
+
     def only(self, rows: Rows) -> Codes:
         """Those of `rows` (ascending) that are here."""
         if not len(self):
             return self
         places = np.searchsorted(self.rows, rows)
         places[places == len(self)] = 0
-        places = places[self.rows[places] == rows]
-        return Codes(self.rows[places], self.norms[places], self.codes[places])
+        return self.at(places[self.rows[places] == rows])
+
+    def let_go(self) -> None:
+        """What was read of the mapped file no longer counts as memory of this process."""
+        mapping: object = self.codes.base
+        if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            mapping.madvise(mmap.MADV_DONTNEED)
 
     def cosines(self, query: Query) -> Scores:
         """(n,), up to the error of the codes (about .001)."""
         if not len(self):
             return np.empty(0, np.float32)
-        import numkong  # comes with usearch; 10 ms
+        import numkong  # 10 ms
 
         products = numkong.cdist(query.code, self.codes, "dot", out_dtype="float32")
         scores: Scores = np.asarray(products)[0] * self.norms
         scores *= query.inverse_norm
         return scores
+
+
+def top(scores: Scores, count: int) -> Rows:
+    """Places of the `count` best, and of those that tie with the last of them."""
+    if count >= len(scores):
+        return np.arange(len(scores))
+    least = np.partition(scores, len(scores) - count)[len(scores) - count]
+    places = np.flatnonzero(scores >= least)
+    better = scores[places] > least
+    tied = places[~better]
+    return np.concatenate([places[better], tied[: count - len(places) + len(tied) + TIED]])
 
 
 def nothing(dims: int) -> Codes:

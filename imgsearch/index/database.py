@@ -105,6 +105,11 @@ def chunks(items: Sequence[Any], size: int = VARIABLES) -> Iterator[Sequence[Any
         yield items[start : start + size]
 
 
+# KiB. SQLite turns it into a number of pages by the size that pages have at that moment, so it is
+# said when that is known: before, it meant 4 KB pages, and 16 MB became 128.
+CACHE = "pragma cache_size = -16384"
+
+
 class Database:
     """One SQLite file. `writable` False: read-only media, on which only reading is offered."""
 
@@ -130,8 +135,8 @@ class Database:
         )
         try:
             # no mmap_size: the pages of a large index would count as memory of an ingest
-            connection.execute("pragma cache_size = -16384")
             connection.execute("select count(*) from sqlite_master").fetchone()  # opens it
+            connection.execute(CACHE)
         except sqlite3.Error:
             connection.close()
             raise
@@ -142,6 +147,7 @@ class Database:
         try:
             connection.execute(f"pragma page_size = {PAGE_SIZE}")  # counts for a new file alone
             self._choose_journal(connection)
+            connection.execute(CACHE)
             # FULL: a commit survives a power cut. One flush a batch is nothing beside embedding it.
             connection.execute("pragma synchronous = full")
             connection.execute("pragma secure_delete = on")
@@ -220,7 +226,7 @@ class Database:
             try:
                 yield self._connection
                 self._connection.commit()
-            except BaseException:
+            except BaseException:  # Ctrl-C too leaves no half of it
                 if self._connection.in_transaction:  # a full disk has ended it already
                     self._connection.rollback()
                 raise

@@ -15,8 +15,9 @@ from typing import Any
 
 from imgsearch.elastic.client import Cluster, symptom_of
 from imgsearch.elastic.troubles import trouble
-from imgsearch.embedding import ModelIdentity, ModelPair
+from imgsearch.embedding import ModelPair
 from imgsearch.errors import IndexError_
+from imgsearch.index import stamps
 from imgsearch.index.base import SCHEMA_VERSION
 from imgsearch.index.elastic_bodies import PROPERTIES, VECTOR, CreateOptions, create_body
 
@@ -154,7 +155,7 @@ def adopt(cluster: Cluster, name: str, found: Found, models: ModelPair) -> None:
         **found.meta,
         "schema_version": SCHEMA_VERSION,
         "index_id": uuid.uuid4().hex,
-        "models": dump_models(models),
+        "models": stamps.dump(models),
         "adopted": True,  # there are documents whose _id is not their image_id
     }
     body = {"properties": missing, "_meta": meta}
@@ -172,41 +173,3 @@ def switch(cluster: Cluster, name: str, old: str, new: str) -> None:
         {"remove": {"index": new, "alias": next_alias(name)}},
     ]
     cluster.call("POST", "/_aliases", {"actions": actions}, place=cluster.index_place(name))
-
-
-def dump_models(models: ModelPair) -> dict[str, Any]:
-    def dump(model: ModelIdentity) -> dict[str, str]:
-        return {"name": model.name, "digest": model.digest}
-
-    return {
-        "image_model": dump(models.image_model),
-        "text_model": dump(models.text_model),
-        "dims": models.dims,
-        "quantized": models.quantized,
-    }
-
-
-def load_models(dumped: Mapping[str, Any] | None) -> ModelPair | None:
-    if dumped is None:
-        return None
-    return ModelPair(
-        ModelIdentity(**dumped["image_model"]),
-        ModelIdentity(**dumped["text_model"]),
-        dumped["dims"],
-        dumped["quantized"],
-    )
-
-
-def same(one: ModelPair, other: ModelPair) -> bool:
-    return (
-        one.image_model.same_as(other.image_model)
-        and one.text_model.same_as(other.text_model)
-        and one.dims == other.dims
-        and one.quantized == other.quantized
-    )
-
-
-def named(models: ModelPair) -> str:
-    image, text = models.image_model.name, models.text_model.name
-    both = image if image == text else f"{image} and {text}"
-    return f"{both} ({models.dims} dimensions{', int8' if models.quantized else ''})"

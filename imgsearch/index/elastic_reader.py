@@ -12,7 +12,7 @@ import numpy as np
 from imgsearch.elastic.client import Cluster
 from imgsearch.elastic.troubles import trouble
 from imgsearch.embedding import Vector
-from imgsearch.index.base import Filter, Fingerprint, Hit, Record, Row
+from imgsearch.index.base import Filter, Fingerprint, Fingerprints, Hit, Record, Row
 from imgsearch.index.elastic_bodies import (
     EXPECTED_TIES,
     MOST,
@@ -76,15 +76,19 @@ class Reader:
         buckets = answer["aggregations"]["libraries"]["buckets"] if "aggregations" in answer else []
         return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
 
-    def fingerprints(self) -> Iterator[Fingerprint]:
+    def fingerprints(self) -> Iterator[Fingerprints]:
         """From doc values alone: no document is opened."""
         names = ["image_id", "bytes", "mtime_ns"]
         fields = {"stored_fields": "_none_", "docvalue_fields": names}
         for hits in self._pages(Filter(), fields, MOST, "_shard_doc"):
-            for hit in hits:
-                found = hit.get("fields", {})
-                if len(found) == len(names):  # of another program's photos there is none
-                    yield Fingerprint(*(found[name][0] for name in names))
+            fields_of_each = (hit.get("fields", {}) for hit in hits)
+            some = [
+                Fingerprint(*(found[name][0] for name in names))
+                for found in fields_of_each
+                if len(found) == len(names)  # of another program's photos there is none
+            ]
+            if some:
+                yield Fingerprints.of(some)
 
     def ids(self, where: Filter) -> Iterator[str]:
         if not self._found.ours or self._found.meta.get("adopted"):

@@ -18,13 +18,13 @@ from imgsearch.embedding import ModelPair, Vector
 from imgsearch.errors import ImgsearchError
 from imgsearch.index import elastic_catalogue as catalogue
 from imgsearch.index import elastic_operations as operations
-from imgsearch.index import elastic_status
+from imgsearch.index import elastic_status, stamps
 from imgsearch.index.base import (
     ALL,
     SCHEMA_VERSION,
     Failure,
     Filter,
-    Fingerprint,
+    Fingerprints,
     Hit,
     IndexInfo,
     LibrarySummary,
@@ -40,7 +40,7 @@ from imgsearch.index.elastic_bodies import (
     vector_mapping,
 )
 from imgsearch.index.elastic_bulk import OPERATIONS_PER_REQUEST, BulkWriter
-from imgsearch.index.elastic_catalogue import Found, named
+from imgsearch.index.elastic_catalogue import Found
 from imgsearch.index.elastic_reader import Reader
 from imgsearch.progress import Progress, silent
 
@@ -80,7 +80,7 @@ def open_elasticsearch(
         # an ingest before this one may have been killed before its last refresh
         index._dirty = create
         return index
-    except BaseException:
+    except BaseException:  # Ctrl-C too leaves no connection open
         cluster.close()
         raise
 
@@ -141,7 +141,7 @@ class ElasticsearchIndex:
     def _stamped(self) -> ModelPair | None:
         if "models" not in self._found.meta:
             self._reload()  # another process may have stamped it meanwhile
-        return catalogue.load_models(self._found.meta.get("models"))
+        return stamps.load(self._found.meta.get("models"))
 
     def _reload(self) -> None:
         found = catalogue.find(self._cluster, self._found.index, patience=self._patience)
@@ -152,12 +152,15 @@ class ElasticsearchIndex:
 
     def stamp(self, models: ModelPair) -> None:
         known = self._stamped()
-        if known is not None and catalogue.same(known, models):
+        if known is not None and stamps.same(known, models):
             return
         empty = self.count() == 0
         if known is not None and not empty:
             raise trouble(
-                "other_models", place=self.place, models=named(known), asked=named(models)
+                "other_models",
+                place=self.place,
+                models=stamps.named(known),
+                asked=stamps.named(models),
             )
         if self.foreign:
             self._adopt(models)
@@ -173,11 +176,11 @@ class ElasticsearchIndex:
                 self._options, self._cluster.features, models.dims, self.place
             )
             properties = vector_mapping(models.dims, quantization)
-        self._change_meta(properties, models=catalogue.dump_models(models))
+        self._change_meta(properties, models=stamps.dump(models))
         now = self._stamped()  # two machines may begin at the same moment
-        if now is None or not catalogue.same(now, models):
-            made = "other models" if now is None else named(now)
-            raise trouble("other_models", place=self.place, models=made, asked=named(models))
+        if now is None or not stamps.same(now, models):
+            made = "other models" if now is None else stamps.named(now)
+            raise trouble("other_models", place=self.place, models=made, asked=stamps.named(models))
 
     def _adopt(self, models: ModelPair) -> None:
         if self._found.dims != models.dims:
@@ -252,7 +255,7 @@ class ElasticsearchIndex:
             self._dirty = False
             self._unrefreshed.clear()
 
-    def fingerprints(self) -> Iterator[Fingerprint]:
+    def fingerprints(self) -> Iterator[Fingerprints]:
         self._fresh()
         yield from self._reader.fingerprints()
 
@@ -296,7 +299,7 @@ class ElasticsearchIndex:
             return []
         vector = np.asarray(vector, np.float32)
         if vector.shape != (self._found.dims,):
-            made = "which is not recorded" if models is None else named(models)
+            made = "which is not recorded" if models is None else stamps.named(models)
             raise trouble(
                 "other_dims",
                 place=self.place,
@@ -394,8 +397,8 @@ class ElasticsearchIndex:
                 raise trouble(
                     "several", place=self.place, indices=f"{self._found.index}, {found.index}"
                 )
-            known = catalogue.load_models(found.meta.get("models"))
-            if known is None or not catalogue.same(known, models):
+            known = stamps.load(found.meta.get("models"))
+            if known is None or not stamps.same(known, models):
                 self._cluster.call("DELETE", f"/{found.index}", place=self.place)
                 found = None
         if found is None:

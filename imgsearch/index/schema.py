@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Callable, Mapping
 
 from imgsearch.errors import IndexDamaged, IndexTooNew, IndexUnavailable
-from imgsearch.index.base import SCHEMA_VERSION
 from imgsearch.index.database import Database
 
 APPLICATION_ID = 0x696D6773  # "imgs"
+VERSION = 2  # of a local index alone
 
 # `row` numbers a vector for good: another vector is another row, so what is derived from a row
 # stays true or its row is gone. AUTOINCREMENT: no number is used twice.
@@ -57,21 +57,31 @@ create table segments (
     rows integer not null,
     codes text not null,
     codes_digest text not null,
-    graph text,
-    graph_digest text,
-    expansion integer
+    sketch text,
+    sketch_digest text,
+    looked_at integer
 );
 """
 
 Migration = Callable[[sqlite3.Connection], None]
+
+
+def _sketches_for_graphs(connection: sqlite3.Connection) -> None:
+    """Files that the next ingest makes anew, and clears away."""
+    names = {"graph": "sketch", "graph_digest": "sketch_digest", "expansion": "looked_at"}
+    for old, new in names.items():
+        connection.execute(f"alter table segments rename column {old} to {new}")
+    connection.execute("update segments set sketch = null, sketch_digest = null, looked_at = null")
+
+
 # from the version that is the key to the next one
-MIGRATIONS: Mapping[int, Migration] = {}
+MIGRATIONS: Mapping[int, Migration] = {1: _sketches_for_graphs}
 
 
 def prepare(
     database: Database,
     migrations: Mapping[int, Migration] = MIGRATIONS,
-    current: int = SCHEMA_VERSION,
+    current: int = VERSION,
 ) -> None:
     """Makes the tables of a new file, brings older ones up to date, all in one transaction.
     Raises IndexTooNew, IndexDamaged (another program's database)."""

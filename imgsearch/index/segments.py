@@ -17,10 +17,10 @@ import numpy as np
 
 from imgsearch.embedding import Vectors
 from imgsearch.errors import IndexDamaged, IndexUnavailable
-from imgsearch.index import codes, graphs
+from imgsearch.index import codes, sketches
 from imgsearch.index.codes import BrokenFile, Codes, Rows
 from imgsearch.index.database import Database, door
-from imgsearch.index.graphs import Graph
+from imgsearch.index.sketches import Sketch
 from imgsearch.progress import Progress, silent
 
 _BLOCK = 8192  # rows that are read or copied at a time: 16 MB of f32
@@ -33,8 +33,9 @@ class Limits:
     flush: int = 4096  # so many at the end become a file while photos are being added
     flush_at_end: int = 1024  # and so many at the end of it
     segment: int = 270_000  # the largest file: 64 of the smallest
-    graph_from: int = 150_000  # a library of fewer is scanned in 4 ms
-    graph: int = 32_768  # smaller files get no graph
+    sketch_from: int = 150_000  # a library of fewer is scanned in 4 ms
+    sketch: int = 32_768  # smaller files get none
+    looked_at: float = 1 / 64  # share of the rows that a sketch may leave to be looked at twice
 
 
 class Piece(NamedTuple):
@@ -45,9 +46,9 @@ class Piece(NamedTuple):
     rows: int
     codes: str
     codes_digest: str
-    graph: str | None  # None: not built; "": built, and no better than scanning
-    graph_digest: str | None
-    expansion: int | None
+    sketch: str | None  # None: not made; "": tried, and no better than scanning
+    sketch_digest: str | None
+    looked_at: int | None
 
 
 class _Superseded(Exception):
@@ -71,34 +72,40 @@ class Segments:
         self._exclusive = exclusive
         self._limits = limits
         self._opened: dict[str, Codes] = {}
-        self._graphs: dict[str, Graph | None] = {}
+        self._sketches: dict[str, Sketch | None] = {}
         self._tail: Codes | None = None
 
     def pieces(self) -> list[Piece]:
         return [
             Piece(*columns)
             for columns in self._database.rows(
-                "select first, last, rows, codes, codes_digest, graph, graph_digest, expansion"
+                "select first, last, rows, codes, codes_digest, sketch, sketch_digest, looked_at"
                 " from segments order by first"
             )
         ]
 
     def close(self) -> None:
         self._opened.clear()
-        self._graphs.clear()
+        self._sketches.clear()
         self._tail = None
 
     # searching
 
-    def current(self, dims: int) -> list[tuple[Codes, Graph | None]]:
+    def current(self, dims: int) -> list[tuple[Codes, Sketch | None]]:
         """All of it, as of now."""
         pieces = self._opened_pieces(dims)
-        names = {name for piece in pieces for name in (piece.codes, piece.graph)}
-        for known in (self._opened, self._graphs):
+        names = {name for piece in pieces for name in (piece.codes, piece.sketch)}
+        for known in (self._opened, self._sketches):
             for name in [name for name in known if name not in names]:
                 del known[name]
-        found = [(self._codes_of(piece, dims), self._graph_of(piece, dims)) for piece in pieces]
+        found = [self._both_of(piece, dims) for piece in pieces]
         return [*found, (self._current_tail(pieces, dims), None)]
+
+    def _both_of(self, piece: Piece, dims: int) -> tuple[Codes, Sketch | None]:
+        found, sketch = self._codes_of(piece, dims), self._sketch_of(piece, dims)
+        if sketch is not None and len(sketch) != len(found):
+            sketch = None  # mended in memory, without the rows that are gone
+        return found, sketch
 
     def _opened_pieces(self, dims: int) -> list[Piece]:
         """All that there are, each of them open, those that were broken mended."""
@@ -107,7 +114,7 @@ class Segments:
             try:
                 for piece in pieces:
                     self._codes_of(piece, dims)
-                    self._graph_of(piece, dims)
+                    self._sketch_of(piece, dims)
             except _Superseded:  # by an ingest's merging, or by mending: look again
                 continue
             return pieces
@@ -148,23 +155,24 @@ class Segments:
         self._opened[piece.codes] = codes.joined([codes.nothing(dims), *blocks])
         return self._opened[piece.codes]
 
-    def _graph_of(self, piece: Piece, dims: int) -> Graph | None:
-        if not piece.graph or piece.graph_digest is None or piece.expansion is None:
+    def _sketch_of(self, piece: Piece, dims: int) -> Sketch | None:
+        if not piece.sketch or piece.sketch_digest is None:
             return None
-        if piece.graph not in self._graphs:
+        if piece.sketch not in self._sketches:
             try:
-                self._graphs[piece.graph] = graphs.opened(
-                    self._folder / piece.graph, piece.graph_digest, dims, piece.expansion
-                )
+                path = self._folder / piece.sketch
+                if codes.sampled_digest(path) != piece.sketch_digest:
+                    raise BrokenFile("not the file that was written")
+                self._sketches[piece.sketch] = sketches.loaded(path, piece.rows, dims)
             except BrokenFile:
-                self._forget_graph(piece, piece.graph)
-        return self._graphs[piece.graph]
+                self._forget_sketch(piece, piece.sketch)
+        return self._sketches[piece.sketch]
 
-    def _forget_graph(self, piece: Piece, name: str) -> None:
-        """Building it takes minutes: left to the next ingest."""
+    def _forget_sketch(self, piece: Piece, name: str) -> None:
+        """Making it takes seconds: left to the next ingest."""
         if piece not in self.pieces():
             raise _Superseded
-        self._graphs[name] = None
+        self._sketches[name] = None
         self._notes.append(
             f"{self._folder / name} was missing or damaged; the next ingest rebuilds it, and until"
             " then searching is slower."
@@ -173,7 +181,7 @@ class Segments:
             if alone and self._database.writable:
                 with self._database.transaction() as connection:
                     connection.execute(
-                        "update segments set graph = null where first = ?", (piece.first,)
+                        "update segments set sketch = null where first = ?", (piece.first,)
                     )
                 raise _Superseded
 
@@ -235,31 +243,31 @@ class Segments:
         tail = self._database.value("select count(*) from photos where row > ?", (covered,))
         return int(sum(piece.rows for piece in pieces) - (photos - tail))
 
-    def build_graphs(self, dims: int, progress: Progress = silent) -> None:
+    def build_sketches(self, dims: int, progress: Progress = silent) -> None:
         pieces = self._opened_pieces(dims)
-        if sum(piece.rows for piece in pieces) < self._limits.graph_from:
+        if sum(piece.rows for piece in pieces) < self._limits.sketch_from:
             return
-        todo = [piece for piece in pieces if piece.graph is None and self._is_large(piece)]
+        todo = [piece for piece in pieces if piece.sketch is None and self._is_large(piece)]
         total, done = sum(piece.rows for piece in todo), 0
         for piece in todo:
-            self._build_graph(piece, dims, _shifted(progress, done, total))
+            self._build_sketch(piece, dims)
             done += piece.rows
+            progress("search files", done, total)
 
     def _is_large(self, piece: Piece) -> bool:
-        return piece.rows >= self._limits.graph
+        return piece.rows >= self._limits.sketch
 
-    def _build_graph(self, piece: Piece, dims: int, progress: Callable[[int], None]) -> None:
-        part, path = self._new_file(piece.last, "usearch")
+    def _build_sketch(self, piece: Piece, dims: int) -> None:
+        part, path = self._new_file(piece.last, "sketch")
+        values: tuple[str, str | None, int | None] = ("", None, None)
         with door(path):
-            expansion = graphs.build(self._codes_of(piece, dims), part, progress)
-            if expansion is None:
-                values: tuple[str, str | None, int | None] = ("", None, None)
-            else:
+            looked_at = sketches.build(self._codes_of(piece, dims), part, self._limits.looked_at)
+            if looked_at is not None:
                 part.replace(path)
-                values = (path.name, codes.sampled_digest(path), expansion)
+                values = (path.name, codes.sampled_digest(path), looked_at)
         with self._database.transaction() as connection:
             connection.execute(
-                "update segments set graph = ?, graph_digest = ?, expansion = ? where first = ?",
+                "update segments set sketch = ?, sketch_digest = ?, looked_at = ? where first = ?",
                 (*values, piece.first),
             )
 
@@ -291,7 +299,7 @@ class Segments:
                 )
         for piece in old:
             self._drop_file(piece.codes)
-            self._drop_file(piece.graph)
+            self._drop_file(piece.sketch)
 
     def _new_file(self, last: int, kind: str) -> tuple[Path, Path]:
         """The name to write under, and the one to have when complete. No name comes twice, as
@@ -303,15 +311,15 @@ class Segments:
         if not name:
             return
         self._opened.pop(name, None)
-        self._graphs.pop(name, None)
+        self._sketches.pop(name, None)
         # Windows keeps a file that another process reads; `drop_orphans` comes again
         with contextlib.suppress(PermissionError):
             (self._folder / name).unlink(missing_ok=True)
 
     def drop_orphans(self) -> None:
         """Files that an interrupted run left. Only under the lock."""
-        known = {name for piece in self.pieces() for name in (piece.codes, piece.graph)}
-        for pattern in ("*.codes", "*.usearch", "*.partial"):
+        known = {name for piece in self.pieces() for name in (piece.codes, piece.sketch)}
+        for pattern in ("*.codes", "*.sketch", "*.usearch", "*.partial"):  # usearch: schema 1
             for path in self._folder.glob(pattern):
                 if path.name not in known:
                     self._drop_file(path.name)
@@ -327,6 +335,7 @@ class Segments:
             live, source = self._live(piece.first, piece.last), self._codes_of(piece, dims)
             for start in range(0, len(live), _BLOCK):
                 yield source.only(live[start : start + _BLOCK])
+                source.let_go()
 
     def _blocks_of_vectors(self, first: int, last: int | None) -> Iterator[Codes]:
         while True:
@@ -348,7 +357,3 @@ class Segments:
                 f"{self._database.path} is damaged: vectors differ in length.",
                 "Bring the index folder back from a backup, or move it away and ingest again.",
             ) from error
-
-
-def _shifted(progress: Progress, before: int, total: int) -> Callable[[int], None]:
-    return lambda rows: progress("search graph", before + rows, total)
