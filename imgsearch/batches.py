@@ -1,9 +1,9 @@
-"""What a worker does to a batch of photos: read and hash it; then decode and embed what is new.
-Nothing here touches the index, so a worker never waits for it."""
+"""What a reader does to a photo: read and hash it; and what a worker does to a batch of them that
+are new: decode and embed. Nothing here touches the index."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from imgsearch.metadata import Metadata
 from imgsearch.photos import Photo, Skip, SkipReason
 from imgsearch.stopwatch import Stopwatch
 
-BATCH_BYTES = 64 << 20  # of photos in one batch
+BATCH_BYTES = 24 << 20  # of photos in one batch, unless one alone is larger: eight of 12 MP
 HELD_BYTES = 32 << 20  # a larger photo is hashed as a stream, and read again for decoding
 
 
@@ -44,55 +44,31 @@ class Embedded(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What came of a batch. `failed`: read, but not to be decoded."""
+    """What came of embedding a batch. `failed`: read, but not to be decoded."""
 
-    read: list[Read] = field(default_factory=list)
     embedded: list[Embedded] = field(default_factory=list)
     failed: list[tuple[Read, Skip]] = field(default_factory=list)
-    skipped: list[Skip] = field(default_factory=list)
-
-
-def batches(candidates: Iterable[Candidate], size: int) -> Iterator[list[Candidate]]:
-    """At most `size` photos each, and at most BATCH_BYTES unless one photo alone is larger."""
-    batch: list[Candidate] = []
-    total = 0
-    for candidate in candidates:
-        if batch and (len(batch) == size or total + candidate.photo.size > BATCH_BYTES):
-            yield batch
-            batch, total = [], 0
-        batch.append(candidate)
-        total += candidate.photo.size
-    if batch:
-        yield batch
 
 
 def always(size: int) -> bool:
     return True
 
 
-def read_batch(
-    candidates: Sequence[Candidate],
-    stopwatch: Stopwatch,
-    must_hash: Callable[[int], bool] = always,
-) -> Batch:
-    """`must_hash`: whether a file of this size has to be read whole (not so in a dry run, where
-    a size that no known photo has means a photo that is new)."""
-    batch = Batch()
-    for candidate in candidates:
-        with stopwatch("decode"):
-            try:
-                found = _read(candidate, must_hash)
-            except OSError as error:
-                found = photos.unreadable(candidate.photo.path, error)
-        if isinstance(found, Skip):
-            batch.skipped.append(found)
-        elif found is not None:
-            batch.read.append(found)
-    return batch
+def read_photo(
+    candidate: Candidate, stopwatch: Stopwatch, must_hash: Callable[[int], bool] = always
+) -> Read | Skip | None:
+    """None: neither a picture nor named like one, so nobody misses it.
+
+    `must_hash`: whether a file of this size has to be read whole (not so in a dry run, where a size
+    that no known photo has means a photo that is new)."""
+    with stopwatch("read"):
+        try:
+            return _read(candidate, must_hash)
+        except OSError as error:
+            return photos.unreadable(candidate.photo.path, error)
 
 
 def _read(candidate: Candidate, must_hash: Callable[[int], bool]) -> Read | Skip | None:
-    """None: neither a picture nor named like one, so nobody misses it."""
     photo = candidate.photo
     named_so = formats.has_picture_ending(photo.path)
     if photo.size == 0:
@@ -107,7 +83,8 @@ def _read(candidate: Candidate, must_hash: Callable[[int], bool]) -> Read | Skip
             return Read(candidate, f"unread:{candidate.id}", None)
         if photo.size > HELD_BYTES:
             return Read(candidate, photos.hash_file(photo.path), None)
-        data = head + file.read()
+        file.seek(0)
+        data = file.read()
     return Read(candidate, photos.content_hash(data), data)
 
 

@@ -19,7 +19,7 @@ def rgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if has_alpha(image):
         image = _on_white(image)
-    elif image.mode not in ("L", "CMYK", "LAB"):
+    elif image.mode not in ("RGB", "L", "CMYK", "LAB"):  # RGB to RGB would be a copy
         image = image.convert("RGB")
     if isinstance(profile, bytes) and profile and (transform := _to_srgb(profile, image.mode)):
         with contextlib.suppress(*BROKEN, ImageCms.PyCMSError):  # else the colours as they are

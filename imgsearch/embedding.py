@@ -62,7 +62,9 @@ class ImageEncoder(Protocol):
     identity: ModelIdentity
     dims: int
     image_size: int  # pixels of the square that the model sees
-    precision: Precision
+
+    @property
+    def precision(self) -> Precision: ...
 
     def prepare(self, image: Image) -> Pixels:
         """One RGB image, upright, to (1, 3, image_size, image_size)."""

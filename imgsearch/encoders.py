@@ -8,6 +8,7 @@ an export that failed    sentence-transformers, slow and right
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -92,6 +93,30 @@ class Images:
         return unit(self._runtime.run({self._input: pixels}))
 
 
+class OpeningImages:
+    """An image encoder whose runtime is being opened on a thread of its own, which takes a second:
+    pictures are prepared meanwhile. `encode` waits for it, and raises what went wrong."""
+
+    def __init__(self, tower: Tower, open_encoder: Callable[[], ImageEncoder]) -> None:
+        self.identity, self.dims = tower.identity, tower.dims
+        self._preprocessing = preprocessing.from_manifest(tower.preprocessing)
+        self.image_size = max(self._preprocessing.width, self._preprocessing.height)
+        opener = ThreadPoolExecutor(1, thread_name_prefix="imgsearch-model")
+        self._opened = opener.submit(open_encoder)
+        opener.shutdown(wait=False)
+
+    @property
+    def precision(self) -> Precision:
+        """Waits: which one it is depends on the runtime."""
+        return self._opened.result().precision
+
+    def prepare(self, image: Image) -> Pixels:
+        return self._preprocessing.pixels(image)
+
+    def encode(self, pixels: Pixels) -> Vectors:
+        return self._opened.result().encode(pixels)
+
+
 class ReferenceImages:
     """The image encoder over sentence-transformers, with its own preparation of images."""
 
@@ -140,7 +165,7 @@ def image_encoder(
         return ReferenceImages(tower)
     warning = ""
     if many or precision == "int8":
-        encoder, warning = _ingest_encoder(tower, precision, streams)
+        encoder, warning = _fast_encoder(tower, precision, streams)
         if encoder is not None:
             return encoder
     mapped = _mapped(tower)
@@ -150,7 +175,29 @@ def image_encoder(
     return one
 
 
-def _ingest_encoder(
+def ingest_encoder(
+    tower: Tower,
+    *,
+    precision: Literal["auto", "f32", "bf16", "int8"],
+    streams: int,
+    tell: Callable[[str], None],
+) -> ImageEncoder:
+    """`image_encoder` for an ingest, back before the runtime is open; but not with int8, where
+    whether it works here has to be known before anything is written. `tell`: what a person should
+    hear, from whichever thread."""
+
+    def open_encoder() -> ImageEncoder:
+        encoder = image_encoder(tower, precision=precision, streams=streams, many=True)
+        if isinstance(encoder, Images) and encoder.warning:
+            tell(encoder.warning)
+        return encoder
+
+    if precision == "int8" or tower.served_by == "sentence-transformers":
+        return open_encoder()
+    return OpeningImages(tower, open_encoder)
+
+
+def _fast_encoder(
     tower: Tower, precision: Precision | Literal["auto"], streams: int
 ) -> tuple[Images | None, str]:
     """The fast one; or why there is none here."""

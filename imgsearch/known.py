@@ -11,9 +11,9 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.index.base import Fingerprint
+from imgsearch.index.base import Fingerprints
 
-CHUNK = 65_536  # fingerprints turned into arrays at a time
+CHUNK = 65_536  # ids looked up at a time
 
 
 class State(IntEnum):
@@ -22,10 +22,10 @@ class State(IntEnum):
     UNCHANGED = 2
 
 
-def _keys(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
+def _keys(ids: str) -> npt.NDArray[np.uint64]:
     """The first 8 of an id's 16 bytes. Two of ten million photos share them once in 400,000
     libraries; the price would be one photo compared by its bytes instead of its fingerprint."""
-    return np.frombuffer(bytes.fromhex("".join(ids)), dtype="<u8")[::2]
+    return np.frombuffer(bytes.fromhex(ids), dtype="<u8")[::2]
 
 
 class KnownPhotos:
@@ -42,14 +42,12 @@ class KnownPhotos:
         self._new_sizes: set[int] = set()
 
     @classmethod
-    def load(cls, fingerprints: Iterable[Fingerprint]) -> KnownPhotos:
-        iterator = iter(fingerprints)
+    def load(cls, fingerprints: Iterable[Fingerprints]) -> KnownPhotos:
         keys, sizes, mtimes = [], [], []
-        while chunk := list(islice(iterator, CHUNK)):
-            ids, chunk_sizes, chunk_mtimes = zip(*chunk, strict=True)
-            keys.append(_keys(ids))
-            sizes.append(np.array(chunk_sizes, dtype=np.int64))
-            mtimes.append(np.array(chunk_mtimes, dtype=np.int64))
+        for some in fingerprints:
+            keys.append(_keys(some.ids))
+            sizes.append(some.sizes)
+            mtimes.append(some.mtimes)
         if not keys:
             return cls(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
         return cls(np.concatenate(keys), np.concatenate(sizes), np.concatenate(mtimes))
@@ -72,14 +70,16 @@ class KnownPhotos:
 
     def unseen_of(self, ids: Iterable[str]) -> Iterator[str]:
         """Those of the index's ids that were there at the start and were not seen since."""
+        if self._seen.all():
+            return
         iterator = iter(ids)
-        while len(self._keys) and (chunk := list(islice(iterator, CHUNK))):
+        while chunk := list(islice(iterator, CHUNK)):
             place, known = self._find(chunk)
             unseen = known & ~self._seen[place]
             yield from (id for id, missed in zip(chunk, unseen.tolist(), strict=True) if missed)
 
     def _find(self, ids: Sequence[str]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-        keys = _keys(ids)
+        keys = _keys("".join(ids))
         place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return place, self._keys[place] == keys
 

@@ -99,6 +99,17 @@ def model_names(model: str | None, image_model: str | None, text_model: str | No
     return ModelNames(image, text)
 
 
+def names_beside(
+    recorded: ModelPair | None, model: str | None, image_model: str | None, text_model: str | None
+) -> ModelNames:
+    """What the three options ask for, else what an index records, else the default pair."""
+    if recorded is None or model:
+        return model_names(model, image_model, text_model)
+    return model_names(
+        None, image_model or recorded.image_model.name, text_model or recorded.text_model.name
+    )
+
+
 def _named_pair(model: str) -> ModelNames:
     if model == "demo":
         return ModelNames(_one_name(model, "image"), _one_name(model, "text"))

@@ -11,12 +11,14 @@ import errno
 import fnmatch
 import functools
 import hashlib
+import operator
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import compress
 from typing import NamedTuple
 
 SYSTEM_NAMES = frozenset(
@@ -84,6 +86,40 @@ class _Folder(NamedTuple):
     above: _Folder | None
 
 
+class Listing(NamedTuple):
+    """The photos of one folder, and what was skipped in it. A photo becomes an object of its own
+    only when it is asked for: of most, an ingest wants no more than the fingerprint."""
+
+    root: str
+    prefix: bytes  # of the relative paths: "" or "folder/"
+    names: list[bytes]
+    sizes: list[int]  # bytes
+    mtimes: list[int]  # ns
+    skips: list[Skip]
+
+    def photo(self, place: int) -> Photo:
+        relative = self.prefix + self.names[place]
+        return Photo(self.root, relative, self.sizes[place], self.mtimes[place])
+
+    def only(self, wanted: Sequence[bool]) -> Listing:
+        return self._replace(
+            names=list(compress(self.names, wanted)),
+            sizes=list(compress(self.sizes, wanted)),
+            mtimes=list(compress(self.mtimes, wanted)),
+        )
+
+    def ids(self, library: str) -> list[str]:
+        """The `photo_id` of each."""
+        folder = _library_hash(library).copy()
+        folder.update(self.prefix)
+        ids = []
+        for name in self.names:
+            hashed = folder.copy()
+            hashed.update(name)
+            ids.append(hashed.hexdigest())
+        return ids
+
+
 def walk(
     root: str, *, exclude: Sequence[str] = (), follow_links: bool = False, within: bytes = b""
 ) -> Iterator[Photo | Skip]:
@@ -92,43 +128,60 @@ def walk(
 
     `exclude`: shell patterns (`*`, `?`, `[...]`, case-sensitive; `*` also matches "/"). What
     matches by its name or by its relative path is left out, a folder with all that it holds."""
+    for listing in listings(root, exclude=exclude, follow_links=follow_links, within=within):
+        yield from listing.skips
+        yield from map(listing.photo, range(len(listing.names)))
+
+
+def listings(
+    root: str, *, exclude: Sequence[str] = (), follow_links: bool = False, within: bytes = b""
+) -> Iterator[Listing]:
+    """`walk`, folder by folder."""
     excluded = _matcher(exclude)
     folders = [_Folder(within, None)]
     while folders:
         folder = folders.pop()
         prefix = folder.relative + b"/" if folder.relative else b""
+        names: list[bytes] = []
+        sizes: list[int] = []
+        mtimes: list[int] = []
+        skips: list[Skip] = []
         try:
             with os.scandir(os.fsencode(_path(root, folder.relative))) as listing:
                 entries = sorted(listing, key=_name)
         except OSError as error:
-            yield unreadable(_path(root, folder.relative), error)
+            skips.append(unreadable(_path(root, folder.relative), error))
+            yield Listing(root, prefix, names, sizes, mtimes, skips)
             continue
         inside = []
         for entry in entries:
             name = entry.name
             if name[0] == 46 or name in SYSTEM_NAMES:  # 46: a dot
                 continue
-            relative = prefix + name
-            if excluded is not None and excluded(name, relative):
+            if excluded is not None and excluded(name, prefix + name):
                 continue
             try:
                 if entry.is_file(follow_symlinks=False):
                     status = entry.stat(follow_symlinks=False)
                 elif entry.is_dir(follow_symlinks=False):
-                    inside.append(_Folder(relative, folder))
+                    inside.append(_Folder(prefix + name, folder))
                     continue
                 else:
-                    status = _status(root, relative, folder, entry, follow_links)
+                    status = _status(root, prefix + name, folder, entry, follow_links)
                     if stat.S_ISDIR(status.st_mode):
-                        inside.append(_Folder(relative, folder))
+                        inside.append(_Folder(prefix + name, folder))
                         continue
             except _Skipped as skipped:
-                yield Skip(_path(root, relative), skipped.reason, skipped.detail)
+                path = _path(root, prefix + name)
+                skips.append(Skip(path, skipped.reason, skipped.detail))
                 continue
             except OSError as error:
-                yield unreadable(_path(root, relative), error)
+                skips.append(unreadable(_path(root, prefix + name), error))
                 continue
-            yield Photo(root, relative, status.st_size, status.st_mtime_ns)
+            names.append(name)
+            sizes.append(status.st_size)
+            mtimes.append(status.st_mtime_ns)
+        yield Listing(root, prefix, names, sizes, mtimes, skips)
         folders += reversed(inside)
 
 
@@ -137,8 +190,7 @@ class _Skipped(Exception):
         self.reason, self.detail = reason, detail
 
 
-def _name(entry: os.DirEntry[bytes]) -> bytes:
-    return entry.name
+_name = operator.attrgetter("name")
 
 
 def _status(

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _UNSUPPORTED = ("do_pad", "do_thumbnail", "do_align_long_axis", "do_flip_channel_order")
 
-_STRIP = 8  # so many times the final size an image may be scaled to before it is cropped
-
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -52,12 +50,13 @@ class Preprocessing:
             return image.resize((self.width, self.height), resample)
         width, height = _scaled(image.size, self.shortest_edge)
         left, top = (width - self.width) // 2, (height - self.height) // 2
-        if width * height <= _STRIP * self.width * self.height:
+        if left < 0 or top < 0:
             whole = image.resize((width, height), resample)
             # where the crop is larger than the image, Pillow fills it with black
             return whole.crop((left, top, left + self.width, top + self.height))
-        # A strip of 1 × 10,000 pixels would be scaled to gigabytes: only what is kept is made. Not
-        # done always, because Pillow then rounds some pixels by one otherwise
+        # Only what is kept is made: a quarter of the time of an ordinary photo, and a strip of
+        # 1 × 10,000 pixels would be scaled to gigabytes. Pillow rounds one value in ten thousand by
+        # one step of 255 otherwise than if it made all of it
         across, down = image.width / width, image.height / height
         box = (left * across, top * down, (left + self.width) * across, (top + self.height) * down)
         return image.resize((self.width, self.height), resample, box=box)

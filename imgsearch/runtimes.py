@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch import capacity
 from imgsearch.embedding import Precision, Vectors
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class OnnxRuntime:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.add_session_config_entry("session.disable_prepacking", "1")
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.intra_op_num_threads = threads or min(os.cpu_count() or 1, 4)
+        options.intra_op_num_threads = threads or min(capacity.cores(), 4)
         options.log_severity_level = 3
         self.name = f"onnxruntime {onnxruntime.__version__}"
         with onnx_door():
@@ -107,6 +108,8 @@ class OpenVino:
             "NUM_STREAMS": str(streams),
             "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
         }
+        if capacity.cores() < (os.cpu_count() or 1):  # OpenVINO does not see a container's limit
+            settings["INFERENCE_NUM_THREADS"] = str(capacity.cores())
         self.precision: Precision = precision
         self.name = f"openvino {openvino.__version__.split('-')[0]} {precision}"
         # No model cache: compiling takes as long as reading a compiled copy, of 350 MB, would

@@ -77,7 +77,7 @@ KNOWN: dict[str, Known] = {
     "exclude": Known(_list, []),
     "follow_links": Known(_flag, False),
     "max_megapixels": Known(_positive(float), 250.0),
-    "batch_size": Known(_positive(int), 8),
+    "batch_size": Known(_positive(int), None),
     "workers": Known(_positive(int), None),
     # the cluster
     "es_url": Known(_text, None, ("ES_URL", "ES_HOST")),

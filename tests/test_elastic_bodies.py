@@ -11,13 +11,7 @@ import numpy as np
 import orjson
 import pytest
 
-from imgsearch.elastic.connection import (
-    PASSWORD_IN_URL,
-    Connection,
-    settled,
-    split_credentials,
-    without_credentials,
-)
+from imgsearch.elastic.connection import PASSWORD_IN_URL, Connection, settled, split_credentials
 from imgsearch.elastic.features import Features
 from imgsearch.elastic.patience import LONGEST_PAUSE, Patience
 from imgsearch.elastic.troubles import Symptom, answer_symptom
@@ -35,6 +29,7 @@ from imgsearch.index.elastic_bodies import (
 )
 from imgsearch.index.elastic_bulk import BYTES_PER_REQUEST, Operation, _chunks, sorted_out
 from imgsearch.index.elastic_documents import document, packed, record, unpacked
+from imgsearch.places import without_credentials
 from tests.index_contract import record as a_record
 from tests.index_contract import vector
 

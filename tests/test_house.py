@@ -20,7 +20,7 @@ PACKAGE = ROOT / "imgsearch"
 # A module may import what stands in its own line or above; nothing below.
 LAYERS = [
     {"errors"},
-    {"progress", "stopwatch", "lookahead", "places"},
+    {"progress", "stopwatch", "lookahead", "crew", "capacity", "places"},
     {"settings", "photos", "metadata", "embedding"},
     {"formats"},
     {"colour", "raw"},
@@ -31,11 +31,12 @@ LAYERS = [
     {"libraries"},
     {"elastic"},
     {"index", "cluster_model", "cluster_text"},
-    {"batches", "ingest", "search", "copying"},
+    {"batches", "intake", "ingest", "search", "copying"},
     {"rendering", "demo", "doctor"},
     {"cli", "__main__"},
 ]
-CORE = {"batches", "ingest", "search", "libraries", "known"}  # they know the protocol alone
+# these know the index's protocol alone
+CORE = {"batches", "intake", "ingest", "search", "libraries", "known"}
 OUTER_ONLY = {"typer": "cli", "tqdm": "cli", "rich": "rendering"}  # and what may import that
 
 

@@ -350,6 +350,28 @@ def test_a_second_ingest_says_who_holds_the_lock(command: Command, many: Path, i
     assert _ingest(command, index, many)["unchanged"] > 0  # and a dead holder blocks nobody
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc tells of priorities")
+def test_in_the_background_every_thread_gives_way(
+    command: Command, many: Path, index: Path
+) -> None:
+    """The index, the model's threads and the workers too, all of which start later."""
+    process = command.start("--index", index, "ingest", many, "--background", "--batch-size", "1")
+    try:
+        for _ in range(600):
+            if _count(index) > 5:
+                break
+            time.sleep(0.05)
+        niceness = {
+            int((task / "stat").read_text().rpartition(")")[2].split()[16])
+            for task in Path(f"/proc/{process.pid}/task").iterdir()
+        }
+    finally:
+        process.communicate()
+    assert process.returncode == 0
+    assert niceness == {19}
+    assert _count(index) == 240
+
+
 def test_another_model_is_refused_and_re_embed_takes_it(
     command: Command, album: Path, index: Path, other_models: tuple[Path, Path]
 ) -> None:
@@ -388,4 +410,4 @@ def other_models(tmp_path: Path) -> tuple[Path, Path]:
 def test_json_is_one_object(command: Command, album: Path, index: Path) -> None:
     finished = command.run("--index", index, "ingest", album, "--json")
     report = json.loads(finished.stdout)
-    assert set(report["seconds"]) == {"walk", "decode", "embed", "index"}
+    assert set(report["seconds"]) == {"walk", "read", "decode", "embed", "index"}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 
-from imgsearch.index.base import Fingerprint
+from imgsearch.index.base import Fingerprint, Fingerprints
 from imgsearch.known import KnownPhotos, State
 
 
@@ -16,7 +16,7 @@ def _fingerprints(count: int) -> list[Fingerprint]:
 
 def test_states_of_new_changed_and_unchanged_photos() -> None:
     stored = _fingerprints(5000)
-    known = KnownPhotos.load(iter(stored))
+    known = KnownPhotos.load(map(Fingerprints.of, (stored[:3000], stored[3000:])))
     a, b, c = stored[7], stored[4000], stored[42]
     states = known.see(
         [a.id, b.id, c.id, "0" * 32],
@@ -28,7 +28,7 @@ def test_states_of_new_changed_and_unchanged_photos() -> None:
 
 def test_what_was_not_seen_is_told_of_the_index_alone() -> None:
     stored = _fingerprints(100)
-    known = KnownPhotos.load(stored)
+    known = KnownPhotos.load([Fingerprints.of(stored)])
     seen = stored[::2]
     known.see(*zip(*seen, strict=True))
     ids = [fingerprint.id for fingerprint in stored]
@@ -37,7 +37,9 @@ def test_what_was_not_seen_is_told_of_the_index_alone() -> None:
 
 
 def test_sizes_of_before_and_of_this_run() -> None:
-    known = KnownPhotos.load([Fingerprint("0" * 32, 10, 1), Fingerprint("1" * 32, 30, 1)])
+    known = KnownPhotos.load(
+        [Fingerprints.of([Fingerprint("0" * 32, 10, 1), Fingerprint("1" * 32, 30, 1)])]
+    )
     assert known.has_size(10)
     assert known.has_size(30)
     assert not known.has_size(20)

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 
-from imgsearch.lookahead import ahead
+from imgsearch.lookahead import Ahead
 
 
 def test_items_come_in_order() -> None:
-    assert list(ahead(range(1000), 10)) == list(range(1000))
+    assert list(Ahead(range(1000), 10)) == list(range(1000))
 
 
 def test_an_error_is_raised_where_it_stood() -> None:
@@ -18,7 +20,7 @@ def test_an_error_is_raised_where_it_stood() -> None:
         yield 1
         raise OSError("no disk")
 
-    running = ahead(items(), 5)
+    running = Ahead(items(), 5)
     assert next(running) == 1
     with pytest.raises(OSError, match="no disk"):
         next(running)
@@ -35,7 +37,7 @@ def test_it_runs_ahead_by_no_more_than_the_distance() -> None:
                 enough.set()
             yield number
 
-    with closing(ahead(items(), 4)) as running:
+    with closing(Ahead(items(), 4)) as running:
         assert next(running) == 0
         assert enough.wait(10), "it did not run ahead"
         assert len(made) <= 7  # one given, four ready, one waiting for room, one being made
@@ -43,7 +45,33 @@ def test_it_runs_ahead_by_no_more_than_the_distance() -> None:
 
 def test_closing_early_ends_the_thread() -> None:
     before = threading.active_count()
-    running = ahead(iter(int, 1), 3)
+    running = Ahead(iter(int, 1), 3)
     next(running)
     running.close()
     assert threading.active_count() == before
+
+
+def test_each_item_goes_to_one_of_several_readers() -> None:
+    shared = Ahead(range(1000), 10)
+    with ThreadPoolExecutor(4) as pool:
+        found = [future.result() for future in [pool.submit(list, shared) for _ in range(4)]]
+    assert sorted(item for items in found for item in items) == list(range(1000))
+
+
+def test_closing_ends_readers_and_those_that_wait_for_the_source() -> None:
+    """As when a disk does not answer, and the user has given up."""
+    stuck = threading.Event()
+
+    def items() -> Iterator[int]:
+        stuck.wait(20)
+        yield 1
+
+    source = Ahead(items(), 3)
+    doubled = Ahead((2 * item for item in source), 3, source=source)
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(list, doubled)
+        begun = time.monotonic()
+        doubled.close()
+        assert reader.result(10) == []
+    assert time.monotonic() - begun < 10
+    stuck.set()

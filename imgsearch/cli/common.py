@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -157,16 +158,18 @@ def _declare(function: Callable[..., None], parameters: list[inspect.Parameter])
 
 
 def command(
-    app: typer.Typer, name: str | None = None, **settings: Any
+    app: typer.Typer, name: str | None = None, *, brief: bool = False, **settings: Any
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Declares a function as a command. Its first parameter is `Common`; the rest are its own
-    options, to which OPTIONS are added."""
+    options, to which OPTIONS are added. `brief`: it ends so soon that garbage may lie about."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
 
         @functools.wraps(function)
         def run(ctx: typer.Context, **given: Any) -> None:
+            if not brief:
+                gc.enable()
             after = {option: given.pop(option) for option in OPTIONS}
             function(Common.merged(ctx.obj, after), **given)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imgsearch import capacity
 from imgsearch.cli import parts
 from imgsearch.cli.common import (
     Common,
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
     from imgsearch.cli.parts import Parts
     from imgsearch.embedding import ImageEncoder
-    from imgsearch.ingest import Options, Result
+    from imgsearch.ingest import Options
+    from imgsearch.intake import Result
     from imgsearch.libraries import Job
     from imgsearch.settings import Settings
 
@@ -83,11 +85,19 @@ def ingest(
         typer.Option("--precision", metavar="auto|f32|bf16|int8", help="Of the image model."),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", min=1, help="Photos embedded together.")
+        int | None,
+        typer.Option(
+            "--batch-size", min=1, help="Photos embedded together (default: by memory, up to 16)."
+        ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Threads (default: one a core).")
+        int | None,
+        typer.Option("--workers", min=1, help="Threads (default: one a core, if memory allows)."),
     ] = None,
+    background: Annotated[
+        bool,
+        typer.Option("--background", help="Give way to other programs, and leave a core free."),
+    ] = False,
     part: Annotated[
         str | None,
         typer.Option("--part", metavar="I/N", help="One part of N, for N machines at once: 1/4."),
@@ -107,6 +117,8 @@ def ingest(
 
     Example: imgsearch ingest ./photos
     """
+    if background:
+        capacity.give_way()
     chosen = parts.load_settings(
         common,
         exclude=exclude,
@@ -120,7 +132,14 @@ def ingest(
         quantization=quantization,
         source_vectors=source_vectors,
     )
-    wanted = options(chosen, prune=prune, dry_run=dry_run, limit=limit, part=_part(part))
+    wanted = options(
+        chosen,
+        background=background,
+        prune=prune,
+        dry_run=dry_run,
+        limit=limit,
+        part=_part(part),
+    )
     if re_embed:
         result = _re_embed(chosen, wanted, directories or [], library)
     else:
@@ -142,12 +161,19 @@ def _part(text: str | None) -> tuple[int, int] | None:
     raise UsageError(f"--part {text!r} will not do.", "Say which part of how many: --part 1/4")
 
 
-def options(chosen: Settings, **given: Any) -> Options:
+def options(chosen: Settings, *, background: bool = False, **given: Any) -> Options:
+    """What the user did not set is chosen from what this process may use of the machine."""
     from imgsearch.ingest import Options
+    from imgsearch.intake import Limits
 
+    memory = capacity.memory()
+    workers = chosen.workers or capacity.workers(capacity.cores() - background, memory)
     return Options(
-        batch_size=chosen.batch_size,
-        workers=chosen.workers or os.cpu_count() or 1,
+        limits=Limits(
+            workers=workers,
+            batch_size=chosen.batch_size or capacity.batch_size(memory),
+            on_the_way=capacity.on_the_way(workers, memory),
+        ),
         max_megapixels=chosen.max_megapixels,
         exclude=tuple(chosen.exclude),
         follow_links=chosen.follow_links,
@@ -207,7 +233,7 @@ def _run(open_parts: Parts, jobs: Sequence[Job], options: Options) -> Result:
     from imgsearch.ingest import Ingest
 
     def open_encoder() -> ImageEncoder:
-        return open_parts.ingest_encoder(options.workers)
+        return open_parts.ingest_encoder(options.limits.workers)
 
     index = open_parts.index
     try:

@@ -48,14 +48,9 @@ class Parts:
         """What the user chose, else what the index records, else the default pair."""
         from imgsearch import models
 
-        recorded = self.index.models()
         chosen = self.settings
-        if recorded is None or chosen.model:
-            return models.model_names(chosen.model, chosen.image_model, chosen.text_model)
-        return models.model_names(
-            None,
-            chosen.image_model or recorded.image_model.name,
-            chosen.text_model or recorded.text_model.name,
+        return models.names_beside(
+            self.index.models(), chosen.model, chosen.image_model, chosen.text_model
         )
 
     def model_set(self) -> ModelSet:
@@ -136,11 +131,11 @@ class Parts:
         """For many; stamps an index that is empty with its models."""
         from imgsearch import encoders
 
-        found = self.model_set()
-        encoder = encoders.image_encoder(
-            found.image, precision=self.precision(), streams=workers, many=True
+        found, precision = self.model_set(), self.precision()
+        encoder = encoders.ingest_encoder(
+            found.image, precision=precision, streams=workers, tell=say
         )
-        self.index.stamp(found.pair(quantized=encoder.precision == "int8"))
+        self.index.stamp(found.pair(quantized=precision == "int8"))
         return encoder
 
     @contextlib.contextmanager

@@ -59,8 +59,8 @@ TextEncoder = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    command(app)(query)
-    command(app)(similar)
+    command(app, brief=True)(query)
+    command(app, brief=True)(similar)
 
 
 def query(

@@ -83,7 +83,7 @@ class Cluster:
             cluster.features = Features.of(cluster.info)
             if not cluster.features.supported:
                 raise trouble("too_old", place=cluster.place, version=cluster.features)
-        except BaseException:
+        except BaseException:  # Ctrl-C too leaves no connection open
             cluster.close()
             raise
         return cluster

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from imgsearch.elastic.troubles import trouble
+from imgsearch.places import without_credentials
 
 PASSWORD_IN_URL = (
     "A password in a URL shows in the process list and in the shell's history. Better: ES_USER and"
@@ -41,11 +42,6 @@ class Connection:
     def index_place(self, index_name: str) -> str:
         """What the user may write behind --index."""
         return f"{self.place.rstrip('/')}/{index_name}" if self.url else index_name
-
-
-def without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def split_credentials(url: str) -> tuple[str, str | None, str | None]:

@@ -1,0 +1,112 @@
+"""How much of its machine this process may use, which is less in a container, or where its affinity
+says so; and how it gives way to other programs."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+_GROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_LOWEST = 19  # of nice; Linux takes a process's place at the disk from it too
+_IDLE_PRIORITY_CLASS = 0x40
+_THIS_PROCESS = -1  # to Windows
+
+
+def cores() -> int:
+    """How many threads can run at a time."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    return max(1, min([allowed, *map(math.ceil, _quotas())]))
+
+
+def memory() -> int:
+    """Bytes: the machine's, or the container's."""
+    return min([_installed_memory(), *_memory_limits()])
+
+
+def give_way() -> None:
+    """Lowest priority for this process, and for the threads that it starts from now on."""
+    if sys.platform == "win32":
+        this = ctypes.c_void_p(_THIS_PROCESS)
+        ctypes.windll.kernel32.SetPriorityClass(this, _IDLE_PRIORITY_CLASS)
+    else:
+        os.nice(_LOWEST)
+
+
+# -- control groups: version 2 has one tree, version 1 one for each controller
+
+
+def _quotas() -> Iterator[float]:
+    """In cores, of our group and of those that it lies in."""
+    for folder in _folders(""):
+        quota, _, period = _text(folder / "cpu.max").partition(" ")
+        if quota.isdecimal():
+            yield int(quota) / int(period)
+    for folder in _folders("cpu"):
+        quota = _text(folder / "cpu.cfs_quota_us")  # -1: none
+        if quota.isdecimal():
+            yield int(quota) / int(_text(folder / "cpu.cfs_period_us"))
+
+
+def _memory_limits() -> Iterator[int]:
+    for controller, name in (("", "memory.max"), ("memory", "memory.limit_in_bytes")):
+        for folder in _folders(controller):
+            limit = _text(folder / name)
+            if limit.isdecimal():
+                yield int(limit)
+
+
+def _folders(controller: str) -> Iterator[Path]:
+    """Of our group and of those around it. A container may see its own as the outermost one, and
+    its path by the names of the machine outside: folders that are not there are no limit."""
+    for line in _text(_OWN_GROUPS).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            group = PurePosixPath(path).relative_to("/")
+            for each in (group, *group.parents):
+                yield _GROUPS / controller / each
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def _installed_memory() -> int:
+    if sys.platform == "win32":
+        # MEMORYSTATUSEX: its length and the load, then the total
+        status = (ctypes.c_uint64 * 8)(64)
+        ctypes.windll.kernel32.GlobalMemoryStatusEx(status)
+        return int(status[1])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+# -- what an ingest makes of it
+
+_PROGRAM = 1 << 30  # bytes: the interpreter, a runtime, a model of the default pair's size
+_A_WORKER = 256 << 20  # its photos, and the pixels of a large one
+_ON_THE_WAY = 32 << 20  # for each worker, and for the readers
+USUAL_BATCH, SMALL_BATCH = 16, 2  # photos
+
+
+def workers(cores: int, memory: int) -> int:
+    """One a core, if each has room."""
+    return max(1, min(cores, (memory - _PROGRAM) // _A_WORKER))
+
+
+def batch_size(memory: int) -> int:
+    """Photos of one megapixel are ingested 4 % faster by 16 than by 8; larger ones do not care."""
+    return USUAL_BATCH if memory >= 2 * _PROGRAM else SMALL_BATCH
+
+
+def on_the_way(workers: int, memory: int) -> int:
+    """Bytes of photos that are read and not yet embedded."""
+    return min((workers + 1) * _ON_THE_WAY, memory // 8)

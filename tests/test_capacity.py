@@ -1,0 +1,102 @@
+"""How much of a machine an ingest takes: what affinity and containers leave it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imgsearch import capacity, settings
+from imgsearch.cli import ingest
+
+GB = 1 << 30
+
+
+def _machine(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, groups: str, files: dict[str, str]
+) -> None:
+    """64 cores and 256 GB, and the control groups' files."""
+    own = folder / "groups-of-this-process"
+    own.write_text(groups)
+    for name, text in files.items():
+        path = folder / "cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n")
+    monkeypatch.setattr(capacity, "_GROUPS", folder / "cgroup")
+    monkeypatch.setattr(capacity, "_OWN_GROUPS", own)
+    monkeypatch.setattr(capacity, "_installed_memory", lambda: 256 * GB)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
+
+
+def test_a_machine_without_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    none = {"cpu.max": "max 100000", "memory.max": "max"}
+    _machine(monkeypatch, tmp_path, "0::/\n", none)
+    assert (capacity.cores(), capacity.memory()) == (64, 256 * GB)
+    _machine(monkeypatch, tmp_path / "cgroup", "", {})  # another system: there are no such files
+    assert (capacity.cores(), capacity.memory()) == (64, 256 * GB)
+
+
+def test_a_container_of_version_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    files = {"cpu.max": "150000 100000", "memory.max": str(2 * GB)}
+    _machine(monkeypatch, tmp_path, "0::/\n", files)
+    assert (capacity.cores(), capacity.memory()) == (2, 2 * GB)
+
+
+def test_a_group_inside_a_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    files = {
+        "user.slice/cpu.max": "400000 100000",
+        "user.slice/memory.max": str(4 * GB),
+        "user.slice/mine.scope/cpu.max": "max 100000",
+        "user.slice/mine.scope/memory.max": str(8 * GB),
+    }
+    _machine(monkeypatch, tmp_path, "0::/user.slice/mine.scope\n", files)
+    assert (capacity.cores(), capacity.memory()) == (4, 4 * GB)
+
+
+def test_a_container_of_version_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It sees its own limits at the root, and its path by the names of the machine outside."""
+    files = {
+        "cpu/cpu.cfs_quota_us": "100000",
+        "cpu/cpu.cfs_period_us": "100000",
+        "memory/memory.limit_in_bytes": str(GB),
+    }
+    groups = (
+        "5:cpu,cpuacct:/docker/0123\n4:memory:/docker/0123\n1:name=systemd:/docker/0123\n0::/\n"
+    )
+    _machine(monkeypatch, tmp_path, groups, files)
+    assert (capacity.cores(), capacity.memory()) == (1, GB)
+    files = {"cpu/cpu.cfs_quota_us": "-1", "memory/memory.limit_in_bytes": str(2**63 - 4096)}
+    _machine(monkeypatch, tmp_path, groups, files)
+    assert (capacity.cores(), capacity.memory()) == (64, 256 * GB)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
+def test_one_core_is_left_to_a_process() -> None:
+    program = (
+        "import os; from imgsearch import capacity\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(capacity.cores())"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert finished.stdout == b"1\n"
+
+
+def test_an_ingest_takes_what_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _machine(monkeypatch, tmp_path, "", {})
+    large = ingest.options(settings.defaults()).limits
+    assert (large.workers, large.batch_size) == (64, 16)
+    assert ingest.options(settings.defaults(), background=True).limits.workers == 63
+    _machine(monkeypatch, tmp_path, "0::/\n", {"cpu.max": "100000 100000"})
+    assert ingest.options(settings.defaults()).limits.workers == 1
+    assert ingest.options(settings.defaults(), background=True).limits.workers == 1
+    _machine(monkeypatch, tmp_path, "0::/\n", {"cpu.max": "max", "memory.max": str(3 * GB)})
+    some = ingest.options(settings.defaults()).limits
+    assert (some.workers, some.batch_size) == (8, 16)
+    _machine(monkeypatch, tmp_path, "0::/\n", {"memory.max": str(GB)})
+    little = ingest.options(settings.defaults()).limits
+    assert (little.workers, little.batch_size) == (1, 2)
+    assert little.on_the_way <= GB // 8
+    asked = ingest.options(settings.defaults(workers=3, batch_size=5)).limits
+    assert (asked.workers, asked.batch_size) == (3, 5)
