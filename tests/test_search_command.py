@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -269,6 +271,29 @@ def test_demo_works_with_nothing_set_up_and_ignores_settings(
     again = command.run("demo").stdout
     assert "0 pictures embedded" in again
     assert not (command.home / "data" / "imgsearch" / "indexes").exists()
+
+
+LEFT = {  # by another version of imgsearch
+    "other weights": "update meta set value = replace(value, 'digest\": \"', 'digest\": \"0')"
+    " where key = 'models'",
+    "a newer schema": "pragma user_version = 99",
+}
+
+
+@pytest.mark.parametrize("change", LEFT.values(), ids=LEFT)
+def test_demo_over_what_another_version_left(
+    model_cache: Path, tmp_path: Path, change: str
+) -> None:
+    (shared := model_cache / "imgsearch" / "models").mkdir(parents=True, exist_ok=True)
+    (own := tmp_path / "cache" / "imgsearch").mkdir(parents=True)
+    (own / "models").symlink_to(shared)
+    command = Command(tmp_path, own.parent)
+    command.run("demo")
+    [database] = (own / "demo").rglob("index.sqlite")
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        assert connection.execute(change).rowcount == (1 if "update" in change else -1)
+        connection.commit()
+    assert "0 unchanged" in command.run("demo").stdout
 
 
 def test_the_whole_job_with_the_network_cut_off(

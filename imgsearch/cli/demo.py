@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def demo(common: Common) -> None:
     del common  # the user's settings are for the user's pictures
     chosen = all_settings.defaults(index=str(_index_folder(PHOTOS)), model="demo", k=SHOWN)
     console = rendering.console()
-    _ingest(chosen, PHOTOS, console)
+    _ingest_anew_if_need_be(chosen, PHOTOS, console)
     wanted = search.Wanted(SHOWN)
     with parts.opened(chosen) as open_parts:
         index, roots = open_parts.index, open_parts.roots
@@ -70,6 +71,17 @@ def _index_folder(photos: Path) -> Path:
 
     installation = hashlib.blake2b(os.fsencode(photos), digest_size=6).hexdigest()
     return places.cache_dir() / "demo" / installation
+
+
+def _ingest_anew_if_need_be(chosen: Settings, photos: Path, console: Console) -> None:
+    """Another version's index, of other weights or another schema, is the demo's to throw away."""
+    from imgsearch.errors import IndexContradiction, IndexDamaged, IndexTooNew
+
+    try:
+        _ingest(chosen, photos, console)
+    except (IndexContradiction, IndexDamaged, IndexTooNew):
+        shutil.rmtree(_index_folder(photos))
+        _ingest(chosen, photos, console)
 
 
 def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
