@@ -1,13 +1,16 @@
-"""Writes what the program itself knows into the README: the commands' help, and what can go wrong
-with a cluster. `python -m tests.readme`"""
+"""Writes what the program itself knows into the README: the commands' help, what can go wrong with
+a cluster, and how fast it was when last measured. `python -m tests.readme`"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 from pathlib import Path
 
+from tests.benchmarks.__main__ import RESULTS, figure
+from tests.benchmarks.table import Row
 from tests.command import SCRIPT
 
 README = Path(__file__).parent.parent / "README.md"
@@ -26,6 +29,7 @@ def _help(*words: str) -> str:
 def generated(readme: str) -> str:
     """The README as it should be now."""
     readme = _between(readme, "<!-- help begins -->", "<!-- help ends -->", _commands())
+    readme = _between(readme, "<!-- speed begins -->", "<!-- speed ends -->", _speed())
     return _between(readme, "<!-- troubles begin -->", "<!-- troubles end -->", _troubles())
 
 
@@ -42,6 +46,22 @@ def _troubles() -> str:
     for seen, cure in (*troubles.rows(), *failures.rows()):
         cells = (cell.replace("|", "\\|").replace("<", "&lt;") for cell in (seen, cure))
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _speed() -> str:
+    measured = json.loads(RESULTS.read_text("utf-8"))
+    lines = [
+        f"On {measured['machine']}, {measured['date']}:\n",
+        "| what | goal | measured: median (minimum to maximum) | |",
+        "|---|---|---|---|",
+    ]
+    for row in map(Row.of, measured["rows"]):
+        figures = (min(row.values), row.median, max(row.values))
+        low, median, high = (figure(value, row.goal.unit) for value in figures)
+        seen = f"{median} ({low} to {high})" if len(row.values) > 1 else median
+        cells = (row.goal.what, str(row.goal), seen, "" if row.holds else "**missed**")
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
 

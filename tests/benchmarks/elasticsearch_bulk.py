@@ -1,6 +1,6 @@
 """How fast rows get into Elasticsearch: the index's own `write` against the client's bare
 `parallel_bulk`, with the same encoding, documents and number of threads, in turns; and whether
-memory stays flat. By hand:
+memory stays flat. By hand, on other versions:
 
     python -m tests.benchmarks.elasticsearch_bulk [VERSION or URL] [--documents 20000] [--memory]
 """
@@ -9,26 +9,30 @@ from __future__ import annotations
 
 import argparse
 import resource
-import statistics
 import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from imgsearch.elastic.connection import Connection
-from imgsearch.embedding import ModelIdentity, ModelPair, unit
+from imgsearch.embedding import ModelIdentity, ModelPair, Vector, unit
 from imgsearch.index.base import Record, Row
 from imgsearch.index.elastic_bulk import IN_FLIGHT, OPERATIONS_PER_REQUEST
 from imgsearch.index.elastic_documents import document, packed
 from imgsearch.index.elasticsearch import ElasticsearchIndex, open_elasticsearch
+from tests.benchmarks.table import Bench, Goal, in_turns
+from tests.benchmarks.table import Row as Figure
 from tests.elasticsearch import node, servers
 
-DIMS = 512
+DIMS, DOCUMENTS = 512, 20_000
+PEAKS_AT = (5_000, 100_000)  # documents
 MODELS = ModelPair(ModelIdentity("benchmark", "0"), ModelIdentity("benchmark", "0"), DIMS)
 
 
@@ -49,7 +53,7 @@ def records(count: int) -> Iterator[Record]:
         )
 
 
-def vectors(count: int) -> Iterator[np.ndarray]:
+def vectors(count: int) -> Iterator[Vector]:
     """Made piece by piece, so that they take no memory of their own."""
     random = np.random.default_rng(0)
     for _ in range(0, count, 1000):
@@ -91,21 +95,32 @@ def by_parallel_bulk(index: ElasticsearchIndex, data: list[Row]) -> float:
     return len(data) / (time.perf_counter() - begun)
 
 
-def compare(server: str, count: int, turns: int) -> None:
+def into_a_new_index(
+    server: str, data: list[Row], way: Callable[[ElasticsearchIndex, list[Row]], float]
+) -> float:
+    """Documents a second."""
+    space = servers.Space(server)
+    index = space.open()
+    index.stamp(MODELS)
+    speed = way(index, data)
+    assert index.count() == len(data)
+    space.clear()
+    return speed
+
+
+def rate(server: str, count: int, repeats: int) -> Figure:
     data = list(rows(count))
-    speeds: dict[str, list[float]] = {"write": [], "parallel_bulk": []}
-    for turn in range(turns):
-        ways = [("write", by_write), ("parallel_bulk", by_parallel_bulk)]
-        for name, way in ways if turn % 2 else reversed(ways):
-            space = servers.Space(server)
-            index = space.open()
-            index.stamp(MODELS)
-            speeds[name].append(way(index, data))
-            assert index.count() == count
-            space.clear()
-            print(f"{name}: {speeds[name][-1]:,.0f} documents/s", flush=True)
-    ours, bare = (statistics.median(speeds[name]) for name in ("write", "parallel_bulk"))
-    print(f"write {ours:,.0f}, parallel_bulk {bare:,.0f} documents/s: {ours / bare:.0%}")
+    ways = [partial(into_a_new_index, server, data, way) for way in (by_write, by_parallel_bulk)]
+    ours, bare = in_turns(ways, repeats)
+    ratios = tuple(one / other for one, other in zip(ours, bare, strict=True))
+    middle = len(ratios) // 2
+    note = (
+        f"{count:,} documents: write {sorted(ours)[middle]:,.0f}/s, parallel_bulk"
+        f" {sorted(bare)[middle]:,.0f}/s (medians)"
+    )
+    return Figure(
+        Goal("bulk into Elasticsearch: our write / bare parallel_bulk", 0.9, True), ratios, note
+    )
 
 
 def memory(server: str, count: int) -> None:
@@ -126,20 +141,43 @@ def memory(server: str, count: int) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def compare_memory(server: str, counts: tuple[int, int] = (5_000, 100_000)) -> None:
-    peaks = []
-    for count in counts:
-        command = [sys.executable, "-m", __spec__.name, server, "--peak-of", str(count)]
-        said = subprocess.run(command, capture_output=True, text=True, check=True)
-        peaks.append(float(said.stdout.split()[-1]))
-        print(f"{count:,} documents: peak {peaks[-1]:.1f} MB", flush=True)
-    print(f"ratio {peaks[1] / peaks[0]:.3f}")
+def peak(server: str, count: int) -> float:
+    """MB, of a process that writes so many."""
+    command = [sys.executable, "-m", "tests.benchmarks.elasticsearch_bulk"]
+    said = subprocess.run(
+        [*command, server, "--peak-of", str(count)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    return float(said.stdout.split()[-1])
+
+
+def flatness(server: str) -> Figure:
+    few, many = (peak(server, count) for count in PEAKS_AT)
+    what = "memory of writing {1:,} documents / of {0:,}, Elasticsearch".format(*PEAKS_AT)
+    return Figure(Goal(what, 1.1, False), (many / few,), f"{few:.0f} and {many:.0f} MB at the peak")
+
+
+def measured(bench: Bench) -> Iterator[Figure]:
+    """On a node of the newest version that can be started here; nothing where none can."""
+    for version in reversed(node.ALL):
+        try:
+            with node.start(version, heap="1g") as server:
+                bench.say(f"Elasticsearch {version} at {server.url}")
+                yield rate(server.url, DOCUMENTS, bench.repeats)
+                yield flatness(server.url)
+            return
+        except node.Unavailable as error:
+            bench.say(f"No Elasticsearch {version}: {error}")
+    bench.say("NO ELASTICSEARCH: its rows are left out.")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("server", nargs="?", default=node.QUICK[-1])
-    parser.add_argument("--documents", type=int, default=20_000)
+    parser.add_argument("--documents", type=int, default=DOCUMENTS)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--peak-of", type=int)
@@ -150,10 +188,10 @@ def main() -> None:
             server = stack.enter_context(node.start(server, heap="1g")).url
         if given.peak_of:
             memory(server, given.peak_of)
-        elif given.memory:
-            compare_memory(server)
-        else:
-            compare(server, given.documents, given.turns)
+            return
+        figure = flatness(server) if given.memory else rate(server, given.documents, given.turns)
+        print(figure.goal.what, figure.goal, [round(value, 3) for value in figure.values])
+        print(figure.note)
 
 
 if __name__ == "__main__":

@@ -1,35 +1,41 @@
-"""The local index at a given size, through its own interface, without pictures:
+"""The local index at a million rows, through its own interface, without pictures. By hand, and for
+other sizes:
 
     python -m tests.benchmarks.index_scale 100000 random
     python -m tests.benchmarks.index_scale 1000000 pictures
 
 `random`: vectors without structure, the hardest to search. `pictures`: as CLIP's lie, in clusters
 around a mean, most of the variance in few directions, with questions that lie outside the cloud as
-those of texts do. Prints one figure a line."""
+those of texts do."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from imgsearch.embedding import ModelIdentity, ModelPair, Vectors, unit
-from imgsearch.index.base import ALL, Filter, Row
+from imgsearch.index.base import ALL, Filter
+from imgsearch.index.base import Row as Photo
 from imgsearch.index.local import LocalIndex, open_local
+from imgsearch.known import KnownPhotos
+from tests.benchmarks.table import Bench, Goal, Row
 from tests.index_contract import record
 
+TOTAL = 1_000_000
 DIMS, K, QUERIES, BATCH = 512, 10, 200, 4096
 MODELS = ModelPair(ModelIdentity("scale", "1"), ModelIdentity("scale", "1"), DIMS)
 FILTERS = {"all": ALL, "1 %": Filter("scale", "half/01"), "50 %": Filter("scale", "half")}
+Truth = dict[str, list[set[int]]]  # numbers of the K nearest by f32, for each filter and question
 
 
 class Cloud:
@@ -72,25 +78,29 @@ def batches(cloud: Cloud, total: int) -> Iterator[tuple[int, Vectors]]:
         yield start, cloud.vectors(start + 10, min(BATCH, total - start))
 
 
-def fill(index: LocalIndex, cloud: Cloud, total: int) -> None:
-    began = time.perf_counter()
+def fill(index: LocalIndex, cloud: Cloud, total: int, say: Callable[[str], None]) -> None:
+    """Goes on where it was interrupted: a batch is there or it is not."""
+    began, there = time.perf_counter(), index.count()
     index.stamp(MODELS)
     slowest = 0.0
-    for start, vectors in batches(cloud, total):
-        rows = [Row(record(path_of(start + n), "scale"), each) for n, each in enumerate(vectors)]
-        before = time.perf_counter()
-        index.write(rows)
-        slowest = max(slowest, time.perf_counter() - before)
-    report("write all", time.perf_counter() - began, "s")
-    report(f"slowest write of {BATCH}", slowest, "s")
-    began = time.perf_counter()
-    index.finish()
-    report("finish", time.perf_counter() - began, "s")
-    report("peak memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB")
+    with index.lock():
+        for start, vectors in batches(cloud, total):
+            if start < there:
+                continue
+            rows = [
+                Photo(record(path_of(start + n), "scale"), each) for n, each in enumerate(vectors)
+            ]
+            before = time.perf_counter()
+            index.write(rows)
+            slowest = max(slowest, time.perf_counter() - before)
+        say(f"{time.perf_counter() - began:.1f} s to write, no {BATCH} in more than {slowest:.2f}")
+        began = time.perf_counter()
+        index.finish()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    say(f"{time.perf_counter() - began:.1f} s to finish; peak memory {peak:.0f} MB")
 
 
-def truths(cloud: Cloud, total: int, queries: Vectors) -> dict[str, list[set[int]]]:
-    """The numbers of the K nearest by f32, for each filter."""
+def truths(cloud: Cloud, total: int, queries: Vectors) -> Truth:
     best: dict[str, list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]]] = {}
     for start, vectors in batches(cloud, total):
         scores = queries @ vectors.T
@@ -103,7 +113,7 @@ def truths(cloud: Cloud, total: int, queries: Vectors) -> dict[str, list[set[int
             part, those = scores[:, chosen], numbers[chosen]
             top = np.argsort(-part, axis=1)[:, :K]
             best.setdefault(name, []).append((np.take_along_axis(part, top, 1), those[top]))
-    found = {}
+    found: Truth = {}
     for name, parts in best.items():
         scores, numbers = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
         top = np.argsort(-scores, axis=1)[:, :K]
@@ -111,73 +121,164 @@ def truths(cloud: Cloud, total: int, queries: Vectors) -> dict[str, list[set[int
     return found
 
 
-def measure(index: LocalIndex, queries: Vectors, truth: dict[str, list[set[int]]]) -> None:
-    for name, where in FILTERS.items():
-        index.search(queries[0], K, where)
-        seconds, right = [], 0
-        for query, wanted in zip(queries, truth[name], strict=True):
-            began = time.perf_counter()
-            hits = index.search(query, K, where)
-            seconds.append(time.perf_counter() - began)
-            right += len(wanted & {int(hit.record.relative_path[-11:-4]) for hit in hits})
-        report(f"search {name}: p50", 1000 * float(np.percentile(seconds, 50)), "ms")
-        report(f"search {name}: p99", 1000 * float(np.percentile(seconds, 99)), "ms")
-        report(f"search {name}: recall@10", right / sum(map(len, truth[name])), "")
+def known_truths(path: Path, cloud: Cloud, total: int, queries: Vectors) -> Truth:
+    """Kept in a file, as it takes minutes."""
+    if not path.exists():
+        found = truths(cloud, total, queries)
+        arrays = {name: np.array([sorted(each) for each in found[name]]) for name in found}
+        np.savez(path, allow_pickle=False, **arrays)
+    with np.load(path) as kept:
+        return {name: [set(each.tolist()) for each in kept[name]] for name in kept}
+
+
+class Searched(NamedTuple):
+    p50: float  # ms
+    p99: float
+    recall: float
+
+
+def searched(index: LocalIndex, queries: Vectors, truth: Truth, name: str) -> Searched:
+    """All queries once, after one that opens what is opened once."""
+    index.search(queries[0], K, FILTERS[name])
+    seconds, right = [], 0
+    for query, wanted in zip(queries, truth[name], strict=True):
+        began = time.perf_counter()
+        hits = index.search(query, K, FILTERS[name])
+        seconds.append(time.perf_counter() - began)
+        right += len(wanted & {int(hit.record.relative_path[-11:-4]) for hit in hits})
+    p50, p99 = (1000 * float(np.percentile(seconds, share)) for share in (50, 99))
+    return Searched(p50, p99, right / sum(map(len, truth[name])))
 
 
 COLD = """
-import sys, time, json
+import sys, time
 import numpy as np
 from pathlib import Path
 began = time.perf_counter()
 from imgsearch.index.local import open_local
-imported = time.perf_counter()
 index = open_local(Path(sys.argv[1]), create=False)
-opened = time.perf_counter()
 index.search(np.load(sys.argv[2]), 10)
-print(json.dumps([imported - began, opened - imported, time.perf_counter() - opened]))
+print(time.perf_counter() - began)
 """
 
 
-def measure_fresh_process(folder: Path, query: Path) -> None:
-    found = []
-    for _ in range(5):
-        done = subprocess.run(
-            [sys.executable, "-c", COLD, str(folder), str(query)],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        found.append(json.loads(done.stdout))
-    names = ("import", "open", "first search")
-    for name, value in zip(names, np.median(found, axis=0), strict=True):
-        report(f"fresh process: {name}", 1000 * float(value), "ms")
+def cold(folder: Path, query: Path) -> float:
+    """Seconds to import the index, open it, and search for the first time, in a new process."""
+    done = subprocess.run(
+        [sys.executable, "-c", COLD, str(folder), str(query)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return float(done.stdout)
 
 
-def measure_ten_more(index: LocalIndex, cloud: Cloud) -> None:
-    vectors = cloud.vectors(77, 10)
+def ten_more(folder: Path, vectors: Vectors, seen: list[tuple[list[str], list[int]]]) -> float:
+    """Seconds for what an ingest does with the index when ten photos have come to those of `seen`
+    (ids and sizes, a thousand at a time, as a walk finds them): open it, read what is known,
+    compare, look the new bytes up, write, finish, keep the summary; and that a new process's
+    search finds them. Then they are taken out again."""
+    rows = [Photo(record(f"ten/{n}.jpg", "scale"), each) for n, each in enumerate(vectors)]
     began = time.perf_counter()
-    index.write([Row(record(f"ten/{n}.jpg", "scale"), each) for n, each in enumerate(vectors)])
-    index.finish()
+    index = open_local(folder, create=True)
+    with index.lock():
+        known = KnownPhotos.load(index.fingerprints())
+        mtime_ns = rows[0].record.mtime_ns
+        for ids, sizes in seen:
+            known.see(ids, sizes, [mtime_ns] * len(ids))
+        known.see([row.record.id for row in rows], [1000] * 10, [mtime_ns] * 10)
+        index.records_by_hash([row.record.content_hash for row in rows])
+        index.write(rows[:8])
+        index.write(rows[8:])
+        assert list(known.unseen_of(index.ids(Filter("scale")))) == []
+        index.finish()
+        index.record_ingest({"added": 10})
+    index.close()
+    index = open_local(folder, create=False)
     for n, each in enumerate(vectors):
         assert index.search(each, 1)[0].record.relative_path == f"ten/{n}.jpg"
-    report("ten more, until they are found", time.perf_counter() - began, "s")
+    seconds = time.perf_counter() - began
+    index.write([], delete=[row.record.id for row in rows])
+    index.close()
+    return seconds
 
 
-def measure_disk(index: LocalIndex, total: int) -> None:
+def as_walked(total: int) -> list[tuple[list[str], list[int]]]:
+    found = []
+    for start in range(0, total, 1024):
+        each = [record(path_of(n), "scale") for n in range(start, min(start + 1024, total))]
+        found.append(([photo.id for photo in each], [photo.size for photo in each]))
+    return found
+
+
+def disk(index: LocalIndex, total: int) -> dict[str, float]:
+    """Bytes a photo, by what takes them; `metadata` is the table of records and its indexes."""
     index._database.empty_wal()
     on_disk = index.info().bytes_on_disk
-    report("bytes a photo, in all", on_disk / total, "")
     sizes = dict(index._database.rows("select name, sum(pgsize) from dbstat group by name"))
-    metadata = sum(sizes.get(name, 0) for name in ("photos", "photos_by_path", "photos_by_hash"))
-    report("bytes a photo, besides paths and metadata", (on_disk - metadata) / total, "")
-    for name, size in sizes.items():
-        if size > total:
-            report(f"  of it {name}", size / total, "")
+    metadata = sum(size for name, size in sizes.items() if "photos" in name)
+    folder = index._database.path.parent
+    files = {
+        kind: sum(path.stat().st_size for path in folder.glob(f"*.{kind}"))
+        for kind in ("codes", "sketch")
+    }
+    taken = {
+        "besides metadata": on_disk - metadata,
+        "metadata": metadata,
+        "vectors": sizes["vectors"],
+        **files,
+    }
+    return {name: size / total for name, size in taken.items()}
 
 
-def report(name: str, value: float, unit_name: str) -> None:
-    print(f"{name:45} {value:10.3f} {unit_name}", flush=True)
+def built(folder: Path, cloud: Cloud, total: int, say: Callable[[str], None]) -> LocalIndex:
+    """The index in that folder, filled and finished where it is not."""
+    index = open_local(folder, create=True)
+    if index.count() < total:
+        fill(index, cloud, total, say)
+    for name, value in index.info().details.items():
+        say(f"{name}: {value}")
+    return index
+
+
+def measured(bench: Bench) -> Iterator[Row]:
+    """The index is kept for the next run, as are the exact answers."""
+    return rows_of(bench, "pictures", TOTAL)
+
+
+def rows_of(bench: Bench, kind: str, total: int) -> Iterator[Row]:
+    scratch = bench.folder(f"index-{total}" + ("" if kind == "pictures" else f"-{kind}"))
+    cloud = Cloud(kind)
+    queries = cloud.queries(QUERIES)
+    np.save(scratch / "query.npy", queries[0])
+    index = built(scratch / "index", cloud, total, bench.say)
+    truth = known_truths(scratch / "truths.npz", cloud, total, queries)
+    size = f"{total:,} rows"
+    turns = {
+        name: [searched(index, queries, truth, name) for _ in range(bench.repeats)]
+        for name in FILTERS
+    }
+    every = turns.pop("all")
+    yield Row(Goal(f"search, {size}: p50", 5, False, "ms"), tuple(each.p50 for each in every))
+    yield Row(Goal(f"search, {size}: p99", 20, False, "ms"), tuple(each.p99 for each in every))
+    yield Row(Goal(f"search, {size}: recall@10", 0.98, True, ""), (every[0].recall,))
+    for name, found in turns.items():
+        under = f"search under a folder of {name}, {size}"
+        yield Row(Goal(f"{under}: p50", 60, False, "ms"), tuple(each.p50 for each in found))
+        yield Row(Goal(f"{under}: recall@10", 0.99, True, ""), (found[0].recall,))
+    space = disk(index, total)
+    index.close()
+    first = tuple(cold(scratch / "index", scratch / "query.npy") for _ in range(bench.repeats))
+    yield Row(Goal(f"first search in a new process, {size}", 0.5, False, "s"), first)
+    seen, ten = as_walked(total), cloud.vectors(77, 10)
+    again = tuple(ten_more(scratch / "index", ten, seen) for _ in range(bench.repeats))
+    note = "all known photos read and compared; without walking and embedding"
+    yield Row(Goal(f"ten photos added to {total:,}", 2, False, "s"), again, note)
+    note = ", ".join(f"{name} {size:,.0f} B" for name, size in space.items())
+    kilobytes = space["besides metadata"] / 1000
+    yield Row(
+        Goal("disk a photo, besides paths and metadata", 3.5, False, "KB"), (kilobytes,), note
+    )
 
 
 def main() -> None:
@@ -185,24 +286,13 @@ def main() -> None:
     parser.add_argument("total", type=int)
     parser.add_argument("kind", choices=["random", "pictures"])
     parser.add_argument("--keep", type=Path, help="a folder to make the index in, and to leave")
+    parser.add_argument("--repeats", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = options.keep or Path(scratch) / "index"
-        cloud = Cloud(options.kind)
-        index = open_local(folder, create=True)
-        if not index.count():
-            fill(index, cloud, options.total)
-        for name, value in index.info().details.items():
-            print(f"{name:45} {value}")
-        measure_disk(index, options.total)
-        queries = cloud.queries(QUERIES)
-        np.save(Path(scratch) / "query.npy", queries[0])
-        measure_fresh_process(folder, Path(scratch) / "query.npy")
-        measure(index, queries, truths(cloud, options.total, queries))
-        measure_ten_more(index, cloud)
-        for note in index.notes:
-            print(note)
-        index.close()
+        bench = Bench(options.keep or Path(scratch), options.repeats, print)
+        for row in rows_of(bench, options.kind, options.total):
+            holds = "holds" if row.holds else "MISSED"
+            print(f"{row.goal.what:55} {row.median:10.3f} {row.goal.unit:3} {holds} {row.note}")
 
 
 if __name__ == "__main__":
