@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
-from imgsearch import encoders, models, settings
+from imgsearch import capacity, encoders, models, settings
 from imgsearch.cluster_model.arrangement import Wish, arrange
 from imgsearch.doctor import cluster as clusters
+from imgsearch.doctor import machine
 from imgsearch.doctor.examination import findings
 from imgsearch.doctor.findings import Finding, examine, ok
 from imgsearch.elastic.client import Cluster
@@ -93,6 +94,12 @@ def test_a_healthy_machine_has_no_warning(folder: Path, cache: Path) -> None:
     names = {finding.name for finding in found}
     assert names >= {"Python", "libraries", "index", "WAL", "image model", "text model", "formats"}
     assert names >= {"processor", "GPU", "disk"}
+
+
+def test_the_threads_are_those_that_an_ingest_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 640)
+    [processor] = [each for each in machine.processor("auto") if each.name == "processor"]
+    assert f"{capacity.cores()} of 640 threads" in processor.detail
 
 
 def test_no_index_yet_is_no_fault(tmp_path: Path, cache: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+from imgsearch import capacity
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.embedding import ModelPair
 from imgsearch.hub import quiet_environment
@@ -103,11 +104,17 @@ def processor(precision: str) -> Iterator[Finding]:
         yield warning("processor", f"{name} has no bf16, which is asked for", cure)
         return
     units = ", ".join(unit for unit in ("FP32", "BF16", "FP16", "INT8") if unit in capable)
-    yield ok("processor", f"{name}, {os.cpu_count()} threads ({units})")
+    yield ok("processor", f"{name}, {_threads()} ({units})")
     if device == "cpu":
         yield ok("GPU", f"none that torch uses; pictures are embedded by OpenVINO in {chosen}")
     else:
         yield ok("GPU", f"{device}; pictures are embedded there by torch")
+
+
+def _threads() -> str:
+    """Those that an ingest uses: fewer than the machine's in a container, or by affinity."""
+    used, there = capacity.cores(), os.cpu_count() or 1
+    return f"{there} threads" if used >= there else f"{used} of {there} threads"
 
 
 def models(names: ModelNames, cache: Path, index: ModelPair | None) -> Iterator[Finding]:
