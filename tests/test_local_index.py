@@ -469,20 +469,22 @@ def _codes_of(vectors: np.ndarray) -> codes.Codes:
     return codes.Codes.of(np.arange(len(units)), units)
 
 
-def test_a_sketch_names_what_a_scan_finds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [sketches.USUAL, sketches.USUAL + 1])  # in near cells; in all
+def test_a_sketch_names_what_a_scan_finds(tmp_path: Path, count: int) -> None:
     chance = np.random.default_rng(1)
-    uneven = chance.standard_normal((20_000, 256)) / np.arange(1, 257) ** 0.5 + 1
-    some = _codes_of(uneven)
-    looked_at = sketches.build(some, tmp_path / "some.sketch", 1 / 4)
-    assert looked_at is not None
+    centres = 4 * chance.standard_normal((200, 256))
+    uneven = chance.standard_normal((20_000, 256)) + centres[chance.integers(200, size=20_000)]
+    uneven /= np.arange(1, 257) ** 0.5
+    some = _codes_of(uneven + 1)
+    assert sketches.build(some, tmp_path / "some.sketch", 1 / 4)
     sketch = sketches.loaded(tmp_path / "some.sketch", 20_000, 256)
-    assert (sketch.twice, len(sketch)) == (looked_at, 20_000)
     assert sketch.basis.shape[1] < 256
+    assert 0 < sketch.scanned < 20_000
     right = 0
-    for each in uneven[:50] - 1 + chance.standard_normal((50, 256)) / 40:
+    for each in uneven[:50] + chance.standard_normal((50, 256)) / 40:
         query = codes.Query.of(each.astype(np.float32))
-        looks = sketch.looks(query)
-        named = sketch.nearest(query, looks, sketches.USUAL)
+        named = sketch.nearest(query, count)
+        assert (np.diff(named) > 0).all()
         assert len(named) < 2000
         right += len(np.intersect1d(named, np.argsort(-some.cosines(query))[:10]))
     assert right >= 0.98 * 500
@@ -491,7 +493,7 @@ def test_a_sketch_names_what_a_scan_finds(tmp_path: Path) -> None:
 def test_where_no_sketch_finds_it_there_is_none(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
     even = _codes_of(chance.standard_normal((6000, 256)))
-    assert sketches.build(even, tmp_path / "even.sketch", 1 / 64) is None
+    assert not sketches.build(even, tmp_path / "even.sketch", 1 / 64)
     assert not (tmp_path / "even.sketch").exists()
 
 
@@ -502,9 +504,9 @@ def test_an_index_of_the_first_schema_is_searched_and_gets_sketches(
     for path in files_of(folder, "sketch"):
         path.rename(path.with_suffix(".usearch"))
     with sqlite3.connect(database_of(folder)) as connection:
-        names = {"sketch": "graph", "sketch_digest": "graph_digest", "looked_at": "expansion"}
-        for new, old in names.items():
+        for new, old in {"sketch": "graph", "sketch_digest": "graph_digest"}.items():
             connection.execute(f"alter table segments rename column {new} to {old}")
+        connection.execute("alter table segments add column expansion integer")
         connection.execute("pragma user_version = 1")
     connection.close()
     index = reopen(folder, opened)

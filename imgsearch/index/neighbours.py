@@ -139,7 +139,6 @@ class Ranking:
         self._parts = parts
         self._size = sum(len(codes) for codes, _ in parts)
         self._scores: dict[int, Scores] = {}  # by the place of the part
-        self._looks: dict[int, Scores] = {}
 
     def best(self, count: int) -> tuple[Rows, Scores, bool]:
         """At least `count` rows and their cosines by code; True if these are all."""
@@ -159,9 +158,7 @@ class Ranking:
     def _best_sketched(self, place: int, count: int) -> tuple[Rows, Scores]:
         codes, sketch = self._parts[place]
         assert sketch is not None
-        if place not in self._looks:
-            self._looks[place] = sketch.looks(self._query)
-        near = codes.at(sketch.nearest(self._query, self._looks[place], count))
+        near = codes.at(sketch.nearest(self._query, count))
         return _best(near, near.cosines(self._query), count)
 
     def _scan(self, places: list[int]) -> None:

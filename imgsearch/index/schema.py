@@ -51,6 +51,8 @@ create trigger photo_gone after delete on photos begin
     delete from vectors where row = old.row;
 end;
 create table vectors (row integer primary key, vector blob not null);
+"""
+SEGMENTS = """
 create table segments (
     first integer primary key,
     last integer not null,
@@ -58,9 +60,8 @@ create table segments (
     codes text not null,
     codes_digest text not null,
     sketch text,
-    sketch_digest text,
-    looked_at integer
-);
+    sketch_digest text
+)
 """
 
 Migration = Callable[[sqlite3.Connection], None]
@@ -68,10 +69,11 @@ Migration = Callable[[sqlite3.Connection], None]
 
 def _sketches_for_graphs(connection: sqlite3.Connection) -> None:
     """Files that the next ingest makes anew, and clears away."""
-    names = {"graph": "sketch", "graph_digest": "sketch_digest", "expansion": "looked_at"}
-    for old, new in names.items():
-        connection.execute(f"alter table segments rename column {old} to {new}")
-    connection.execute("update segments set sketch = null, sketch_digest = null, looked_at = null")
+    connection.execute("alter table segments rename to old_segments")
+    connection.execute(SEGMENTS)
+    columns = "first, last, rows, codes, codes_digest"
+    connection.execute(f"insert into segments ({columns}) select {columns} from old_segments")
+    connection.execute("drop table old_segments")
 
 
 # from the version that is the key to the next one
@@ -123,7 +125,7 @@ def _is_current(database: Database, current: int) -> bool:
 
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"pragma application_id = {APPLICATION_ID}")
-    for statement in _statements(TABLES):
+    for statement in _statements(TABLES + SEGMENTS):
         connection.execute(statement)
     connection.execute("insert into meta values ('index_id', ?)", (os.urandom(16).hex(),))
 

@@ -48,7 +48,6 @@ class Piece(NamedTuple):
     codes_digest: str
     sketch: str | None  # None: not made; "": tried, and no better than scanning
     sketch_digest: str | None
-    looked_at: int | None
 
 
 class _Superseded(Exception):
@@ -79,7 +78,7 @@ class Segments:
         return [
             Piece(*columns)
             for columns in self._database.rows(
-                "select first, last, rows, codes, codes_digest, sketch, sketch_digest, looked_at"
+                "select first, last, rows, codes, codes_digest, sketch, sketch_digest"
                 " from segments order by first"
             )
         ]
@@ -259,15 +258,14 @@ class Segments:
 
     def _build_sketch(self, piece: Piece, dims: int) -> None:
         part, path = self._new_file(piece.last, "sketch")
-        values: tuple[str, str | None, int | None] = ("", None, None)
+        values: tuple[str, str | None] = ("", None)
         with door(path):
-            looked_at = sketches.build(self._codes_of(piece, dims), part, self._limits.looked_at)
-            if looked_at is not None:
+            if sketches.build(self._codes_of(piece, dims), part, self._limits.looked_at):
                 part.replace(path)
-                values = (path.name, codes.sampled_digest(path), looked_at)
+                values = (path.name, codes.sampled_digest(path))
         with self._database.transaction() as connection:
             connection.execute(
-                "update segments set sketch = ?, sketch_digest = ?, looked_at = ? where first = ?",
+                "update segments set sketch = ?, sketch_digest = ? where first = ?",
                 (*values, piece.first),
             )
 
