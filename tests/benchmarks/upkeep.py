@@ -1,5 +1,5 @@
 """A library that grows to 100,000 photos: what an ingest takes when nothing has changed, and
-whether memory, time and disk of a photo stay what they were at 1,000.
+whether memory and time of a photo stay what they were at 1,000.
 
 Memory is the peak of the command's process, as the system counted it. The 100,000 are small JPEGs;
 the model, of full size, looks at the first 1,000 and the rest get vectors that are drawn
@@ -23,7 +23,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imgsearch.index.local import open_local
 from tests.benchmarks import photos
 from tests.benchmarks.full_size import Installed
 from tests.benchmarks.processes import Failed
@@ -34,8 +33,7 @@ from tests.command import SCRIPT
 ROOT = Path(__file__).parents[2]
 FEW, SOME, MANY = 1_000, 5_000, 100_000  # photos
 FOLDER = 1_000  # photos in each
-MB, KB = 1e6, 1e3
-METADATA = ("photos", "photos_by_path", "photos_by_hash")  # tables of the index's database
+MB = 1e6
 
 NOTHING_CHANGED = Goal("nothing changed, 100,000 files, whole command", 50_000, True, "files/s")
 BESIDE_SCANNING = Goal("nothing changed, beside a bare os.scandir + stat", 0.5, True)
@@ -43,14 +41,12 @@ MEMORY = Goal("peak memory of ingest, 12 MP JPEG and HEIC", 1_200, False, "MB")
 FLAT_MEMORY = Goal("peak memory of ingest: 100,000 photos beside 1,000", 1.1, False)
 FLAT_COST = Goal("cost per photo: 100,000 beside 1,000", 1.1, False)
 FLAT_REAL_COST = Goal("cost per photo: 5,000 beside 1,000, all embedded", 1.1, False)
-DISK = Goal("disk a photo, local index, besides paths and metadata", 3.5, False, "KB")
 
 
 def measured(bench: Bench) -> Iterator[Row]:
     upkeep = Upkeep(bench)
     yield from upkeep.growing()
     yield from upkeep.nothing_changed()
-    yield upkeep.disk()
     yield upkeep.large_photos()
 
 
@@ -174,24 +170,7 @@ class Upkeep:
     def _again(self, folder: Path, index: Path) -> float:
         return self._run([SCRIPT, "--index", index, "ingest", "--json", folder]).seconds
 
-    # -- disk, and photos as cameras make them
-
-    def disk(self) -> Row:
-        index = open_local(self._library, create=False)
-        try:
-            index._database.empty_wal()
-            count, on_disk = index.count(), index.info().bytes_on_disk
-            sizes = dict(index._database.rows("select name, sum(pgsize) from dbstat group by name"))
-        finally:
-            index.close()
-        assert count == MANY
-        metadata = sum(sizes.get(name, 0) for name in METADATA)
-        return Row(
-            DISK,
-            ((on_disk - metadata) / count / KB,),
-            f"{on_disk / count / KB:.2f} KB in all at {count:,} photos of 512 dims; paths and"
-            f" metadata, with their indexes, are {metadata / count / KB:.2f}",
-        )
+    # -- photos as cameras make them
 
     def large_photos(self) -> Row:
         kinds = ("12 MP JPEG", "12 MP HEIC")
