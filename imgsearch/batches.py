@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from imgsearch import formats, images, photos
+from imgsearch import photos
 from imgsearch.embedding import ImageEncoder, Vector
-from imgsearch.metadata import Metadata
-from imgsearch.photos import Photo, Skip, SkipReason
+from imgsearch.photos import Photo, Skip, SkipReason, formats, images
+from imgsearch.photos.metadata import Metadata
 from imgsearch.stopwatch import Stopwatch
 
 BATCH_BYTES = 24 << 20  # of photos in one batch, unless one alone is larger: eight of 12 MP

@@ -1,5 +1,5 @@
 """What a model is to the rest of the program: an identity, and an encoder from texts or images to
-unit vectors. No runtime is imported here; `imgsearch.runtimes` holds them."""
+unit vectors. No runtime is imported here; `imgsearch.models.runtimes` holds them."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ from imgsearch.index.base import Failure, Index, Record, Row
 from imgsearch.known import KnownPhotos
 from imgsearch.libraries import has_entries, is_there
 from imgsearch.lookahead import Ahead
-from imgsearch.metadata import Metadata
 from imgsearch.photos import Skip, SkipReason
+from imgsearch.photos.metadata import Metadata
 from imgsearch.stopwatch import Stopwatch
 
 READERS = 4  # more would slow down a disk with heads

@@ -74,7 +74,7 @@ def by_image(
 
 def embed_file(path: Path, encoder: ImageEncoder, max_megapixels: float) -> Vector:
     """Raises PhotoError with the reason for what cannot be decoded."""
-    from imgsearch import images
+    from imgsearch.photos import images
     from imgsearch.places import shown
 
     try:

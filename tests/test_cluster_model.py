@@ -23,14 +23,14 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 
-from imgsearch import encoders, models
+from imgsearch import models
 from imgsearch.cluster_model import deployment, failures, state, trace, upload, verdicts
 from imgsearch.cluster_model.deployment import Asked
 from imgsearch.cluster_model.state import ClusterModel, default_model_id, memory_wanted
 from imgsearch.elastic.features import Features
 from imgsearch.embedding import TextEncoder, Vectors
 from imgsearch.errors import ImgsearchError, ModelError, ModelUnavailable
-from imgsearch.models import DEFAULT_TEXT_MODEL, DEMO_MODELS, Tower
+from imgsearch.models import DEFAULT_TEXT_MODEL, DEMO_MODELS, Tower, encoders
 from tests import model_directories
 from tests.command import Command
 from tests.elasticsearch.front import Answer, Request, User
@@ -845,7 +845,8 @@ def test_verdicts_are_of_one_upload(cluster: MlCluster, tower: Tower) -> None:
 _FULL_SIZE = """
 import json, sys
 from pathlib import Path
-from imgsearch import encoders, models
+from imgsearch.models import encoders
+from imgsearch import models
 from imgsearch.cluster_model.arrangement import Wish, arrange
 from imgsearch.elastic.client import Cluster
 from imgsearch.elastic.connection import Connection

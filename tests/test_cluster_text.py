@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imgsearch import cluster_text, encoders, models
+from imgsearch import cluster_text, models
 from imgsearch.cluster_model import verdicts
 from imgsearch.cluster_model.arrangement import Wish, arrange
 from imgsearch.cluster_text import Choice, Mode
@@ -23,7 +23,7 @@ from imgsearch.elastic.features import Features
 from imgsearch.embedding import ModelIdentity, ModelPair, TextEncoder, unit
 from imgsearch.errors import ImgsearchError, ModelError, ModelUnavailable
 from imgsearch.index.base import Row
-from imgsearch.models import DEMO_MODELS, Tower
+from imgsearch.models import DEMO_MODELS, Tower, encoders
 from tests.command import Command, Finished
 from tests.elasticsearch import servers
 from tests.elasticsearch.front import Answer, Front, User

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from imgsearch import capacity, encoders, models, settings
+from imgsearch import capacity, models, settings
 from imgsearch.cluster_model.arrangement import Wish, arrange
 from imgsearch.doctor import cluster as clusters
 from imgsearch.doctor import machine
@@ -28,7 +28,7 @@ from imgsearch.elastic.connection import Connection
 from imgsearch.elastic.features import Features
 from imgsearch.index import stamps
 from imgsearch.index.elastic_bodies import CreateOptions, create_body, vector_mapping
-from imgsearch.models import ModelSet
+from imgsearch.models import ModelSet, encoders
 from imgsearch.places import ClusterPlace, LocalPlace
 from tests.command import Command
 from tests.elasticsearch import certificates, node, servers

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgsearch import encoders, export, models, preprocessing, runtimes, verification
+from imgsearch import models
 from imgsearch.embedding import Vectors, unit
 from imgsearch.errors import ModelError
-from imgsearch.models import Kind, Tower
-from imgsearch.tokenization import Tokens
+from imgsearch.models import Kind, Tower, encoders, export, preprocessing, runtimes, verification
+from imgsearch.models.tokenization import Tokens
 from tests import model_directories
 
 if TYPE_CHECKING:
@@ -228,7 +228,8 @@ FIRST_ARRAYS_AT_ONCE = """
 import sys, threading
 from pathlib import Path
 import numpy as np
-from imgsearch import encoders, models
+from imgsearch.models import encoders
+from imgsearch import models
 tower = models.cached_tower("image", sys.argv[1], Path(sys.argv[2]))
 encoder = encoders.image_encoder(tower, streams=2, many=True)
 pixels = np.zeros((1, 3, encoder.image_size, encoder.image_size), np.float32)

@@ -21,13 +21,12 @@ PACKAGE = ROOT / "imgsearch"
 LAYERS = [
     {"errors"},
     {"progress", "stopwatch", "lookahead", "crew", "capacity", "places"},
-    {"settings", "photos", "metadata", "embedding"},
-    {"formats"},
-    {"colour", "raw"},
-    {"images", "hub", "model_files"},
+    {"settings", "photos", "embedding"},
+    {"photos.formats", "photos.metadata"},
+    {"photos.colour", "photos.raw"},
+    {"photos.images", "models.hub", "models.files"},
     {"index.base", "known"},
-    {"models", "export", "tokenization", "preprocessing", "runtimes", "verification"}
-    | {"quantization", "encoders"},
+    {"models"},
     {"libraries"},
     {"elastic"},
     {"index", "cluster_model", "cluster_text"},

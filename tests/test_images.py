@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
-from imgsearch import formats, images
-from imgsearch.photos import SkipReason
+from imgsearch.photos import SkipReason, formats, images
 from tests import pictures
 
 PHOTO = pictures.photo(size=(256, 192))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from PIL.TiffImagePlugin import IFDRational
 
-from imgsearch import images
 from imgsearch.index.base import Record
-from imgsearch.metadata import Metadata
+from imgsearch.photos import images
+from imgsearch.photos.metadata import Metadata
 from tests import pictures
 
 PHOTO = pictures.photo(size=(96, 64))

@@ -19,9 +19,17 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch import export, hub, model_files, models, verification
+from imgsearch import models
 from imgsearch.errors import ModelError, ModelUnavailable, UsageError
-from imgsearch.models import DEFAULT_IMAGE_MODEL, DEFAULT_TEXT_MODEL, ModelNames
+from imgsearch.models import (
+    DEFAULT_IMAGE_MODEL,
+    DEFAULT_TEXT_MODEL,
+    ModelNames,
+    export,
+    hub,
+    verification,
+)
+from imgsearch.models import files as model_files
 from tests import model_directories
 
 Directories = dict[str, Path]

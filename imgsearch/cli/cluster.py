@@ -99,7 +99,8 @@ def choice(open_parts: Parts, mode: Mode) -> Choice:
 
 def _local(names: ModelNames) -> TextEncoder | None:
     """This machine's, if it need not be fetched."""
-    from imgsearch import encoders, models
+    from imgsearch import models
+    from imgsearch.models import encoders
 
     found = models.cached(names, places.cache_dir() / "models")
     return None if found is None else encoders.text_encoder(found.text)

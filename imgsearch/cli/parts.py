@@ -117,19 +117,19 @@ class Parts:
         return asked
 
     def text_encoder(self) -> TextEncoder:
-        from imgsearch import encoders
+        from imgsearch.models import encoders
 
         return encoders.text_encoder(self.model_set().text)
 
     def image_encoder(self) -> ImageEncoder:
         """For one picture."""
-        from imgsearch import encoders
+        from imgsearch.models import encoders
 
         return encoders.image_encoder(self.model_set().image)
 
     def ingest_encoder(self, workers: int) -> ImageEncoder:
         """For many; stamps an index that is empty with its models."""
-        from imgsearch import encoders
+        from imgsearch.models import encoders
 
         found, precision = self.model_set(), self.precision()
         encoder = encoders.ingest_encoder(

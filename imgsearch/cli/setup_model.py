@@ -101,9 +101,9 @@ def _check(chosen: Settings, given: dict[str, Any]) -> None:
 
 
 def _on_cluster(chosen: Settings, given: dict[str, Any]) -> dict[str, str]:
-    from imgsearch import encoders
     from imgsearch.cli.bars import bytes_bar
     from imgsearch.cluster_model import arrangement
+    from imgsearch.models import encoders
 
     with cluster.connected(chosen) as there:
         arrangement.check_possible(there)  # before anything large is fetched or made

@@ -20,8 +20,8 @@ from typing import Any
 
 from imgsearch.cluster_model.failures import failure
 from imgsearch.elastic.features import Features
-from imgsearch.hub import quiet_environment
 from imgsearch.models import Tower
+from imgsearch.models.hub import quiet_environment
 from imgsearch.progress import Progress
 
 MODEL_FILE, VOCABULARY_FILE, DESCRIPTION = "traced.pt", "vocabulary.json", "trace.json"

@@ -13,8 +13,8 @@ from pathlib import Path
 from imgsearch import capacity
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.embedding import ModelPair
-from imgsearch.hub import quiet_environment
 from imgsearch.models import ModelNames
+from imgsearch.models.hub import quiet_environment
 
 LITTLE_SPACE, NO_SPACE = 2 << 30, 200 << 20  # bytes
 
@@ -90,7 +90,7 @@ def processor(precision: str) -> Iterator[Finding]:
     quiet_environment()
     import openvino
 
-    from imgsearch.runtimes import accelerator
+    from imgsearch.models.runtimes import accelerator
 
     device = accelerator()
     core = openvino.Core()

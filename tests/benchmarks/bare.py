@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imgsearch.hub import quiet_environment
+from imgsearch.models.hub import quiet_environment
 from tests.benchmarks.processes import timed
 
 WORKERS = os.cpu_count() or 1

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgsearch import encoders
 from imgsearch.__main__ import main
 from imgsearch.embedding import ImageEncoder, Pixels, Vectors, unit
+from imgsearch.models import encoders
 
 if TYPE_CHECKING:
     from PIL.Image import Image

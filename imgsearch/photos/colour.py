@@ -9,7 +9,7 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
-from imgsearch.formats import BROKEN
+from imgsearch.photos.formats import BROKEN
 
 
 def rgb(image: Image.Image) -> Image.Image:

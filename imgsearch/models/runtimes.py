@@ -1,7 +1,7 @@
 """What runs a tower: onnxruntime for one vector at a time, OpenVINO for many, torch on a GPU.
 
 Each takes named arrays and gives the vectors as the model makes them, not yet of unit length.
-Which one serves when is decided in `imgsearch.encoders`.
+Which one serves when is decided in `imgsearch.models.encoders`.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class TorchTower:
     ) -> None:
         import torch
 
-        from imgsearch.export import load
+        from imgsearch.models.export import load
 
         half = torch.bfloat16 if device != "mps" else torch.float16
         self._dtype = half if precision == "bf16" else torch.float32

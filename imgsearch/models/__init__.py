@@ -33,7 +33,7 @@ from imgsearch.progress import Progress, silent
 
 DEFAULT_IMAGE_MODEL = "sentence-transformers/clip-ViT-B-32"
 DEFAULT_TEXT_MODEL = "sentence-transformers/clip-ViT-B-32-multilingual-v1"
-DEMO_MODELS = Path(__file__).parent / "demo" / "models"
+DEMO_MODELS = Path(__file__).parents[1] / "demo" / "models"
 
 Kind = Literal["image", "text"]
 ServedBy = Literal["onnx", "sentence-transformers"]
@@ -69,7 +69,7 @@ class Tower:
     verified: float  # lowest cosine between the export and sentence-transformers
     warning: str  # for people, empty when all is well
     inputs: tuple[str, ...]  # of the graph, in order
-    preprocessing: Mapping[str, Any]  # images: see imgsearch.preprocessing; texts: empty
+    preprocessing: Mapping[str, Any]  # images: see imgsearch.models.preprocessing; texts: empty
     checked: Mapping[str, float]  # runtime and version -> lowest cosine against the references
     size_bytes: int
 
@@ -203,22 +203,22 @@ def forget(tower: Tower) -> None:
 
 
 def _make(kind: Kind, source: str, cache: Path, progress: Progress) -> Tower:
-    from imgsearch import hub, model_files
+    from imgsearch.models import files, hub
 
     source_folder = Path(source) if is_directory(source) else hub.fetch(source, progress)
-    model_files.require_complete(source_folder, source)
+    files.require_complete(source_folder, source)
     progress(f"reading {Path(source).name}", 0, 0)
-    digest = model_files.digest(source_folder)
+    digest = files.digest(source_folder)
     entry = _entry(kind, source, cache)
     manifest = _read_manifest(entry)
-    stamp = model_files.stamp(source_folder) if is_directory(source) else []
+    stamp = files.stamp(source_folder) if is_directory(source) else []
     if manifest and _complete(entry, manifest) and manifest["digest"] == digest:
         # touched or installed anew, the bytes are the same
         manifest |= {"source_stamp": stamp, "source_folder": str(source_folder)}
         _write_manifest(entry, manifest)
         return _tower(entry, manifest)
 
-    from imgsearch import export
+    from imgsearch.models import export
 
     building = cache / f".building-{entry.name}"
     building.mkdir()
@@ -309,9 +309,9 @@ def _complete(folder: Path, manifest: dict[str, Any]) -> bool:
 
 
 def _unchanged(source: Path, manifest: dict[str, Any]) -> bool:
-    from imgsearch import model_files
+    from imgsearch.models import files
 
-    unchanged: bool = model_files.stamp(source) == manifest["source_stamp"]
+    unchanged: bool = files.stamp(source) == manifest["source_stamp"]
     return unchanged
 
 

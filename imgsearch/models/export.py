@@ -20,19 +20,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgsearch import preprocessing, tokenization, verification
 from imgsearch.embedding import Vectors
 from imgsearch.errors import ModelError
-from imgsearch.hub import quiet_environment
 from imgsearch.models import (
     MODEL_FILE,
     REFERENCES_FILE,
     WEIGHTS_FILE,
     Kind,
+    preprocessing,
+    tokenization,
+    verification,
 )
+from imgsearch.models.hub import quiet_environment
+from imgsearch.models.runtimes import OnnxRuntime, RuntimeFailure, onnx_door
+from imgsearch.models.tokenization import Tokens
 from imgsearch.progress import Progress
-from imgsearch.runtimes import OnnxRuntime, RuntimeFailure, onnx_door
-from imgsearch.tokenization import Tokens
 
 if TYPE_CHECKING:
     import torch

@@ -10,9 +10,8 @@ from typing import IO, Any
 
 from PIL import Image
 
-from imgsearch import metadata
-from imgsearch.formats import BROKEN, Undecodable, undecodable
-from imgsearch.photos import SkipReason
+from imgsearch.photos import SkipReason, metadata
+from imgsearch.photos.formats import BROKEN, Undecodable, undecodable
 
 _TURNS = {  # by LibRaw's flip
     3: Image.Transpose.ROTATE_180,

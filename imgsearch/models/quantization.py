@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from imgsearch import preprocessing, verification
-from imgsearch.models import Tower
+from imgsearch.models import Tower, preprocessing, verification
 
 _FILE = "model.int8.onnx"
 _PICTURES = 24

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from imgsearch import model_files
 from imgsearch.errors import ModelError, ModelUnavailable
+from imgsearch.models import files
 from imgsearch.progress import Progress
 
 _ASK_SECONDS = 5  # for the first answer: offline is noticed in about this time
@@ -56,7 +56,7 @@ def _in_cache(name: str) -> Path | None:
 
     try:
         folder = Path(snapshot_download(name, local_files_only=True))
-        missing = model_files.missing_weights(folder)
+        missing = files.missing_weights(folder)
     except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged: ask the hub
         return None
     return folder if missing == [] else None
@@ -69,7 +69,7 @@ def _download(name: str, progress: Progress) -> Path:
     try:
         info = HfApi().model_info(name, files_metadata=True, timeout=_ASK_SECONDS)
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
-        chosen = model_files.choose(list(sizes))
+        chosen = files.choose(list(sizes))
         blobs = _blobs(Path(constants.HF_HUB_CACHE), name)
         with _watched(blobs, sum(sizes[path] for path in chosen), name, progress):
             # no revision: only a named branch is noted down, and found again without network

@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from imgsearch import preprocessing, verification
 from imgsearch.embedding import Pixels, Precision, Vectors, unit
 from imgsearch.errors import ModelError
-from imgsearch.hub import quiet_environment
 from imgsearch.models import (
     REFERENCES_FILE,
     Tower,
     forget,
+    preprocessing,
     remember_check,
+    verification,
 )
-from imgsearch.runtimes import (
+from imgsearch.models.hub import quiet_environment
+from imgsearch.models.runtimes import (
     OnnxRuntime,
     OpenVino,
     Runtime,
@@ -31,7 +32,7 @@ from imgsearch.runtimes import (
     TorchTower,
     accelerator,
 )
-from imgsearch.tokenization import Tokens
+from imgsearch.models.tokenization import Tokens
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -216,7 +217,7 @@ def _fast_encoder(
 
 def _for_many(tower: Tower, precision: Precision | Literal["auto"], streams: int) -> Runtime:
     if precision == "int8":
-        from imgsearch import quantization
+        from imgsearch.models import quantization
 
         return OpenVino(quantization.model_file(tower), "int8", streams)
     device = accelerator()

@@ -15,11 +15,13 @@ from typing import IO, Any
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from imgsearch import colour, formats, metadata, photos, raw
-from imgsearch.formats import BROKEN, undecodable
-from imgsearch.formats import Undecodable as Undecodable  # what `decode` raises, for its callers
-from imgsearch.metadata import Metadata
-from imgsearch.photos import SkipReason
+from imgsearch import photos
+from imgsearch.photos import SkipReason, colour, formats, metadata, raw
+from imgsearch.photos.formats import BROKEN, undecodable
+from imgsearch.photos.formats import (
+    Undecodable as Undecodable,  # what `decode` raises, for its callers
+)
+from imgsearch.photos.metadata import Metadata
 
 HUGE_PIXELS = 50_000_000  # decoded at a time beyond this: one picture
 
