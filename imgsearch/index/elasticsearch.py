@@ -46,7 +46,7 @@ from imgsearch.progress import Progress, silent
 
 RETRY_SECONDS = 300.0  # for a node to come back, while ingesting
 READ_RETRY_SECONDS = 10.0  # while somebody waits for an answer
-_HASHES_REMEMBERED = 4096  # of rows that a search does not show yet
+_UNREFRESHED = 16_384  # rows; then searches are made to show them, for which writing has to stop
 _SKIPS_REMEMBERED = 100  # in the last ingest's report: it lies in every node's memory
 _ERASED_AT_A_TIME = 10_000
 
@@ -105,7 +105,7 @@ class ElasticsearchIndex:
         self._cluster, self._name, self._found = cluster, name, found
         self._options, self._patience = options, patience
         self._num_candidates, self._predecessor = num_candidates, predecessor
-        self._unrefreshed: dict[str, set[str]] = {}  # written and not yet searchable: ids by hash
+        self._unrefreshed: dict[str, str] = {}  # hashes by id, of what a search does not show yet
         self._dirty = False
         self._use(found)
         if self.foreign:
@@ -265,10 +265,9 @@ class ElasticsearchIndex:
     def records_by_hash(self, hashes: Sequence[str]) -> dict[str, list[Record]]:
         """A refresh for each call would make ingesting slow: what was just written is remembered
         instead, and documents are read by id, which needs no refresh."""
-        ids = self._reader.ids_by_hash(hashes)
-        for content_hash in hashes:
-            ids |= self._unrefreshed.get(content_hash, set())
         wanted = set(hashes)
+        ids = self._reader.ids_by_hash(hashes)
+        ids |= {id for id, its_hash in self._unrefreshed.items() if its_hash in wanted}
         found: dict[str, list[Record]] = {}
         for _, record in sorted(self._reader.records(list(ids)).items()):
             if record.content_hash in wanted:
@@ -349,9 +348,8 @@ class ElasticsearchIndex:
         return failures
 
     def _remember(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            self._unrefreshed.setdefault(row.record.content_hash, set()).add(row.record.id)
-        if len(self._unrefreshed) > _HASHES_REMEMBERED:
+        self._unrefreshed.update((row.record.id, row.record.content_hash) for row in rows)
+        if len(self._unrefreshed) > _UNREFRESHED:
             self._fresh()
 
     def finish(self, progress: Progress = silent) -> None:
