@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import mmap
 import os
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,20 @@ def give_way() -> None:
         ctypes.windll.kernel32.SetPriorityClass(this, _IDLE_PRIORITY_CLASS)
     else:
         os.nice(_LOWEST)
+
+
+def let_go_of(folder: Path) -> None:
+    """Pages of mapped files in that folder: on Linux those that were read count as this process's
+    memory until somebody wants it. What is wanted again is read again."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for line in Path("/proc/self/maps").read_text("utf-8", "surrogateescape").splitlines():
+        addresses, *_, path = line.split(maxsplit=5)
+        if path.startswith(f"{folder.resolve()}{os.sep}"):
+            start, end = (int(address, 16) for address in addresses.split("-"))
+            libc.madvise(start, end - start, mmap.MADV_DONTNEED)
 
 
 # -- control groups: version 2 has one tree, version 1 one for each controller

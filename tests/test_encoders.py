@@ -256,6 +256,44 @@ def test_the_first_pictures_of_several_threads_at_once(
         assert finished.returncode == 0
 
 
+WEIGHTS_IN_MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np
+from imgsearch import models
+from imgsearch.models import encoders
+tower = models.cached_tower("image", sys.argv[1], Path(sys.argv[2]))
+encoder = encoders.image_encoder(tower, streams=1, many=True)
+pixels = np.ones((1, 3, encoder.image_size, encoder.image_size), np.float32)
+before = encoder.encode(pixels)
+assert (encoder.encode(pixels) == before).all()
+mapped = resident = 0
+weights = False
+for line in Path("/proc/self/smaps").read_text().splitlines():
+    name, *values = line.split()
+    if not name.endswith(":"):
+        weights = line.endswith("/" + models.WEIGHTS_FILE)
+    elif weights and name == "Size:":
+        mapped += int(values[0])
+    elif weights and name == "Rss:":
+        resident += int(values[0])
+print(mapped, resident)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells, and can be told")
+def test_weights_that_the_runtime_has_packed_take_no_memory_twice(
+    made: dict[tuple[str, str], Made],
+) -> None:
+    tower = made["clip", "image"].tower
+    encoders.image_encoder(tower, streams=1, many=True)  # checked: that process begins at once
+    command = [sys.executable, "-c", WEIGHTS_IN_MEMORY, tower.source, tower.folder.parent]
+    said = subprocess.run(command, capture_output=True, check=True, text=True, timeout=120).stdout
+    mapped, resident = map(int, said.split())
+    assert mapped > 0
+    assert resident <= mapped / 4
+
+
 def test_an_ingest_prepares_pictures_while_the_runtime_opens(
     made: dict[tuple[str, str], Made],
     photos: list[Image.Image],

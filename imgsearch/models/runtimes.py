@@ -117,17 +117,21 @@ class OpenVino:
             self._model = core.compile_model(str(model), "CPU", settings)
         except RuntimeError as problem:  # all that OpenVINO raises
             raise RuntimeFailure(_first_line(problem)) from problem
+        self._folder = model.parent
         self._of_thread = threading.local()
         # The first array that reaches OpenVINO makes it look up NumPy. Two threads that do so at
         # once wait for each other for ever (the one for a lock, the other for the GIL).
         openvino.Tensor(np.empty(1, np.float32)).data  # noqa: B018
 
     def run(self, inputs: Inputs) -> Vectors:
-        request = getattr(self._of_thread, "request", None)
-        if request is None:
-            request = self._of_thread.request = self._model.create_infer_request()
+        of_thread = self._of_thread
+        first = not hasattr(of_thread, "request")
+        if first:
+            of_thread.request = self._model.create_infer_request()
         # the arrays outlive the call, so that they need not be copied; the answer is the request's
-        vectors: Vectors = request.infer(dict(inputs), share_inputs=True)[0].copy()
+        vectors: Vectors = of_thread.request.infer(dict(inputs), share_inputs=True)[0].copy()
+        if first:  # it has packed the weights for this processor, and reads the file's no more
+            capacity.let_go_of(self._folder)
         return vectors
 
 
