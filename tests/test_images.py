@@ -194,6 +194,28 @@ def test_a_profile_that_is_of_no_use_is_ignored(profile: Any) -> None:
     assert _difference(_decode(_bytes(PHOTO, "PNG", icc_profile=profile)).image, PHOTO) == 0
 
 
+@pytest.mark.parametrize("size", [(1201, 903), (640, 2050), (256, 192)])
+def test_a_heic_in_strips_is_what_pillow_reduces(size: tuple[int, int]) -> None:
+    data = pictures.encoded(pictures.photo(size=size), ".heic")
+    target = min(size) // 9
+    with Image.open(io.BytesIO(data)) as whole:
+        assert whole.format == "HEIF"
+        assert _difference(_decode(data, target).image, whole.reduce(4)) == 0
+
+
+def test_a_heic_in_strips_is_upright_in_srgb_and_whole() -> None:
+    small = PHOTO.reduce(4)
+    for orientation in pictures.UNDONE:
+        data = pictures.oriented(PHOTO, ".heic", orientation)
+        assert _difference(_decode(data, 20).image, small) < 4
+    red, green, blue = PHOTO.split()
+    swapped = Image.merge("RGB", (green, red, blue))
+    data = pictures.encoded(swapped, ".heic", icc_profile=pictures.swapped_profile())
+    assert _difference(_decode(data, 20).image, small) < 6
+    reason = _reason(pictures.truncated(".heic"), target=20)
+    assert reason in (SkipReason.TRUNCATED, SkipReason.DAMAGED)
+
+
 def test_one_pixel_is_a_picture() -> None:
     found = _decode(_bytes(Image.new("RGB", (1, 1), (10, 20, 30)), "PNG"))
     assert found.image.getpixel((0, 0)) == (10, 20, 30)
