@@ -4,7 +4,7 @@ until a time limit. Every operation names its `_id`, so one that is sent twice c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 from imgsearch.elastic.client import BULK_SECONDS, Cluster, symptom_of
@@ -46,14 +46,15 @@ class BulkWriter:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="imgsearch-bulk")
         total = Outcome([], 0)
-        running: list[Future[Outcome]] = []
+        running: set[Future[Outcome]] = set()
         try:
             for chunk in _chunks(operations):
-                running.append(self._pool.submit(self.send, chunk))
+                running.add(self._pool.submit(self.send, chunk))
                 if len(running) > IN_FLIGHT:  # one more than threads, so that none waits for us
-                    total = _joined(total, running.pop(0).result())
-            while running:
-                total = _joined(total, running.pop(0).result())
+                    # whichever is first: now and then the server takes ten times as long for one
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    total = _joined(total, *(future.result() for future in done))
+            total = _joined(total, *(future.result() for future in running))
         finally:
             for future in running:
                 future.cancel()
@@ -120,8 +121,9 @@ class BulkWriter:
             self._pool = None
 
 
-def _joined(one: Outcome, other: Outcome) -> Outcome:
-    return Outcome(one.failures + other.failures, one.deleted + other.deleted)
+def _joined(*outcomes: Outcome) -> Outcome:
+    failures = [failure for outcome in outcomes for failure in outcome.failures]
+    return Outcome(failures, sum(outcome.deleted for outcome in outcomes))
 
 
 def sorted_out(

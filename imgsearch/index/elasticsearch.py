@@ -88,7 +88,7 @@ def open_elasticsearch(
 class ElasticsearchIndex:
     """Implements `imgsearch.index.base.Index`. One thread may use it at a time."""
 
-    rows_per_write = 4 * OPERATIONS_PER_REQUEST
+    rows_per_write = 16 * OPERATIONS_PER_REQUEST  # at its end a write waits for its slowest request
 
     def __init__(
         self,
