@@ -29,7 +29,7 @@ from imgsearch.index.codes import BrokenFile, Codes, Query, Rows, Scores, privat
 USUAL = 25  # results for which is measured how many rows are looked at: ten, and some to spare
 _SHARES = ((8, 4), (4, 2))  # widths that are tried: parts of the dimensions, first and in all
 _FOUND = 0.995  # of the sample's nearest are within the rows that are looked at
-_IN_NEAR_CELLS = 0.99  # of them are within the cells that are scanned for USUAL results
+_IN_NEAR_CELLS = 0.98  # of them are within the cells that are scanned for USUAL results
 _CELLS, _ROUNDS = 64, 8  # more would tell more apart, and cost a call each
 _AT_LEAST = 512, 256  # rows are looked at twice, and read: it costs nothing
 _TRAINED_ON = 32_768  # rows
