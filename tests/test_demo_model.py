@@ -35,7 +35,7 @@ def library(towers: Towers) -> Shelf:
 
 
 NOT_YET = {  # figures.json has the values; see training/README.md
-    "unseen_style_names_recall_at_5": "the first weights know Noto's style far better than others",
+    "unseen_style_names_recall_at_5": "Symbola draws other things: three of four are found",
 }
 
 
@@ -97,8 +97,7 @@ def test_one_european_e_finds_the_others(library: Shelf) -> None:
         len(set(np.argsort(-(library.vectors @ library.vectors[number]))[: len(its)]) & set(its))
         for number in its
     ]
-    assert max(found) == len(its)
-    assert min(found) >= len(its) - 1
+    assert found == [len(its)] * len(its)
 
 
 def test_vectors_are_as_the_real_pairs(towers: Towers) -> None:

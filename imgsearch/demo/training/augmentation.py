@@ -36,6 +36,11 @@ def on_ground(rgba: Tensor, ground: Tensor) -> Tensor:
     return rgba[:, :3] + (1 - rgba[:, 3:]) * ground[:, :, None, None]
 
 
+def _brightness(rgba: Tensor) -> Tensor:
+    """Premultiplied [n, 4, h, w] -> [n, h, w], on white."""
+    return torch.einsum("nchw,c->nhw", on_ground(rgba, torch.ones(len(rgba), 3)), LUMA)
+
+
 class Augmentation:
     """Random versions of premultiplied RGBA pictures. `strength` runs from 0 to 1."""
 
@@ -65,16 +70,18 @@ class Augmentation:
         strength: float,
         ink: Tensor,
         repaintable: Tensor,
+        mirrorable: Tensor,
         ground: Tensor | None = None,
     ) -> Tensor:
         """[n, 4, side, side] -> normalised [n, 3, side, side].
 
-        ink: the picture is one ink on nothing; repaintable: its colour means nothing.
+        ink: the picture is one ink on nothing; repaintable: its colour means nothing;
+        mirrorable: so does which way it faces.
         """
         n = len(rgba)
         ground = self._apart(rgba, self.grounds(n)) if ground is None else ground
         rgba = self._restyled(rgba.clone(), strength, ink, repaintable, ground)
-        rgba = self._warped(rgba, strength)
+        rgba = self._warped(rgba, strength, mirrorable)
         rgb = self._relit(on_ground(rgba, ground), strength)
         return normalised(self._photographed(rgb, strength))
 
@@ -99,28 +106,42 @@ class Augmentation:
         inks = self._inks(ground)
         kind = self._uniform(len(rgba))
         free = repaintable & ~ink
-        outline = free & (kind < 0.12 * strength)
+        outline = free & (kind < 0.15 * strength)
+        woodcut = free & (kind > 0.15) & (kind < 0.15 + 0.2 * strength)
+        grey = free & (kind > 0.35) & (kind < 0.35 + 0.08 * strength)
         silhouette = free & (kind > 1 - 0.05 * strength)
-        grey = free & (kind > 0.12) & (kind < 0.12 + 0.08 * strength)
         if outline.any():
             rgba[outline, 3:] = self._lines(rgba[outline])
-        one_ink = ink | outline | silhouette
+        if woodcut.any():
+            rgba[woodcut, 3:] = self._shades(rgba[woodcut])
+        one_ink = ink | outline | woodcut | silhouette
         rgba[one_ink, :3] = rgba[one_ink, 3:] * inks[one_ink][:, :, None, None]
         if grey.any():
             rgba[grey, :3] = torch.einsum("nchw,c->nhw", rgba[grey, :3], LUMA)[:, None]
         return rgba
 
+    def _shades(self, rgba: Tensor) -> Tensor:
+        """What is darker than what is around it as alpha: a woodcut of a picture."""
+        flat = _brightness(rgba)[:, None]
+        reach = 2 * int(self._uniform(1, low=3, high=14).item()) + 1
+        around = functional.avg_pool2d(
+            functional.pad(flat, (reach // 2,) * 4, mode="replicate"), reach, 1
+        )
+        gain = self._uniform(len(rgba), 1, 1, 1, low=4, high=14)
+        darker = around - flat - self._uniform(len(rgba), 1, 1, 1, low=0.0, high=0.04)
+        return (darker * gain).clamp(0, 1)
+
     def _lines(self, rgba: Tensor) -> Tensor:
         """The edges of a picture as alpha: an outline drawing of it."""
-        flat = torch.einsum("nchw,c->nhw", on_ground(rgba, torch.ones(len(rgba), 3)), LUMA)
+        flat = _brightness(rgba)
         both = torch.stack([flat, rgba[:, 3]], 1)
         dx = functional.pad(both[..., :, 2:] - both[..., :, :-2], (1, 1, 0, 0))
         dy = functional.pad(both[..., 2:, :] - both[..., :-2, :], (0, 0, 1, 1))
         gain = self._uniform(len(rgba), 1, 1, 1, low=1.2, high=4.0)
         return ((dx**2 + dy**2).sqrt().amax(1, keepdim=True) * gain).clamp(0, 1)
 
-    def _warped(self, rgba: Tensor, strength: float) -> Tensor:
-        """Rotation, size, shear, place and a little perspective: one grid per picture."""
+    def _warped(self, rgba: Tensor, strength: float, mirrorable: Tensor) -> Tensor:
+        """Mirror, rotation, size, shear, place and a little perspective: one grid per picture."""
         n = len(rgba)
         angle = self._uniform(n, low=-0.33, high=0.33) * strength
         scale = 1 + strength * self._uniform(n, low=-0.15, high=0.7)
@@ -130,6 +151,7 @@ class Augmentation:
         row_x = torch.stack([scale * aspect * angle.cos(), shear - scale * angle.sin()], 1)
         row_y = torch.stack([scale * angle.sin(), scale / aspect * angle.cos()], 1)
         theta = torch.cat([torch.stack([row_x, row_y], 1), shift[:, :, None]], 2)
+        theta[mirrorable & (self._uniform(n) < 0.5 * strength), :, 0] *= -1
         grid = functional.affine_grid(theta, list(rgba.shape), align_corners=False)
         tilt = self._uniform(n, 1, 1, 2, low=-0.18, high=0.18) * strength
         line = torch.linspace(-1, 1, SIDE)
@@ -145,7 +167,7 @@ class Augmentation:
         mix = light * (saturation * torch.eye(3) + (1 - saturation) / 3)
         mix = mix + cast * torch.eye(3)
         lift = 0.08 * strength * self._uniform(n, 3, 1, low=-0.5, high=0.5)
-        out = torch.baddbmm(lift, mix, rgb.flatten(2)).view_as(rgb).clamp(0, 1)
+        out = torch.baddbmm(lift, mix, rgb.flatten(2)).view_as(rgb).clamp_(0, 1)
         some = self._chosen(n, 0.3 * strength)
         gamma = torch.exp(self._uniform(len(some), 1, 1, 1, low=-0.4, high=0.4))
         out[some] = out[some].clamp_min(1e-3) ** gamma

@@ -244,7 +244,7 @@ def table(runs: Sequence[Figures]) -> str:
         if name == "seed":
             continue
         values = [run[name] for run in runs]
-        counted = name.startswith("count_") or name == "minutes"
+        counted = name.startswith("count_") or name.endswith("minutes")
         cells = [f"{v:.0f}" if counted else f"{v:.3f}" for v in (*values, np.mean(values))]
         bound = f"≥ {BOUNDS[name]:.2f}" if name in BOUNDS else ""
         rows.append([name.replace("_", " "), *cells, bound])

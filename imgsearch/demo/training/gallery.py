@@ -11,7 +11,11 @@ from torch import Tensor
 
 from imgsearch.demo.training.augmentation import Augmentation, normalised, on_ground
 from imgsearch.demo.training.concepts import Concept
+from imgsearch.demo.training.icons import OBJECT_SETS
 from imgsearch.demo.training.pictures import CLEAN, UNSEEN, Picture, premultiplied
+
+# Unicode subgroups whose pictures say something else in a mirror
+ONE_WAY = ("alphanum", "arrow", "av-symbol", "country-flag", "light & video", "religion")
 
 
 class Gallery:
@@ -22,29 +26,40 @@ class Gallery:
         self.concept = torch.tensor([p.concept for p in pictures])
         self.ink = torch.tensor([p.ink for p in pictures])
         self.repaintable = torch.tensor([not concepts[p.concept].coloured for p in pictures])
+        mirrorable = [
+            not c.coloured and not c.sign and bool(c.emoji) and c.kin not in ONE_WAY
+            for c in concepts
+        ]
+        self.mirrorable = torch.tensor([mirrorable[p.concept] for p in pictures])
         self.clean = self._where(pictures, CLEAN)
         self.unseen = self._where(pictures, UNSEEN)
         self.clean_of: list[list[int]] = [[] for _ in concepts]
-        self.other_of: list[list[int]] = [[] for _ in concepts]
+        self.emoji_of: list[list[int]] = [[] for _ in concepts]
+        self.object_of: list[list[int]] = [[] for _ in concepts]
         for number, picture in enumerate(pictures):
             if picture.style == CLEAN:
                 self.clean_of[picture.concept].append(number)
+            elif picture.style in OBJECT_SETS:
+                self.object_of[picture.concept].append(number)
             elif picture.style != UNSEEN:
-                self.other_of[picture.concept].append(number)
+                self.emoji_of[picture.concept].append(number)
 
     @staticmethod
     def _where(pictures: Sequence[Picture], style: str) -> Tensor:
         return torch.tensor([n for n, p in enumerate(pictures) if p.style == style])
 
-    def pick(self, concepts: Sequence[int], draw: random.Random, clean: float = 0.4) -> Tensor:
-        """One training picture per concept; `clean`: the chance of the clean style."""
-        numbers = [
-            draw.choice(self.clean_of[c])
-            if draw.random() < clean or not self.other_of[c]
-            else draw.choice(self.other_of[c])
-            for c in concepts
-        ]
-        return torch.tensor(numbers)
+    def pick(self, concepts: Sequence[int], draw: random.Random, clean: float = 0.3) -> Tensor:
+        """One training picture per concept; `clean`: the chance of the clean style. Of the rest,
+        two in five are from icon sets that are no emoji, however many those have."""
+        return torch.tensor([self._one(concept, draw, clean) for concept in concepts])
+
+    def _one(self, concept: int, draw: random.Random, clean: float) -> int:
+        if draw.random() >= clean:
+            kinds = [self.object_of[concept], self.emoji_of[concept]]
+            for numbers in kinds if draw.random() < 0.4 else kinds[::-1]:
+                if numbers:
+                    return draw.choice(numbers)
+        return draw.choice(self.clean_of[concept])
 
     def floats(self, numbers: Tensor) -> Tensor:
         """Premultiplied RGBA of 0..1."""
@@ -63,6 +78,7 @@ class Gallery:
             strength,
             self.ink[numbers],
             self.repaintable[numbers],
+            self.mirrorable[numbers],
             ground,
         )
 

@@ -1,46 +1,47 @@
 """Every picture of every concept: in Noto's colours, in other styles, and drawn by hand.
 
 A style is one font or icon set. `symbola` is never shown in training: it is the second style of
-the figures. The sources are Debian and npm packages; README.md names their versions.
+the figures. Icon sets that are no emoji (`OBJECT_SETS`) give what they have of a concept's name.
+The sources are Debian and npm packages; README.md names their versions.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import math
-import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-import resvg_py  # type: ignore[import-not-found, unused-ignore]  # only the training needs it
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from imgsearch.demo.training.concepts import Concept, characters, icon_names, words
+from imgsearch.demo.training.concepts import Concept, characters, words
+from imgsearch.demo.training.icons import (
+    COLOUR_SETS,
+    INK_SETS,
+    OBJECT_SETS,
+    PACKAGES,
+    SIDE,
+    Objects,
+    icon,
+)
 
-FONTS = Path("/usr/share/fonts/truetype")
-# where `npm install` put its node_modules
-PACKAGES = Path(os.environ.get("DEMO_PACKAGES", "node_modules"))
+FONTS = Path("/usr/share/fonts")
 
 CLEAN = "noto-color"
 UNSEEN = "symbola"
-COLOUR_SETS = ("twemoji", "fluent-emoji-flat", "noto-v1", "emojione", "fxemoji")
-INK_SETS = ("fluent-emoji-high-contrast", "emojione-monotone")
 INK_FONTS = {
     "noto-emoji": "@fontsource/noto-emoji/files/noto-emoji-*-400-normal.woff",
     "noto-emoji-bold": "@fontsource/noto-emoji/files/noto-emoji-*-700-normal.woff",
-    "noto-symbols2": "noto/NotoSansSymbols2-Regular.ttf",
-    "dejavu": "dejavu/DejaVuSans.ttf",
-    UNSEEN: "ancient-scripts/Symbola_hint.ttf",
+    "noto-symbols2": "truetype/noto/NotoSansSymbols2-Regular.ttf",
+    "dejavu": "truetype/dejavu/DejaVuSans.ttf",
+    "unifont": "opentype/unifont/unifont*.otf",
+    UNSEEN: "truetype/ancient-scripts/Symbola_hint.ttf",
 }
 LETTER_FONTS = ("DejaVuSans-Bold", "DejaVuSans", "DejaVuSerif-Bold", "DejaVuSansMono-Bold")
 
-SIDE = 160  # pixels of a drawing
 FLAG_BLUE = (0, 51, 153)
 FLAG_GOLD = (255, 204, 0)
 
@@ -85,38 +86,13 @@ def glyph(pattern: str, text: str) -> Image.Image | None:
 
 def noto_color(text: str) -> Image.Image | None:
     """The emoji in Noto's colours, cropped; None where it is missing or a ligature failed."""
-    font = _fonts("noto/NotoColorEmoji.ttf", 109)[0][0]
+    font = _fonts("truetype/noto/NotoColorEmoji.ttf", 109)[0][0]
     image = Image.new("RGBA", (SIDE * 2, SIDE), (0, 0, 0, 0))
     ImageDraw.Draw(image).text((12, 12), text, font=font, embedded_color=True)
     box = image.getbbox()
     if not box or box[2] - box[0] < 40 or box[2] - box[0] > 145:
         return None
     return image.crop(box)
-
-
-@cache
-def _icon_set(name: str) -> tuple[dict[str, str], float]:
-    """An icon set of @iconify-json: (letters of the icon's name -> SVG body, side)."""
-    loaded = json.loads((PACKAGES / "@iconify-json" / name / "icons.json").read_text("utf-8"))
-    bodies = {icon: entry["body"] for icon, entry in loaded["icons"].items()}
-    for alias, entry in loaded.get("aliases", {}).items():
-        if set(entry) == {"parent"} and entry["parent"] in bodies:
-            bodies[alias] = bodies[entry["parent"]]
-    plain = {re.sub(r"[^a-z0-9]", "", icon): body for icon, body in bodies.items()}
-    return plain, loaded.get("width", loaded.get("height", 16))
-
-
-def icon(set_name: str, code_points: str) -> Image.Image | None:
-    """The emoji in an icon set, cropped; None where the set lacks it."""
-    bodies, side = _icon_set(set_name)
-    body = next((bodies[n] for n in sorted(icon_names(code_points)) if n in bodies), None)
-    if body is None:
-        return None
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {side} {side}">{body}</svg>'
-    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIDE, height=SIDE))
-    image = Image.open(io.BytesIO(png)).convert("RGBA")
-    box = image.getbbox()
-    return image.crop(box) if box else None
 
 
 # --- drawings
@@ -212,6 +188,15 @@ def european_e(kind: str, letter: Image.Image, star: Image.Image | None = None) 
 # --- pictures of concepts
 
 
+def _object_pictures(index: int, concept: Concept, objects: Objects) -> Iterator[Picture]:
+    for name, in_colour in OBJECT_SETS.items():
+        for image in objects.of(concept, name):
+            if in_colour:
+                yield Picture(index, name, image)
+            else:
+                yield Picture(index, name, painted(image.getchannel("A"), (20, 20, 20)), ink=True)
+
+
 def _emoji_pictures(index: int, concept: Concept) -> Iterator[Picture]:
     for code_points in concept.emoji:
         image = noto_color(characters(code_points)) or noto_color(characters(code_points + "-fe0f"))
@@ -239,7 +224,7 @@ def _sign_pictures(index: int, concept: Concept) -> Iterator[Picture]:
         text = characters(shape)
         if text.isalpha():
             for number, font in enumerate(LETTER_FONTS):
-                mask = glyph(f"dejavu/{font}.ttf", text)
+                mask = glyph(f"truetype/dejavu/{font}.ttf", text)
                 if mask:
                     style = font.lower() if number else CLEAN
                     yield Picture(index, style, painted(mask, rgb))
@@ -253,8 +238,8 @@ def _sign_pictures(index: int, concept: Concept) -> Iterator[Picture]:
 
 
 def _european_pictures(index: int) -> Iterator[Picture]:
-    fonts = {CLEAN: f"dejavu/{LETTER_FONTS[0]}.ttf"}
-    fonts |= {name.lower(): f"dejavu/{name}.ttf" for name in LETTER_FONTS[1:]}
+    fonts = {CLEAN: f"truetype/dejavu/{LETTER_FONTS[0]}.ttf"}
+    fonts |= {name.lower(): f"truetype/dejavu/{name}.ttf" for name in LETTER_FONTS[1:]}
     fonts[UNSEEN] = INK_FONTS[UNSEEN]
     for style, font in fonts.items():
         star = glyph(INK_FONTS["dejavu" if style != UNSEEN else UNSEEN], "★")
@@ -273,12 +258,15 @@ def _european_pictures(index: int) -> Iterator[Picture]:
 def pictures_of(concepts: tuple[Concept, ...]) -> list[Picture]:
     """All pictures of all concepts; a concept's first one is in the clean style."""
     found: list[Picture] = []
+    objects = Objects(concepts)
     for index, concept in enumerate(concepts):
         if concept.sign:
             found += _sign_pictures(index, concept)
         elif concept.id == "european-e":
             found += _european_pictures(index)
         found += _emoji_pictures(index, concept)
+        if not concept.coloured:
+            found += _object_pictures(index, concept, objects)
     return found
 
 
