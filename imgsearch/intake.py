@@ -176,18 +176,21 @@ class Intake:
         crew, workers = self._crew, self._limits.workers
         last = not (self._more or crew.busy["readers"] or crew.busy["index"] or self._familiar)
         while self._new and crew.busy["workers"] <= workers:  # one waits, so that no worker does
-            batch = self._next_batch()
-            full = len(batch) == self._limits.batch_size or len(batch) < len(self._new)
+            size = self._limits.batch_size
+            if last:  # smaller and smaller ones, so that all workers end together
+                size = min(size, -(-len(self._new) // (2 * workers)))
+            batch = self._next_batch(size)
+            full = len(batch) == size or len(batch) < len(self._new)
             if not (full or last or (idle and crew.busy["workers"] < workers)):
                 return
             del self._new[: len(batch)]
             self._embedding.open()
             crew.give("workers", self._take_batch, self._embedding.embed_batch, batch)
 
-    def _next_batch(self) -> list[Read]:
+    def _next_batch(self, size: int) -> list[Read]:
         batch: list[Read] = []
         total = 0
-        for read in self._new[: self._limits.batch_size]:
+        for read in self._new[:size]:
             total += _bytes(read)
             if batch and total > BATCH_BYTES:
                 break

@@ -233,3 +233,36 @@ def test_one_part_of_three_after_another(
     assert sum(added) == index.count() == 100
     assert min(added) > 10
     assert _run(index, encoder, folder).unchanged == 100
+
+
+def test_the_last_batches_are_small_so_that_all_workers_end_together(
+    monkeypatch: pytest.MonkeyPatch,
+    index: LocalIndex,
+    encoder: Thumbnails,
+    folder: Path,
+    background: ThreadPoolExecutor,
+) -> None:
+    gate, read, sizes = Gate(), [], []
+    encode, read_photo = encoder.encode, intake.read_photo
+
+    def counted(*arguments: Any) -> Any:
+        read.append(1)
+        return read_photo(*arguments)
+
+    def held(pixels: Pixels) -> Vectors:
+        gate()
+        sizes.append(len(pixels))
+        return encode(pixels)
+
+    monkeypatch.setattr(intake, "read_photo", counted)
+    monkeypatch.setattr(encoder, "encode", held)
+    for path in sorted(folder.iterdir())[60:]:
+        path.unlink()
+    limits = Limits(workers=2, batch_size=16)
+    done = background.submit(_run, index, encoder, folder, limits)
+    _until(lambda: len(read) == 60 and gate.waiting == 2)
+    gate.open()
+    assert done.result(PATIENCE).added == 60
+    largest = sorted(sizes, reverse=True)
+    assert largest[:3] == [16, 16, 16]
+    assert largest[3] <= 3  # of the twelve that neither worker had yet
