@@ -342,10 +342,10 @@ def test_a_model_is_fetched_with_a_bar_of_bytes(clip: Path, tmp_path: Path) -> N
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from imgsearch import hub, model_files\n"
+        "from imgsearch.models import files, hub\n"
         "seen = []\n"
         "folder = hub.fetch('a/model', lambda *step: seen.append(step))\n"
-        "print(model_files.digest(folder), *seen[-1], sep='|')\n"
+        "print(files.digest(folder), *seen[-1], sep='|')\n"
     )
     second = program.replace("*seen[-1], ", "")
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -28,10 +28,9 @@ from imgsearch.index.codes import BrokenFile, Codes, Query, Rows, Scores, privat
 
 USUAL = 25  # results for which is measured how many rows are looked at: ten, and some to spare
 _SHARES = ((8, 4), (4, 2))  # widths that are tried: parts of the dimensions, first and in all
-_FOUND = 0.995  # of the sample's nearest are within the rows that are looked at
-_IN_NEAR_CELLS = 0.98  # of them are within the cells that are scanned for USUAL results
 _CELLS, _ROUNDS = 64, 8  # more would tell more apart, and cost a call each
-_AT_LEAST = 512, 256  # rows are looked at twice, and read: it costs nothing
+_AT_LEAST = 8192, 512, 256  # rows are scanned, looked at twice, and read: so few cost nothing
+_WITHIN = 0.98, 0.995, 0.995  # of the sample's nearest are within those
 _TRAINED_ON = 32_768  # rows
 _SAMPLE, _K = 64, 10
 _BLOCK = 16_384  # rows that are projected at a time: 32 MB of f32 at 512 dimensions
@@ -168,7 +167,7 @@ def build(codes: Codes, path: Path, share: float) -> bool:
         narrow = np.ascontiguousarray(basis[:, :in_all])
         sketch = _in_cells(narrow, *_projected(codes, mean, narrow, at_first))
         sketch = _needed(sketch, queries, nearest)
-        if sketch.twice <= max(_AT_LEAST[0], share * len(codes)):
+        if sketch.twice <= max(_AT_LEAST[1], share * len(codes)):
             _write(path, sketch)
             return True
     return False
@@ -235,22 +234,20 @@ def _needed(sketch: Sketch, queries: list[Query], nearest: list[Rows]) -> Sketch
     everything = np.array([[0, len(sketch)]])
     row_of = np.empty(len(sketch), np.int64)
     row_of[sketch.places] = np.arange(len(sketch))
-    scanned: list[int] = []
-    ranks: tuple[list[int], list[int]] = ([], [])
+    ranks: tuple[list[int], list[int], list[int]] = ([], [], [])
     for query, places in zip(queries, nearest, strict=True):
         short, rows = query.vector @ sketch.basis, row_of[places]
-        scanned += sketch.cells.reach(short, rows).tolist()
         code = _quantised(short)
         looks = sketch._looks(code, everything)
         again = looks + sketch._second_looks(code, slice(None))
-        for found, some in zip(ranks, (looks, again), strict=True):
+        ranks[0].extend(sketch.cells.reach(short, rows).tolist())
+        for found, some in zip(ranks[1:], (looks, again), strict=True):
             found += [int(np.count_nonzero(some >= look)) for look in some[rows]]
-    twice, read = (
-        max(least, int(np.quantile(found, _FOUND)))
-        for least, found in zip(_AT_LEAST, ranks, strict=True)
+    scanned, twice, read = (
+        max(least, int(np.quantile(found, share)))
+        for least, found, share in zip(_AT_LEAST, ranks, _WITHIN, strict=True)
     )
-    in_cells = int(np.quantile(scanned, _IN_NEAR_CELLS))
-    return replace(sketch, scanned=in_cells, twice=twice, read=read)
+    return replace(sketch, scanned=scanned, twice=twice, read=read)
 
 
 def _sample_queries(codes: Codes) -> Floats:
