@@ -38,6 +38,7 @@ def quantised(vectors: Vectors) -> npt.NDArray[np.int8]:
     """(n, dims): each row scaled by its own largest component. With one scale for all, unit
     vectors of 512 dims use 6 of 127 steps. The cosine does not see the scale."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
+    largest[largest == 0] = 1
     codes: npt.NDArray[np.int8] = np.rint(vectors * (127.0 / largest)).astype(np.int8)
     return codes
 

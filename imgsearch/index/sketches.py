@@ -24,7 +24,16 @@ import numpy as np
 import numpy.typing as npt
 
 from imgsearch.embedding import unit
-from imgsearch.index.codes import BrokenFile, Codes, Query, Rows, Scores, private_file, top
+from imgsearch.index.codes import (
+    BrokenFile,
+    Codes,
+    Query,
+    Rows,
+    Scores,
+    private_file,
+    quantised,
+    top,
+)
 
 USUAL = 25  # results for which is measured how many rows are looked at: ten, and some to spare
 _SHARES = ((8, 4), (4, 2))  # widths that are tried: parts of the dimensions, first and in all
@@ -44,6 +53,7 @@ _NARROW = 128  # bytes a row; below, one of numkong's ways is faster, above the 
 Floats = npt.NDArray[np.float32]
 Short = npt.NDArray[np.int8]
 Places = npt.NDArray[np.uint32]
+Spans = npt.NDArray[np.int64]  # (n, 2): starts and ends of rows
 
 
 class Cells(NamedTuple):
@@ -52,17 +62,27 @@ class Cells(NamedTuple):
     centres: Floats  # (cells, first width)
     ends: Rows  # (cells,): of each cell's rows, which follow those of the cell before
 
-    def nearest(self, short: Floats) -> Rows:
-        """Numbers of all cells, by how near their rows are on the whole."""
-        return np.argsort(-(self.centres @ short[: self.centres.shape[1]]))
+    def nearest(self, short: Floats) -> tuple[Rows, Rows]:
+        """Numbers of all cells, by how near their rows are on the whole; and how many rows there
+        are up to each."""
+        order = np.argsort(-(self.centres @ short[: self.centres.shape[1]]))
+        return order, np.diff(self.ends, prepend=0)[order].cumsum()
 
     def reach(self, short: Floats, places: Rows) -> Rows:
         """(places,): in how many rows, by order of the cells, each of those would be found."""
-        order = self.nearest(short)
-        rows = np.diff(self.ends, prepend=0)[order].cumsum()
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        return np.asarray(rows[rank[np.searchsorted(self.ends, places, side="right")]])
+        order, reached = self.nearest(short)
+        by_cell = np.empty_like(reached)
+        by_cell[order] = reached
+        return np.asarray(by_cell[np.searchsorted(self.ends, places, side="right")])
+
+    def spans(self, short: Floats, rows: int) -> Spans:
+        """Of the nearest cells with so many rows, in file order."""
+        order, reached = self.nearest(short)
+        near = np.sort(order[: int(np.searchsorted(reached, rows)) + 1])
+        starts, ends = np.concatenate([[0], self.ends])[near], self.ends[near]
+        apart = starts[1:] != ends[:-1]
+        first, last = np.concatenate([[True], apart]), np.concatenate([apart, [True]])
+        return np.stack([starts[first], ends[last]], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +108,19 @@ class Sketch:
     def nearest(self, query: Query, count: int) -> Rows:
         """Places among the codes, ascending, among which about `count` of the nearest are."""
         short = query.vector @ self.basis
-        code = _quantised(short)
-        spans = self._spans(short, self.scanned if count <= USUAL else len(self))
+        code = quantised(short[None])
+        near_cells = count <= USUAL and self.scanned < len(self)
+        spans = self.cells.spans(short, self.scanned) if near_cells else self._everything()
         looks = self._looks(code, spans)
         near = top(looks, _enough(self.twice, count))
         rows = _unpacked(spans, near)
         again = looks[near] + self._second_looks(code, rows)
         return np.sort(self.places[rows[top(again, _enough(self.read, count))]]).astype(np.int64)
 
-    def _spans(self, short: Floats, rows: int) -> npt.NDArray[np.int64]:
-        """(spans, 2): starts and ends of the nearest cells with so many rows, in file order."""
-        if rows >= len(self):
-            return np.array([[0, len(self)]])
-        order = self.cells.nearest(short)
-        sizes = np.diff(self.cells.ends, prepend=0)
-        enough = int(np.searchsorted(sizes[order].cumsum(), rows)) + 1
-        near = np.sort(order[:enough])
-        spans = np.stack([self.cells.ends[near] - sizes[near], self.cells.ends[near]], axis=1)
-        apart = np.flatnonzero(spans[1:, 0] != spans[:-1, 1])
-        return np.stack([spans[[0, *(apart + 1)], 0], spans[[*apart, -1], 1]], axis=1)
+    def _everything(self) -> Spans:
+        return np.array([[0, len(self)]])
 
-    def _looks(self, code: Short, spans: npt.NDArray[np.int64]) -> Scores:
+    def _looks(self, code: Short, spans: Spans) -> Scores:
         """A number for each row of the spans, the larger the nearer; good until the next question.
         Numbers of two sketches cannot be compared."""
         dots = _dots_with(code[:, : self.first.shape[1]])
@@ -125,19 +137,12 @@ class Sketch:
         return _dots_with(code[:, self.first.shape[1] :])(self.rest[rows])
 
 
-def _unpacked(spans: npt.NDArray[np.int64], packed: Rows) -> Rows:
+def _unpacked(spans: Spans, packed: Rows) -> Rows:
     """Rows of the sketch, from places in the spans one after the other."""
     starts, lengths = spans[:, 0], spans[:, 1] - spans[:, 0]
     ends = lengths.cumsum()
     span = np.searchsorted(ends, packed, side="right")
     return np.asarray(packed - (ends - lengths)[span] + starts[span])
-
-
-def _quantised(short: Floats) -> Short:
-    """(1, width)"""
-    largest = float(np.abs(short).max()) or 1.0  # 0: at right angles to every direction
-    code: Short = np.rint(short * (127.0 / largest)).astype(np.int8)[None]
-    return code
 
 
 def _enough(usual: int, count: int) -> int:
@@ -231,14 +236,13 @@ def _cell_of(rows: Floats, centres: Floats) -> Rows:
 
 def _needed(sketch: Sketch, queries: list[Query], nearest: list[Rows]) -> Sketch:
     """With the numbers of rows that have to be looked at, by the sample's questions."""
-    everything = np.array([[0, len(sketch)]])
     row_of = np.empty(len(sketch), np.int64)
     row_of[sketch.places] = np.arange(len(sketch))
     ranks: tuple[list[int], list[int], list[int]] = ([], [], [])
     for query, places in zip(queries, nearest, strict=True):
         short, rows = query.vector @ sketch.basis, row_of[places]
-        code = _quantised(short)
-        looks = sketch._looks(code, everything)
+        code = quantised(short[None])
+        looks = sketch._looks(code, sketch._everything())
         again = looks + sketch._second_looks(code, slice(None))
         ranks[0].extend(sketch.cells.reach(short, rows).tolist())
         for found, some in zip(ranks[1:], (looks, again), strict=True):

@@ -172,9 +172,15 @@ def _metadata(image: Image.Image, width: int, height: int) -> Metadata:
     return metadata.read(_exif(image), format=format, width=width, height=height)
 
 
+def _factor(image: Image.Image, target: int) -> int:
+    """By which an image is still at least twice the target when it is reduced; below 2: not at
+    all."""
+    return min(image.size) // (2 * target)
+
+
 def _reduced(image: Image.Image, target: int) -> Image.Image:
-    """By a whole factor, still at least twice the target: everything after it costs less."""
-    factor = min(image.size) // (2 * target)
+    """Everything after it costs less."""
+    factor = _factor(image, target)
     if factor < 2:
         return image
     info = image.info
@@ -192,7 +198,7 @@ def _reduced(image: Image.Image, target: int) -> Image.Image:
 def _heif_reduced(image: Image.Image, file: IO[bytes], target: int) -> Image.Image | None:
     """As `_reduced`, in strips, straight from libheif's pixels: a copy of them all for Pillow would
     be 48 MB of a usual photo, and 7 % of the time. None: it is of another kind, or small."""
-    factor = min(image.size) // (2 * target)
+    factor = _factor(image, target)
     if image.format != "HEIF" or image.mode != "RGB" or factor < 2:
         return None
     import pillow_heif
