@@ -30,6 +30,7 @@ from imgsearch.index.elasticsearch import ElasticsearchIndex, open_elasticsearch
 from tests.benchmarks.table import Bench, Goal, in_turns
 from tests.benchmarks.table import Row as Figure
 from tests.elasticsearch import node, servers
+from tests.index_contract import record
 
 DIMS, DOCUMENTS = 512, 20_000
 PEAKS_AT = (5_000, 100_000)  # documents
@@ -38,16 +39,13 @@ MODELS = ModelPair(ModelIdentity("benchmark", "0"), ModelIdentity("benchmark", "
 
 def records(count: int) -> Iterator[Record]:
     for n in range(count):
-        yield Record(
+        yield record(
+            f"2024/{n % 97:03}/IMG_{n:07}.jpg",
+            "benchmark",
             id=f"{n:032x}",
-            library="benchmark",
-            relative_path=f"2024/{n % 97:03}/IMG_{n:07}.jpg",
             size=3_000_000 + n,
             mtime_ns=1_700_000_000_000_000_000 + n,
             content_hash=f"{n:064x}",
-            format="JPEG",
-            width=4000,
-            height=3000,
             taken="2024-05-01T12:30:00",
             camera="Canon EOS R5",
         )
@@ -79,11 +77,11 @@ def by_parallel_bulk(index: ElasticsearchIndex, data: list[Row]) -> float:
     pack = index._cluster.features.takes_base64
 
     def actions() -> Iterator[dict[str, Any]]:
-        for record, vector in data:
+        for photo, vector in data:
             assert vector is not None
-            source = {key: value for key, value in document(record).items() if value is not None}
+            source = {key: value for key, value in document(photo).items() if value is not None}
             source["image_embedding"] = packed(vector) if pack else vector
-            yield {"_index": index._found.index, "_id": record.id, "_source": source}
+            yield {"_index": index._found.index, "_id": photo.id, "_source": source}
 
     client = index._cluster._client
     begun = time.perf_counter()

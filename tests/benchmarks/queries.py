@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from imgsearch import photos as names
 from imgsearch.embedding import unit
 from imgsearch.index.base import Record
 from imgsearch.index.base import Row as IndexRow
@@ -20,6 +19,7 @@ from tests.benchmarks import photos
 from tests.benchmarks.full_size import Installed
 from tests.benchmarks.rclip import Rclip
 from tests.benchmarks.table import Bench, Goal, Row, in_turns
+from tests.index_contract import record
 
 PHOTOS, REAL = 10_000, 8
 DIMS = 512
@@ -120,17 +120,10 @@ class Questions:
 
 
 def _record(number: int) -> Record:
-    relative = f"{number % 100:02}/IMG_{number:07}.jpg"
-    return Record(
-        id=names.photo_id(LIBRARY, relative.encode()),
-        library=LIBRARY,
-        relative_path=relative,
+    return record(
+        f"{number % 100:02}/IMG_{number:07}.jpg",
+        LIBRARY,
         size=3_000_000 + number,
-        mtime_ns=1_700_000_000_000_000_000 + number,
-        content_hash=f"{number:032x}",
-        format="JPEG",
-        width=4000,
-        height=3000,
         taken="2024-05-01T12:30:00",
         camera="Canon EOS R5",
     )
