@@ -124,9 +124,9 @@ class Augmentation:
         """What is darker than what is around it as alpha: a woodcut of a picture."""
         flat = _brightness(rgba)[:, None]
         reach = 2 * int(self._uniform(1, low=3, high=14).item()) + 1
-        around = functional.avg_pool2d(
-            functional.pad(flat, (reach // 2,) * 4, mode="replicate"), reach, 1
-        )
+        around = functional.pad(flat, (reach // 2,) * 4, mode="replicate")
+        for side in ((1, reach), (reach, 1)):  # the same as both at once, in a tenth of the time
+            around = functional.avg_pool2d(around, side, 1)
         gain = self._uniform(len(rgba), 1, 1, 1, low=4, high=14)
         darker = around - flat - self._uniform(len(rgba), 1, 1, 1, low=0.0, high=0.04)
         return (darker * gain).clamp(0, 1)

@@ -48,7 +48,7 @@ class Gallery:
     def _where(pictures: Sequence[Picture], style: str) -> Tensor:
         return torch.tensor([n for n, p in enumerate(pictures) if p.style == style])
 
-    def pick(self, concepts: Sequence[int], draw: random.Random, clean: float = 0.3) -> Tensor:
+    def pick(self, concepts: Sequence[int], draw: random.Random, clean: float = 0.2) -> Tensor:
         """One training picture per concept; `clean`: the chance of the clean style. Of the rest,
         two in five are from icon sets that are no emoji, however many those have."""
         return torch.tensor([self._one(concept, draw, clean) for concept in concepts])

@@ -1,4 +1,4 @@
-"""The four stages of the training. Each is a fixed number of steps, so a seed fixes the result
+"""The three stages of the training. Each is a fixed number of steps, so a seed fixes the result
 (up to the order in which the CPU's threads add up)."""
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from imgsearch.demo.training.texts import TextBook
 from imgsearch.demo.training.towers import ImageTower, Prototypes, TextTower, Twin
 
 DROP = 0.1  # of the word pieces that fit
+SCALE = 10.0  # of cosines, as logits
 
 
 @dataclass
@@ -28,8 +29,7 @@ class Steps:
     """How long each stage is; `scaled` makes trial runs."""
 
     text: int = 900
-    image: int = 12_000
-    both: int = 400
+    image: int = 14_000
     words: int = 600
 
     def scaled(self, factor: float) -> Steps:
@@ -170,6 +170,25 @@ def kin_loss(vectors: Tensor, places: Tensor, kin: Tensor, own: Tensor) -> Tenso
     return functional.cross_entropy(logits[some], targets[some])
 
 
+def likeness(places: Tensor) -> Tensor:
+    """How much of every place is seen from every other: [concepts, concepts], rows sum to one.
+
+    With these as targets the loss is least where a vector lies at its place. A target of one
+    concept alone, smoothed or not, pushes it away from the concept's kin: of a picture's three
+    nearest one was kin then, and now they nearly all are.
+    """
+    return functional.softmax(SCALE * places @ places.T, dim=1)
+
+
+def _placed(vectors: Tensor, places: Tensor, targets: Tensor) -> Tensor:
+    """Loss of vectors [n, dims] that are to see the places [concepts, dims] as in `targets`."""
+    direct = functional.normalize(targets @ places, dim=-1)
+    return (
+        functional.cross_entropy(SCALE * vectors @ places.T, targets)
+        + (1 - (vectors * direct).sum(1)).mean()
+    )
+
+
 def learn_texts(shop: Workshop, steps: int) -> None:
     """Stage 1: every text to the prototypes of the concepts it means."""
     everything = torch.arange(shop.book.count)
@@ -182,7 +201,7 @@ def learn_texts(shop: Workshop, steps: int) -> None:
         places = shop.prototypes()
         vectors = shop.texts(texts, DROP, shop.draw)
         loss = functional.cross_entropy(20 * vectors @ places.T, _smoothed(targets, 0.05))
-        loss = loss + 0.3 * kin_loss(places, places, shop.kin, everything)
+        loss = loss + 0.15 * kin_loss(places, places, shop.kin, everything)
         _step(shop, loss, [optimizer], modules)
         average.update()
     average.settle()
@@ -202,6 +221,7 @@ def learn_images(shop: Workshop, steps: int) -> None:
     average = Average([tower], 0.995)
     twin = Twin(tower)
     places = shop.prototypes().detach()
+    alike = likeness(places)
     seen: list[tuple[Tensor, Tensor]] = []
     for step, far in enumerate(_schedule("images", steps, optimizers, 100, shop)):
         if step % 2 == 0:
@@ -213,77 +233,30 @@ def learn_images(shop: Workshop, steps: int) -> None:
         else:
             pixels, own = shop.draw.choice(seen)
         vectors = twin(pixels, keep=14 if far < 0.5 else 20 if far < 0.88 else None)
-        loss = functional.cross_entropy(20 * vectors @ places.T, own, label_smoothing=0.05)
-        loss = loss + (1 - (vectors * places[own]).sum(1)).mean()
+        loss = _placed(vectors, places, alike[own])
         _step(shop, loss, optimizers, [tower], twin)
         average.update()
     average.settle()
 
 
-def learn_both(shop: Workshop, steps: int) -> None:
-    """Stage 3: texts and pictures against each other, CLIP's way, and still to the prototypes.
-
-    A third of the pictures are clean ones, nearly as they are: those are the library's.
-    """
-    modules: list[nn.Module] = [shop.images, shop.texts, shop.prototypes]
-    scale = nn.Parameter(torch.tensor(math.log(20.0)))
-    groups = _groups([(shop.texts, 3e-4), (shop.prototypes, 1e-3)], 0.03)
-    groups.append({"params": [scale], "peak": 1e-3, "weight_decay": 0.0})
-    optimizers = _image_optimizers(shop.images, 0.01, 6e-4)
-    optimizers.append(AdamW(groups, betas=(0.9, 0.98)))
-    average = Average(modules, 0.99)
-    twin = Twin(shop.images)
-    everything = torch.arange(shop.book.count)
-    for _ in _schedule("both", steps, optimizers, 50, shop):
-        concepts = shop.draw.sample(range(shop.book.count), k=192)  # distinct
-        own = torch.tensor(concepts)
-        light = shop.gallery.pick(concepts[:64], shop.draw, clean=1.0)
-        heavy = shop.gallery.pick(concepts[64:], shop.draw)
-        pixels = torch.cat(
-            [
-                shop.gallery.augmented(light, shop.augment, 0.3),
-                shop.gallery.augmented(heavy, shop.augment, 1.0),
-            ]
-        )
-        images = twin(pixels)
-        texts, targets = shop.sampled(concepts, noise=0.1)
-        vectors = shop.texts(texts, DROP, shop.draw)
-        places = shop.prototypes()
-        logits = scale.exp().clamp(5, 60) * vectors @ images.T
-        here = targets[:, own]
-        loss = 0.5 * functional.cross_entropy(logits, here / here.sum(1, keepdim=True))
-        loss = loss + 0.5 * functional.cross_entropy(logits.T, (here / here.sum(0, keepdim=True)).T)
-        to_places = functional.cross_entropy(20 * images @ places.T, own, label_smoothing=0.03)
-        to_places = to_places + functional.cross_entropy(
-            20 * vectors @ places.T, _smoothed(targets, 0.03)
-        )
-        loss = loss + 0.5 * to_places + 0.5 * (1 - (images * places[own]).sum(1)).mean()
-        loss = loss + 0.3 * kin_loss(places, places, shop.kin, everything)
-        loss = loss + 0.2 * kin_loss(images, places, shop.kin[own], own)
-        _step(shop, loss, optimizers, modules, twin)
-        average.update()
-    average.settle()
-
-
 def learn_words(shop: Workshop, steps: int) -> None:
-    """Stage 4: texts alone against the finished pictures, clean ones and those of the other emoji
-    styles, with more made-up words to ignore."""
+    """Stage 3: texts alone, to the finished pictures' means (clean ones and those of the other
+    emoji styles) and to the prototypes, with more made-up words to ignore."""
     shop.images.eval()
     with torch.no_grad():
+        places = shop.prototypes()
         drawn = functional.normalize(
             _means(shop, shop.gallery.clean_of) + _means(shop, shop.gallery.emoji_of), dim=-1
         )
-        places = shop.prototypes()
+    goals = [(1.0, drawn, likeness(drawn)), (0.5, places, likeness(places))]
     optimizer = AdamW(_groups([(shop.texts, 4e-4)], 0.02), betas=(0.9, 0.98))
     average = Average([shop.texts], 0.98)
     for _ in _schedule("words", steps, [optimizer], 30, shop):
         concepts = shop.draw.choices(range(shop.book.count), k=320)
         texts, targets = shop.sampled(concepts, noise=0.3)
-        targets = _smoothed(targets, 0.03)
         vectors = shop.texts(texts, DROP, shop.draw)
-        loss = functional.cross_entropy(25 * vectors @ drawn.T, targets)
-        loss = loss + 0.5 * functional.cross_entropy(20 * vectors @ places.T, targets)
-        _step(shop, loss, [optimizer], [shop.texts])
+        losses = [part * _placed(vectors, to, targets @ alike) for part, to, alike in goals]
+        _step(shop, torch.stack(losses).sum(), [optimizer], [shop.texts])
         average.update()
     average.settle()
 

@@ -21,7 +21,6 @@ from imgsearch.demo.training.pieces import WordPieces, learn_vocabulary
 from imgsearch.demo.training.stages import (
     Steps,
     Workshop,
-    learn_both,
     learn_images,
     learn_texts,
     learn_words,
@@ -106,7 +105,6 @@ def main() -> None:
     stages: tuple[tuple[Callable[[Workshop, int], None], int], ...] = (
         (learn_texts, steps.text),
         (learn_images, steps.image),
-        (learn_both, steps.both),
         (learn_words, steps.words),
     )
     done = resumed(shop, options.out)
