@@ -24,7 +24,15 @@ from imgsearch.errors import (
     IndexTooNew,
     IndexUnavailable,
 )
-from imgsearch.index import codes, filesystems, schema, sketches
+from imgsearch.index import (
+    codes,
+    filesystems,
+    neighbours,
+    schema,
+    sketch_files,
+    sketches,
+    sketching,
+)
 from imgsearch.index.base import Filter, Row
 from imgsearch.index.database import Database
 from imgsearch.index.local import LocalIndex, open_local
@@ -464,36 +472,54 @@ def test_a_sketch_serves_and_masks_what_is_gone(folder: Path, opened: list[Local
     assert paths(index.search(near, 5)) == [f"{n}.jpg" for n in truth[:5]]
 
 
-def _codes_of(vectors: np.ndarray) -> codes.Codes:
+def _codes_of(vectors: np.ndarray, first_row: int = 0) -> codes.Codes:
     units = (vectors / np.linalg.norm(vectors, axis=1)[:, None]).astype(np.float32)
-    return codes.Codes.of(np.arange(len(units)), units)
+    return codes.Codes.of(first_row + np.arange(len(units)), units)
 
 
-@pytest.mark.parametrize("count", [sketches.USUAL, sketches.USUAL + 1])  # in near cells; in all
-def test_a_sketch_names_what_a_scan_finds(tmp_path: Path, count: int) -> None:
-    chance = np.random.default_rng(1)
+def _uneven(chance: np.random.Generator, directions: np.ndarray, count: int) -> np.ndarray:
+    """Vectors in clusters, most of the variance in the first of the directions."""
     centres = 4 * chance.standard_normal((200, 256))
-    uneven = chance.standard_normal((20_000, 256)) + centres[chance.integers(200, size=20_000)]
-    uneven /= np.arange(1, 257) ** 0.5
-    some = _codes_of(uneven + 1)
-    assert sketches.build(some, tmp_path / "some.sketch", 1 / 4)
-    sketch = sketches.loaded(tmp_path / "some.sketch", 20_000, 256)
-    assert sketch.basis.shape[1] < 256
-    assert 0 < sketch.scanned < 20_000
+    found = chance.standard_normal((count, 256)) + centres[chance.integers(200, size=count)]
+    return (found / np.arange(1, 257) ** 0.5) @ directions + 1
+
+
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("count", [sketches.USUAL, sketches.USUAL + 1])  # in near cells; in all
+def test_sketches_name_what_a_scan_finds(tmp_path: Path, count: int, alike: bool) -> None:
+    chance = np.random.default_rng(1)
+    directions = [np.eye(256), np.eye(256) if alike else np.roll(np.eye(256), 128, axis=0)]
+    vectors = [_uneven(np.random.default_rng(2), each, 20_000) for each in directions]
+    vectors[1] += chance.standard_normal((20_000, 256)) / 10  # not the same rows twice
+    parts: list[tuple[codes.Codes, sketches.Sketch | None]] = []
+    known = None
+    for number, each in enumerate(vectors):
+        part, path = _codes_of(each, 20_000 * number), tmp_path / f"{number}.sketch"
+        assert sketching.build(part, path, 1 / 4, 1 / 2, known)
+        sketch = sketch_files.loaded(path, 20_000, 256)
+        assert sketch.projection.basis.shape[1] < 256
+        assert 0 < sketch.scanned < 20_000
+        parts.append((part, sketch))
+        known = known or sketch.projection
+    names = {sketch.projection.name for _, sketch in parts if sketch is not None}
+    assert len(names) == (1 if alike else 2)
+    everything = codes.joined([part for part, _ in parts])
     right = 0
-    for each in uneven[:50] + chance.standard_normal((50, 256)) / 40:
-        query = codes.Query.of(each.astype(np.float32))
-        named = sketch.nearest(query, count)
-        assert (np.diff(named) > 0).all()
-        assert len(named) < 2000
-        right += len(np.intersect1d(named, np.argsort(-some.cosines(query))[:10]))
+    for each in np.concatenate([some[:25] for some in vectors]):
+        query = codes.Query.of((each + chance.standard_normal(256) / 40).astype(np.float32))
+        rows, scores, complete = neighbours.Ranking(query, parts).best(count)
+        assert count <= len(rows) < 200
+        assert not complete
+        cosines = everything.cosines(query)
+        assert scores == pytest.approx(cosines[rows], abs=1e-6)
+        right += len(np.intersect1d(rows, np.argsort(-cosines)[:10]))
     assert right >= 0.98 * 500
 
 
 def test_where_no_sketch_finds_it_there_is_none(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
     even = _codes_of(chance.standard_normal((6000, 256)))
-    assert not sketches.build(even, tmp_path / "even.sketch", 1 / 64)
+    assert not sketching.build(even, tmp_path / "even.sketch", 1 / 64)
     assert not (tmp_path / "even.sketch").exists()
 
 
@@ -516,6 +542,26 @@ def test_an_index_of_the_first_schema_is_searched_and_gets_sketches(
     assert_right(index, 300)
     assert files_of(folder, "sketch")
     assert not files_of(folder, "usearch")
+
+
+def test_an_index_of_the_second_schema_gets_new_sketches(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 300)
+    of_before = files_of(folder, "sketch")
+    for path in of_before:
+        path.write_bytes(b"of another layout")
+    with sqlite3.connect(database_of(folder)) as connection:
+        connection.execute("pragma user_version = 2")
+    connection.close()
+    index = reopen(folder, opened)
+    assert_right(index, 300)
+    with index.lock():
+        index.finish()
+    assert_right(index, 300)
+    assert not index.notes
+    assert files_of(folder, "sketch")
+    assert not set(files_of(folder, "sketch")) & set(of_before)
 
 
 def test_large_selections_find_all_as_well(

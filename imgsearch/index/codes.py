@@ -114,7 +114,7 @@ class Codes:
         return scores
 
 
-def top(scores: Scores, count: int) -> Rows:
+def top(scores: Scores | npt.NDArray[np.int32], count: int) -> Rows:
     """Places of the `count` best, and of those that tie with the last of them."""
     if count >= len(scores):
         return np.arange(len(scores))

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch import capacity
 from imgsearch.embedding import Vector
-from imgsearch.index.codes import Codes, Query, Rows, Scores, top
+from imgsearch.index.codes import Codes, Query, Rows, Scores, joined, top
 from imgsearch.index.database import Database
-from imgsearch.index.sketches import Sketch
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from imgsearch.index.sketches import Family, Sketch
+from imgsearch.index.threads import at_once
 
 SPARE = 15  # candidates beyond k, and a tenth of k: the codes' order is not quite the vectors'
 SMALL = 20_000  # a selection of up to so many photos is scanned alone
@@ -24,9 +20,7 @@ SKETCHES_UP_TO = 1000  # candidates; for more, scanning all codes is as fast
 _SCAN = 65_536  # rows that one thread scans at a time
 _FILTERED, _GROWTH = 3, 8
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-Parts = Sequence[tuple[Codes, "Sketch | None"]]
+Parts = Sequence[tuple[Codes, Sketch | None]]
 
 
 class Neighbour(NamedTuple):
@@ -144,21 +138,24 @@ class Ranking:
         """At least `count` rows and their cosines by code; True if these are all."""
         count = min(count, self._size)
         sketched = count <= SKETCHES_UP_TO and count < self._size
-        places = range(len(self._parts))
-        sketches = [n for n in places if sketched and self._parts[n][1] is not None]
-        scanned = [n for n in places if n not in sketches]
+        families: dict[bytes, list[tuple[Codes, Sketch]]] = {}
+        scanned = []
+        for place, (codes, sketch) in enumerate(self._parts):
+            if sketched and sketch is not None:
+                families.setdefault(sketch.projection.name, []).append((codes, sketch))
+            else:
+                scanned.append(place)
         self._scan([n for n in scanned if n not in self._scores])
-        found = _at_once(lambda n: self._best_sketched(n, count), sketches)
-        found += [_best(self._parts[n][0], self._scores[n], count) for n in scanned]
+        found = [_best(self._parts[n][0], self._scores[n], count) for n in scanned]
+        found += [self._best_sketched(family, count) for family in families.values()]
         rows = np.concatenate([rows for rows, _ in found])
         scores = np.concatenate([scores for _, scores in found])
         best = top(scores, count)
         return rows[best], scores[best], count == self._size
 
-    def _best_sketched(self, place: int, count: int) -> tuple[Rows, Scores]:
-        codes, sketch = self._parts[place]
-        assert sketch is not None
-        near = codes.at(sketch.nearest(self._query, count))
+    def _best_sketched(self, family: list[tuple[Codes, Sketch]], count: int) -> tuple[Rows, Scores]:
+        named = Family.of([sketch for _, sketch in family]).nearest(self._query, count)
+        near = joined([codes.at(places) for (codes, _), places in zip(family, named, strict=True)])
         return _best(near, near.cosines(self._query), count)
 
     def _scan(self, places: list[int]) -> None:
@@ -168,8 +165,8 @@ class Ranking:
             for start in range(0, max(1, len(self._parts[place][0])), _SCAN)
         ]
         many = sum(len(part) for _, part in blocks) > 2 * _SCAN  # else threads cost more
-        at_once = _at_once if many else _in_turn
-        scores = at_once(lambda block: block[1].cosines(self._query), blocks)
+        apply = at_once if many else map
+        scores = list(apply(lambda block: block[1].cosines(self._query), blocks))
         for place in places:
             own = [part for (at, _), part in zip(blocks, scores, strict=True) if at == place]
             self._scores[place] = np.concatenate(own)
@@ -178,21 +175,3 @@ class Ranking:
 def _best(codes: Codes, scores: Scores, count: int) -> tuple[Rows, Scores]:
     best = top(scores, count)
     return codes.rows[best], scores[best]
-
-
-def _at_once(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """On all cores: scans leave Python's lock alone."""
-    if len(items) < 2:
-        return _in_turn(work, items)
-    return list(_threads().map(work, items))
-
-
-def _in_turn(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    return [work(item) for item in items]
-
-
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(capacity.cores(), thread_name_prefix="index")

@@ -10,7 +10,7 @@ from imgsearch.errors import IndexDamaged, IndexTooNew, IndexUnavailable
 from imgsearch.index.database import Database
 
 APPLICATION_ID = 0x696D6773  # "imgs"
-VERSION = 2  # of a local index alone
+VERSION = 3  # of a local index alone
 
 # `row` numbers a vector for good: another vector is another row, so what is derived from a row
 # stays true or its row is gone. AUTOINCREMENT: no number is used twice.
@@ -76,8 +76,13 @@ def _sketches_for_graphs(connection: sqlite3.Connection) -> None:
     connection.execute("drop table old_segments")
 
 
+def _sketches_that_compare(connection: sqlite3.Connection) -> None:
+    """The next ingest makes them anew."""
+    connection.execute("update segments set sketch = null, sketch_digest = null")
+
+
 # from the version that is the key to the next one
-MIGRATIONS: Mapping[int, Migration] = {1: _sketches_for_graphs}
+MIGRATIONS: Mapping[int, Migration] = {1: _sketches_for_graphs, 2: _sketches_that_compare}
 
 
 def prepare(

@@ -17,7 +17,7 @@ import numpy as np
 
 from imgsearch.embedding import Vectors
 from imgsearch.errors import IndexDamaged, IndexUnavailable
-from imgsearch.index import codes, sketches
+from imgsearch.index import codes, sketch_files, sketching
 from imgsearch.index.codes import BrokenFile, Codes, Rows
 from imgsearch.index.database import Database, door
 from imgsearch.index.sketches import Sketch
@@ -34,7 +34,7 @@ class Limits:
     flush_at_end: int = 1024  # and so many at the end of it
     segment: int = 270_000  # the largest file: 64 of the smallest
     sketch_from: int = 150_000  # a library of fewer is scanned in 4 ms
-    sketch: int = 32_768  # smaller files get none
+    sketch: int = 8192  # smaller files get none
     looked_at: float = 1 / 64  # share of the rows that a sketch may leave to be looked at twice
 
 
@@ -162,7 +162,7 @@ class Segments:
                 path = self._folder / piece.sketch
                 if codes.sampled_digest(path) != piece.sketch_digest:
                     raise BrokenFile("not the file that was written")
-                self._sketches[piece.sketch] = sketches.loaded(path, piece.rows, dims)
+                self._sketches[piece.sketch] = sketch_files.loaded(path, piece.rows, dims)
             except BrokenFile:
                 self._forget_sketch(piece, piece.sketch)
         return self._sketches[piece.sketch]
@@ -257,10 +257,15 @@ class Segments:
         return piece.rows >= self._limits.sketch
 
     def _build_sketch(self, piece: Piece, dims: int) -> None:
+        pieces = self._opened_pieces(dims)
+        share = piece.rows / sum(each.rows for each in pieces)
+        others = (self._sketch_of(each, dims) for each in pieces)
+        known = next((sketch.projection for sketch in others if sketch is not None), None)
         part, path = self._new_file(piece.last, "sketch")
         values: tuple[str, str | None] = ("", None)
         with door(path):
-            if sketches.build(self._codes_of(piece, dims), part, self._limits.looked_at):
+            found = self._codes_of(piece, dims)
+            if sketching.build(found, part, self._limits.looked_at, share, known):
                 part.replace(path)
                 values = (path.name, codes.sampled_digest(path))
         with self._database.transaction() as connection:

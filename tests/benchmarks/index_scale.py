@@ -241,6 +241,9 @@ def built(folder: Path, cloud: Cloud, total: int, say: Callable[[str], None]) ->
     index = open_local(folder, create=True)
     if index.count() < total:
         fill(index, cloud, total, say)
+    else:
+        with index.lock():  # files that a later version wants otherwise
+            index.finish()
     for name, value in index.info().details.items():
         say(f"{name}: {value}")
     return index
