@@ -35,10 +35,9 @@ TOTAL = 1_000_000
 DIMS, K, QUERIES, BATCH = 512, 10, 200, 4096
 MODELS = ModelPair(ModelIdentity("scale", "1"), ModelIdentity("scale", "1"), DIMS)
 FILTERS = {"all": ALL, "1 %": Filter("scale", "half/01"), "50 %": Filter("scale", "half")}
-_PROFILE = (  # of a million rows: the parts of `Sketch.nearest` and `Ranking.best`, timed by hand
-    "ms of one core: scan of the near cells 3.6 (of all: 8.1), choosing rows 0.8, second look 0.7,"
-    " choosing cells 0.5, reading codes 0.5, a file too small for a sketch 0.7, SQLite 0.6; on two"
-    " threads only the scan is twice as fast, the rest waits for Python's lock"
+_PROFILE = (  # of a million rows: the parts of `Family.nearest` and `Ranking.best`, timed by hand
+    "ms of one core, 5.8 in all: scan of the near cells 3.2, choosing rows 0.5, second look 0.5,"
+    " SQLite 0.5, codes and the rest 1.1; on two cores the scan takes 1.9"
 )
 Truth = dict[str, list[set[int]]]  # numbers of the K nearest by f32, for each filter and question
 
