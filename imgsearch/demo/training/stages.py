@@ -21,7 +21,8 @@ from imgsearch.demo.training.texts import TextBook
 from imgsearch.demo.training.towers import ImageTower, Prototypes, TextTower, Twin
 
 DROP = 0.1  # of the word pieces that fit
-SCALE = 10.0  # of cosines, as logits
+PICTURES, TEXTS = 10.0, 14.0  # scales of cosines, as logits
+APART = 0.6  # how much of what a concept shares with its kin a text leaves out
 
 
 @dataclass
@@ -30,7 +31,7 @@ class Steps:
 
     text: int = 900
     image: int = 14_000
-    words: int = 600
+    words: int = 2000
 
     def scaled(self, factor: float) -> Steps:
         """The same proportions, shorter or longer."""
@@ -170,21 +171,21 @@ def kin_loss(vectors: Tensor, places: Tensor, kin: Tensor, own: Tensor) -> Tenso
     return functional.cross_entropy(logits[some], targets[some])
 
 
-def likeness(places: Tensor) -> Tensor:
+def likeness(places: Tensor, scale: float) -> Tensor:
     """How much of every place is seen from every other: [concepts, concepts], rows sum to one.
 
     With these as targets the loss is least where a vector lies at its place. A target of one
     concept alone, smoothed or not, pushes it away from the concept's kin: of a picture's three
     nearest one was kin then, and now they nearly all are.
     """
-    return functional.softmax(SCALE * places @ places.T, dim=1)
+    return functional.softmax(scale * places @ places.T, dim=1)
 
 
-def _placed(vectors: Tensor, places: Tensor, targets: Tensor) -> Tensor:
+def _placed(vectors: Tensor, places: Tensor, targets: Tensor, scale: float) -> Tensor:
     """Loss of vectors [n, dims] that are to see the places [concepts, dims] as in `targets`."""
     direct = functional.normalize(targets @ places, dim=-1)
     return (
-        functional.cross_entropy(SCALE * vectors @ places.T, targets)
+        functional.cross_entropy(scale * vectors @ places.T, targets)
         + (1 - (vectors * direct).sum(1)).mean()
     )
 
@@ -221,7 +222,7 @@ def learn_images(shop: Workshop, steps: int) -> None:
     average = Average([tower], 0.995)
     twin = Twin(tower)
     places = shop.prototypes().detach()
-    alike = likeness(places)
+    alike = likeness(places, PICTURES)
     seen: list[tuple[Tensor, Tensor]] = []
     for step, far in enumerate(_schedule("images", steps, optimizers, 100, shop)):
         if step % 2 == 0:
@@ -233,7 +234,7 @@ def learn_images(shop: Workshop, steps: int) -> None:
         else:
             pixels, own = shop.draw.choice(seen)
         vectors = twin(pixels, keep=14 if far < 0.5 else 20 if far < 0.88 else None)
-        loss = _placed(vectors, places, alike[own])
+        loss = _placed(vectors, places, alike[own], PICTURES)
         _step(shop, loss, optimizers, [tower], twin)
         average.update()
     average.settle()
@@ -241,24 +242,36 @@ def learn_images(shop: Workshop, steps: int) -> None:
 
 def learn_words(shop: Workshop, steps: int) -> None:
     """Stage 3: texts alone, to the finished pictures' means (clean ones and those of the other
-    emoji styles) and to the prototypes, with more made-up words to ignore."""
+    emoji styles) and to the prototypes, with more made-up words to ignore.
+
+    Texts aim at what tells a concept from its kin, while pictures stay beside theirs: so a name
+    finds its picture among those of its kin, and a picture its kin.
+    """
     shop.images.eval()
     with torch.no_grad():
-        places = shop.prototypes()
+        places = _apart(shop.prototypes(), shop.kin)
         drawn = functional.normalize(
             _means(shop, shop.gallery.clean_of) + _means(shop, shop.gallery.emoji_of), dim=-1
         )
-    goals = [(1.0, drawn, likeness(drawn)), (0.5, places, likeness(places))]
-    optimizer = AdamW(_groups([(shop.texts, 4e-4)], 0.02), betas=(0.9, 0.98))
+        drawn = _apart(drawn, shop.kin)
+    goals = [(1.0, drawn, likeness(drawn, TEXTS)), (0.5, places, likeness(places, TEXTS))]
+    optimizer = AdamW(_groups([(shop.texts, 1e-3)], 0.02), betas=(0.9, 0.98))
     average = Average([shop.texts], 0.98)
     for _ in _schedule("words", steps, [optimizer], 30, shop):
         concepts = shop.draw.choices(range(shop.book.count), k=320)
-        texts, targets = shop.sampled(concepts, noise=0.3)
+        texts, targets = shop.sampled(concepts, noise=0.2)
         vectors = shop.texts(texts, DROP, shop.draw)
-        losses = [part * _placed(vectors, to, targets @ alike) for part, to, alike in goals]
+        losses = [part * _placed(vectors, to, targets @ alike, TEXTS) for part, to, alike in goals]
         _step(shop, torch.stack(losses).sum(), [optimizer], [shop.texts])
         average.update()
     average.settle()
+
+
+def _apart(places: Tensor, kin: Tensor) -> Tensor:
+    """[concepts, DIMS], unit length: each away from the middle of its kin and itself."""
+    group = (kin | torch.eye(len(kin), dtype=torch.bool)).float()
+    middle = group @ places / group.sum(1, keepdim=True)
+    return functional.normalize(places - APART * middle, dim=-1)
 
 
 def _means(shop: Workshop, pictures_of: Sequence[Sequence[int]]) -> Tensor:

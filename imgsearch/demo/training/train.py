@@ -67,24 +67,26 @@ def workshop(seed: int) -> Workshop:
     )
 
 
-def save(shop: Workshop, folder: Path, stage: int) -> None:
+Spent = tuple[float, float]  # minutes: by the clock, of the CPU
+
+
+def save(shop: Workshop, folder: Path, stage: int, spent: Spent) -> None:
     """Both towers, ready for sentence-transformers, and what a resumed run needs."""
     save_text_tower(shop.texts, folder / "models" / "text")
     save_image_tower(shop.images, folder / "models" / "image")
     state = [module.state_dict() for module in (shop.texts, shop.images, shop.prototypes)]
-    torch.save((stage, *state), folder / "state.pt")
+    torch.save((stage, spent, *state), folder / "state.pt")
 
 
-def resumed(shop: Workshop, folder: Path) -> int:
-    """How many stages are done, with the modules as they left them."""
+def resumed(shop: Workshop, folder: Path) -> tuple[int, Spent]:
+    """How many stages are done and what they took, with the modules as they left them."""
     if not (folder / "state.pt").exists():
-        return 0
-    stage, texts, images, prototypes = torch.load(folder / "state.pt")
+        return 0, (0.0, 0.0)
+    stage, spent, texts, images, prototypes = torch.load(folder / "state.pt")
     shop.texts.load_state_dict(texts)
     shop.images.load_state_dict(images)
     shop.prototypes.load_state_dict(prototypes)
-    done: int = stage
-    return done
+    return stage, spent
 
 
 def main() -> None:
@@ -107,15 +109,20 @@ def main() -> None:
         (learn_images, steps.image),
         (learn_words, steps.words),
     )
-    done = resumed(shop, options.out)
+    done, before = resumed(shop, options.out)
+
+    def spent() -> Spent:
+        clock, busy = time.monotonic() - start, time.process_time()
+        return before[0] + clock / 60, before[1] + busy / 60
+
     for number, (learn, count) in enumerate(stages[done:], done + 1):
         shop.begin(number)
         learn(shop, count)
-        save(shop, options.out, number)
-    minutes, busy = (time.monotonic() - start) / 60, time.process_time() / 60
+        save(shop, options.out, number, spent())
     held_out = draw_held_out(all_concepts(), options.seed)
     evaluation = options.out / "evaluation"
     write_evaluation(evaluation, all_concepts(), shop.gallery, held_out, options.seed)
+    minutes, busy = spent()
     figures = {"seed": options.seed, "minutes": round(minutes, 1), "cpu_minutes": round(busy, 1)}
     figures |= measure(options.out / "models", evaluation)
     (options.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
