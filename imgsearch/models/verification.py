@@ -72,7 +72,7 @@ def lowest_cosine(found: Vectors, references: Vectors) -> float:
     """The worst agreement of rows; -1 for vectors that are not numbers or not as many."""
     if found.shape != references.shape or not np.isfinite(found).all():
         return -1.0
-    return float((unit(found) * unit(references)).sum(axis=1).min())
+    return float(np.min((unit(found) * unit(references)).sum(axis=1)))
 
 
 def save_references(path: Path, vectors: Vectors) -> None:

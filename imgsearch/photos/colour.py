@@ -47,7 +47,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """16-bit, 32-bit and floating-point grey to L. Pillow's own conversion clips to white."""
     values = np.asarray(image).astype(np.float32)
     values[~np.isfinite(values)] = 0
-    low, high = float(values.min()), float(values.max())
+    low, high = float(np.min(values)), float(np.max(values))
     if image.mode == "F" and low >= 0 and high <= 255:
         values *= 255 if high <= 1 else 1
     elif low >= 0 and high <= 65535 and image.mode != "F":  # mode I too: Pillow's 16-bit PGM
