@@ -523,6 +523,13 @@ def test_where_no_sketch_finds_it_there_is_none(tmp_path: Path) -> None:
     assert not (tmp_path / "even.sketch").exists()
 
 
+def assert_right_and_after_finishing(index: LocalIndex, count: int) -> None:
+    assert_right(index, count)
+    with index.lock():
+        index.finish()
+    assert_right(index, count)
+
+
 def test_an_index_of_the_first_schema_is_searched_and_gets_sketches(
     folder: Path, opened: list[LocalIndex]
 ) -> None:
@@ -536,10 +543,7 @@ def test_an_index_of_the_first_schema_is_searched_and_gets_sketches(
         connection.execute("pragma user_version = 1")
     connection.close()
     index = reopen(folder, opened)
-    assert_right(index, 300)
-    with index.lock():
-        index.finish()
-    assert_right(index, 300)
+    assert_right_and_after_finishing(index, 300)
     assert files_of(folder, "sketch")
     assert not files_of(folder, "usearch")
 
@@ -555,10 +559,7 @@ def test_an_index_of_the_second_schema_gets_new_sketches(
         connection.execute("pragma user_version = 2")
     connection.close()
     index = reopen(folder, opened)
-    assert_right(index, 300)
-    with index.lock():
-        index.finish()
-    assert_right(index, 300)
+    assert_right_and_after_finishing(index, 300)
     assert not index.notes
     assert files_of(folder, "sketch")
     assert not set(files_of(folder, "sketch")) & set(of_before)

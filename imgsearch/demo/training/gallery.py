@@ -17,6 +17,8 @@ from imgsearch.demo.training.pictures import CLEAN, UNSEEN, Picture, premultipli
 # Unicode subgroups whose pictures say something else in a mirror
 ONE_WAY = ("alphanum", "arrow", "av-symbol", "country-flag", "light & video", "religion")
 
+CLEAN_SHARE = 0.2
+
 
 class Gallery:
     """Premultiplied RGBA pictures [n, 4, side, side] in uint8, with what they show."""
@@ -48,13 +50,13 @@ class Gallery:
     def _where(pictures: Sequence[Picture], style: str) -> Tensor:
         return torch.tensor([n for n, p in enumerate(pictures) if p.style == style])
 
-    def pick(self, concepts: Sequence[int], draw: random.Random, clean: float = 0.2) -> Tensor:
-        """One training picture per concept; `clean`: the chance of the clean style. Of the rest,
-        two in five are from icon sets that are no emoji, however many those have."""
-        return torch.tensor([self._one(concept, draw, clean) for concept in concepts])
+    def pick(self, concepts: Sequence[int], draw: random.Random) -> Tensor:
+        """One training picture per concept; a fifth in the clean style. Of the rest, two in five
+        are from icon sets that are no emoji, however many those have."""
+        return torch.tensor([self._one(concept, draw) for concept in concepts])
 
-    def _one(self, concept: int, draw: random.Random, clean: float) -> int:
-        if draw.random() >= clean:
+    def _one(self, concept: int, draw: random.Random) -> int:
+        if draw.random() >= CLEAN_SHARE:
             kinds = [self.object_of[concept], self.emoji_of[concept]]
             for numbers in kinds if draw.random() < 0.4 else kinds[::-1]:
                 if numbers:

@@ -159,14 +159,10 @@ def _smoothed(targets: Tensor, by: float) -> Tensor:
     return (1 - by) * targets + by / targets.shape[1]
 
 
-def kin_loss(vectors: Tensor, places: Tensor, kin: Tensor, own: Tensor) -> Tensor:
-    """Cross-entropy of 'which other concept is near' against the kin, all alike.
-
-    vectors [n, dims], places [concepts, dims], kin [n, concepts], own [n] (left out).
-    """
+def _kin_loss(places: Tensor, kin: Tensor) -> Tensor:
+    """Cross-entropy of 'which other concept is near' against the kin, all alike."""
     some = kin.any(1)
-    logits = 10 * vectors @ places.T
-    logits = logits.scatter(1, own[:, None], -1e4)
+    logits = (10 * places @ places.T).fill_diagonal_(-1e4)
     targets = kin.float() / kin.sum(1, keepdim=True).clamp_min(1)
     return functional.cross_entropy(logits[some], targets[some])
 
@@ -192,7 +188,6 @@ def _placed(vectors: Tensor, places: Tensor, targets: Tensor, scale: float) -> T
 
 def learn_texts(shop: Workshop, steps: int) -> None:
     """Stage 1: every text to the prototypes of the concepts it means."""
-    everything = torch.arange(shop.book.count)
     modules: list[nn.Module] = [shop.texts, shop.prototypes]
     optimizer = AdamW(_groups([(m, 1.5e-3) for m in modules], 0.02), betas=(0.9, 0.98))
     average = Average(modules, 0.99)
@@ -202,7 +197,7 @@ def learn_texts(shop: Workshop, steps: int) -> None:
         places = shop.prototypes()
         vectors = shop.texts(texts, DROP, shop.draw)
         loss = functional.cross_entropy(20 * vectors @ places.T, _smoothed(targets, 0.05))
-        loss = loss + 0.15 * kin_loss(places, places, shop.kin, everything)
+        loss = loss + 0.15 * _kin_loss(places, shop.kin)
         _step(shop, loss, [optimizer], modules)
         average.update()
     average.settle()
