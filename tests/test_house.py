@@ -19,7 +19,7 @@ PACKAGE = ROOT / "imgsearch"
 
 # A module may import what stands in its own line or above; nothing below.
 LAYERS = [
-    {"errors"},
+    {"errors", "installation"},
     {"progress", "stopwatch", "lookahead", "crew", "capacity", "places"},
     {"settings", "photos", "embedding"},
     {"photos.formats", "photos.metadata"},

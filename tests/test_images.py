@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import random
+import re
 import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
+from imgsearch import installation
 from imgsearch.photos import SkipReason, formats, images
 from tests import pictures
 
@@ -298,7 +300,8 @@ def test_camera_raw() -> None:
 
 def test_camera_raw_without_the_extra_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rawpy", None)
-    with pytest.raises(images.Undecodable, match=r"imgsearch\[raw\]") as caught:
+    command = re.escape(installation.extra_command("raw"))
+    with pytest.raises(images.Undecodable, match=command) as caught:
         _decode(pictures.dng(PHOTO))
     assert caught.value.reason is SkipReason.UNSUPPORTED
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from imgsearch import installation
 from imgsearch.errors import (
     IndexDamaged,
     IndexLocked,
@@ -164,7 +165,7 @@ def test_a_newer_schema_is_refused(folder: Path) -> None:
     connection.close()
     with pytest.raises(IndexTooNew, match="schema 99") as caught:
         open_local(folder, create=False)
-    assert "pip install --upgrade" in caught.value.cure
+    assert installation.upgrade_command() in caught.value.cure
 
 
 def schema_0(path: Path) -> Database:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from imgsearch import installation
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.embedding import ModelPair
 from imgsearch.index import schema, stamps
@@ -60,7 +61,7 @@ def _looked_at(path: Path, connection: sqlite3.Connection) -> Iterator[Finding]:
     (version,) = connection.execute("pragma user_version").fetchone()
     if version > schema.VERSION:
         detail = f"{path} was written by a newer imgsearch (schema {version})"
-        yield failure("index", detail, "Update imgsearch: pip install --upgrade imgsearch")
+        yield failure("index", detail, f"Update imgsearch: {installation.upgrade_command()}")
         return
     said = [row[0] for row in connection.execute("pragma quick_check(5)")]
     if said != ["ok"]:

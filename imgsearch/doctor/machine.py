@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from imgsearch import capacity
+from imgsearch import capacity, installation
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.embedding import ModelPair
 from imgsearch.models import ModelNames
@@ -21,7 +21,7 @@ LITTLE_SPACE, NO_SPACE = 2 << 30, 200 << 20  # bytes
 
 def python() -> Iterator[Finding]:
     version = platform.python_version()
-    wanted = metadata.metadata("imgsearch")["Requires-Python"] or ""
+    wanted = metadata.metadata(installation.DISTRIBUTION)["Requires-Python"] or ""
     from packaging.specifiers import SpecifierSet
 
     if SpecifierSet(wanted).contains(version, prereleases=True):
@@ -37,7 +37,7 @@ def libraries() -> Iterator[Finding]:
     from packaging.requirements import Requirement
 
     found, wrong = [], []
-    for line in metadata.requires("imgsearch") or ():
+    for line in metadata.requires(installation.DISTRIBUTION) or ():
         requirement = Requirement(line)
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
@@ -50,7 +50,7 @@ def libraries() -> Iterator[Finding]:
         if not requirement.specifier.contains(version, prereleases=True):
             wrong.append(f"{requirement.name} is {version}, not {requirement.specifier}")
     if wrong:
-        yield failure("libraries", "; ".join(wrong), "pip install --force-reinstall imgsearch")
+        yield failure("libraries", "; ".join(wrong), installation.reinstall_command())
     else:
         shown = [each for each in found if each.split()[0] in _SHOWN]
         yield ok("libraries", f"{len(found)} as they should be: {', '.join(shown)}")
@@ -69,7 +69,9 @@ def formats() -> Iterator[Finding]:
     for name, module in (("WebP", "webp"), ("AVIF", "avif")):
         (reads if features.check_module(module) else lacks).append(name)
     (reads if _installed("pillow-heif") else lacks).append("HEIC")
-    raw = "and camera RAW" if _installed("rawpy") else "not camera RAW (pip install imgsearch[raw])"
+    raw = "and camera RAW"
+    if not _installed("rawpy"):
+        raw = f"not camera RAW ({installation.extra_command('raw')})"
     if lacks:
         cure = "Install Pillow and pillow-heif from PyPI's wheels: pip install --force-reinstall"
         yield warning("formats", f"cannot read {', '.join(lacks)}", f"{cure} pillow pillow-heif")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from imgsearch import installation
 from imgsearch.errors import (
     ImgsearchError,
     IndexContradiction,
@@ -257,7 +258,7 @@ TROUBLES: dict[str, Trouble] = {
     "too_new": Trouble(
         IndexTooNew,
         "{place} was written by a newer imgsearch (schema {schema}; this one knows {known}).",
-        "Update imgsearch: pip install --upgrade imgsearch",
+        "Update imgsearch: {upgrade}",
     ),
     "closed": Trouble(
         IndexUnavailable,
@@ -351,11 +352,14 @@ def _privileges(reason: str) -> str:
     return f"the {granted.group(1)} privilege {names} (one of them is enough)."
 
 
+_UPGRADE = "{upgrade}", f"pip install --upgrade {installation.DISTRIBUTION}"
+
+
 def rows(table: Mapping[str, Trouble] = TROUBLES) -> Iterator[tuple[str, str]]:
     """(what you see, what to do), for the README."""
     for row in table.values():
         yield tuple(  # type: ignore[misc] # of two
-            _PLACEHOLDER.sub(lambda found: f"<{found.group(1)}>", text)
+            _PLACEHOLDER.sub(lambda found: f"<{found.group(1)}>", text.replace(*_UPGRADE))
             .replace("{{", "{")
             .replace("}}", "}")
             for text in (row.seen, row.cure)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from imgsearch import installation
 from imgsearch.elastic.client import Cluster, symptom_of
 from imgsearch.elastic.troubles import trouble
 from imgsearch.embedding import ModelPair
@@ -104,7 +105,13 @@ def _check(found: Found, place: str) -> None:
     if found.ours:
         if found.meta["schema_version"] > SCHEMA_VERSION:
             schema = found.meta["schema_version"]
-            raise trouble("too_new", place=place, schema=schema, known=SCHEMA_VERSION)
+            raise trouble(
+                "too_new",
+                place=place,
+                schema=schema,
+                known=SCHEMA_VERSION,
+                upgrade=installation.upgrade_command(),
+            )
     elif found.vector.get("type") != "dense_vector" or found.vector.get("index") is False:
         raise trouble("no_pictures", place=place)
 

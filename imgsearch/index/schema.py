@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping
 
+from imgsearch import installation
 from imgsearch.errors import IndexDamaged, IndexTooNew, IndexUnavailable
 from imgsearch.index.database import Database
 
@@ -123,7 +124,7 @@ def _is_current(database: Database, current: int) -> bool:
         raise IndexTooNew(
             f"{database.path} was written by a newer imgsearch (schema {version}; this one knows"
             f" {current}).",
-            "Update imgsearch: pip install --upgrade imgsearch",
+            f"Update imgsearch: {installation.upgrade_command()}",
         )
     return version == current
 

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from PIL import Image
 
+from imgsearch import installation
 from imgsearch.photos import SkipReason, metadata
 from imgsearch.photos.formats import BROKEN, Undecodable, undecodable
 
@@ -27,9 +28,8 @@ def opened(file: IO[bytes]) -> Iterator[Raw]:
     try:
         import rawpy
     except ImportError:
-        raise Undecodable(
-            SkipReason.UNSUPPORTED, "camera RAW: pip install 'imgsearch[raw]'"
-        ) from None
+        command = installation.extra_command("raw")
+        raise Undecodable(SkipReason.UNSUPPORTED, f"camera RAW: {command}") from None
     try:
         with rawpy.imread(file) as raw:
             yield Raw(file, raw, rawpy)
