@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
@@ -65,6 +66,30 @@ def psd(image: Image.Image) -> bytes:
     header = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, image.height, image.width, 8, 3)
     planes = b"".join(band.tobytes() for band in image.convert("RGB").split())
     return header + struct.pack(">IIIH", 0, 0, 0, 0) + planes
+
+
+def photoshop(
+    image: Image.Image, *, depth: int = 8, large: bool = False, packed: bool = False
+) -> bytes:
+    """PSD, or PSB where `large`, with samples of 8, 16 or 32 bits, as they are or in PackBits."""
+    mode = {"L": 1, "RGB": 3, "CMYK": 4}[image.mode]
+    values = np.asarray(image).reshape(image.height, image.width, -1)
+    if image.mode == "CMYK":
+        values = 255 - values
+    scaled = {8: values, 16: values.astype(">u2") * 257, 32: (values / 255).astype(">f4")}[depth]
+    if depth == 16:
+        scaled = scaled.astype(">u2")
+    header = struct.pack(
+        ">4sH6xHIIHH", b"8BPS", 1 + large, values.shape[2], image.height, image.width, depth, mode
+    )
+    rows = [row.tobytes() for plane in np.moveaxis(scaled, -1, 0) for row in plane]
+    if packed:
+        rows = [imagecodecs.packbits_encode(row) for row in rows]
+        lengths = struct.pack(f">{len(rows)}{'I' if large else 'H'}", *map(len, rows))
+        pixels = b"\0\1" + lengths + b"".join(rows)
+    else:
+        pixels = b"\0\0" + b"".join(rows)
+    return header + bytes(8) + bytes(8 if large else 4) + pixels
 
 
 def save_every_format(folder: Path, image: Image.Image | None = None) -> list[Path]:
@@ -158,13 +183,13 @@ def dng(image: Image.Image) -> bytes:
         (50721, "i", [x for value in matrix for x in (value, 10000)]),
         (50728, "r", [1, 1, 1, 1, 1, 1]), (50778, "H", [21]),
     ]  # fmt: skip
-    return _tiff(fields, mosaic.tobytes())
+    return tiff(fields, mosaic.tobytes())
 
 
 _TYPES = {"B": (1, "B"), "H": (3, "H"), "I": (4, "I"), "r": (5, "I"), "i": (10, "i")}
 
 
-def _tiff(fields: list[tuple[int, str, list[int]]], pixels: bytes) -> bytes:
+def tiff(fields: list[tuple[int, str, list[int]]], pixels: bytes) -> bytes:
     """One directory, its long values, then the pixels in one strip."""
     end = 8 + 2 + 12 * len(fields) + 4
     directory, values = struct.pack("<H", len(fields)), b""

@@ -9,7 +9,11 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
+from imgsearch.photos import depths
 from imgsearch.photos.formats import BROKEN
+
+_LEVELS = np.arange(0, 256, 17, dtype=np.uint8)
+_SAME = 6  # of 255: sRGB's profiles by different makers differ by as much in dark colours
 
 
 def rgb(image: Image.Image) -> Image.Image:
@@ -43,20 +47,18 @@ def _on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, image).convert("RGB")
 
 
+def is_invisible(image: Image.Image) -> bool:
+    """Whether an alpha channel is 0 everywhere."""
+    return image.mode in ("RGBA", "LA") and image.getextrema()[-1] == (0, 0)
+
+
 def _eight_bits(image: Image.Image) -> Image.Image:
     """16-bit, 32-bit and floating-point grey to L. Pillow's own conversion clips to white."""
-    values = np.asarray(image).astype(np.float32)
-    values[~np.isfinite(values)] = 0
-    low, high = float(np.min(values)), float(np.max(values))
-    if image.mode == "F" and low >= 0 and high <= 255:
-        values *= 255 if high <= 1 else 1
-    elif low >= 0 and high <= 65535 and image.mode != "F":  # mode I too: Pillow's 16-bit PGM
-        values /= 257
-    else:
-        values = (values - low) * (255 / (high - low)) if high > low else values * 0
-    grey = Image.fromarray((values + 0.5).astype(np.uint8))
-    grey.info = {**image.info, "transparency": None}
-    del grey.info["transparency"]
+    values = np.asarray(image)
+    if image.mode == "I" and values.min() >= 0 and values.max() <= 65535:  # its 16-bit PGM
+        values = values.astype(np.uint16)
+    grey = Image.fromarray(depths.eight_bits(values, bits=16))
+    grey.info = {name: value for name, value in image.info.items() if name != "transparency"}
     return grey
 
 
@@ -65,16 +67,26 @@ def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """None: the colours are sRGB already, or the profile is broken or of another kind of image."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        description = ImageCms.getProfileDescription(source)
-        if "sRGB" in description and "linear" not in description.lower():
-            return None
         space = source.profile.xcolor_space.strip()
         if {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}.get(space) != mode:
             return None
         flags = ImageCms.Flags.NOCACHE  # many threads share it
-        return ImageCms.buildTransform(source, _srgb(), mode, "RGB", flags=flags)
+        transform = ImageCms.buildTransform(source, _srgb(), mode, "RGB", flags=flags)
+        return None if _changes_nothing(transform, mode) else transform
     except (*BROKEN, ImageCms.PyCMSError):
         return None
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether the profile is sRGB, whatever it is called: judged by colours from all over."""
+    if mode not in ("RGB", "L"):
+        return False
+    colours = np.stack(np.meshgrid(*[_LEVELS] * 3), axis=-1).reshape(1, -1, 3)
+    if mode == "L":
+        colours = np.repeat(_LEVELS[None, :, None], 3, axis=-1)
+    before = Image.fromarray(colours).convert(mode)
+    after = np.asarray(transform.apply(before), np.int16)
+    return int(np.abs(after - colours).max()) <= _SAME
 
 
 @functools.lru_cache(maxsize=1)

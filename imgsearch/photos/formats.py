@@ -3,14 +3,13 @@ that can be decoded."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image
 
@@ -161,17 +160,16 @@ def _brands(head: bytes) -> set[bytes]:
     return {head[8:12], *(head[at : at + 4] for at in range(16, end, 4))}
 
 
-def is_raw(head: bytes) -> bool:
-    """Camera RAW, also where it poses as a TIFF with a thumbnail in it."""
+def is_raw(head: bytes, file: IO[bytes] | None = None) -> bool:
+    """Camera RAW, also where it poses as a TIFF with a thumbnail in it. `file`: read where a
+    directory lies beyond the head."""
     if _RAW_MAGIC.match(head):
         return True
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(head[:4])
-    if order is None:
+    if order is None or len(head) < 8:
         return False
-    try:
-        return _is_raw_directory(head, struct.unpack_from(order + "I", head, 4)[0], order)
-    except struct.error:  # the directory lies beyond the head: cameras write it in front
-        return False
+    (start,) = struct.unpack_from(order + "I", head, 4)
+    return _is_raw_directory(_Bytes(head, file), start, order)
 
 
 _SUB_IFDS, _DNG_VERSION = 330, 50706
@@ -179,23 +177,36 @@ _RAW_VALUES = {
     259: {32767, 32769, 32770, 34713, 65535},  # compression: Sony, Epson, Samsung, Nikon, Pentax
     262: {32803, 34892},  # photometric interpretation: colour filter array, linear raw
 }
+_MOST_ENTRIES = 1000  # of a directory
 
 
-def _is_raw_directory(head: bytes, start: int, order: str, depth: int = 0) -> bool:
-    (count,) = struct.unpack_from(order + "H", head, start)
-    for at in range(start + 2, start + 2 + 12 * count, 12):
-        tag, type_, n = struct.unpack_from(order + "HHI", head, at)
-        (value,) = struct.unpack_from(order + ("H" if type_ == 3 else "I"), head, at + 8)
+class _Bytes:
+    """A file's bytes: of its head, and of the file where that is given."""
+
+    def __init__(self, head: bytes, file: IO[bytes] | None) -> None:
+        self._head, self._file = head, file
+
+    def at(self, start: int, count: int) -> bytes:
+        """Fewer than `count` where the file ends, or where it is not given."""
+        if start + count <= len(self._head) or self._file is None:
+            return self._head[start : start + count]
+        self._file.seek(start)
+        return self._file.read(count)
+
+
+def _is_raw_directory(data: _Bytes, start: int, order: str, depth: int = 0) -> bool:
+    count = int.from_bytes(data.at(start, 2), "little" if order == "<" else "big")
+    entries = data.at(start + 2, 12 * min(count, _MOST_ENTRIES))
+    for at in range(0, len(entries) - 11, 12):
+        tag, type_, n = struct.unpack_from(order + "HHI", entries, at)
+        (value,) = struct.unpack_from(order + ("H" if type_ == 3 else "I"), entries, at + 8)
         if tag == _DNG_VERSION or value in _RAW_VALUES.get(tag, ()):
             return True
         if tag == _SUB_IFDS and depth == 0:
-            offsets = struct.unpack_from(f"{order}{min(n, 8)}I", head, at + 8 if n == 1 else value)
-            if any(_is_raw_directory_somewhere(head, offset, order) for offset in offsets):
+            offsets = entries[at + 8 : at + 12] if n == 1 else data.at(value, 4 * min(n, 8))
+            if any(
+                _is_raw_directory(data, offset, order, depth=1)
+                for (offset,) in struct.iter_unpack(order + "I", offsets[: len(offsets) // 4 * 4])
+            ):
                 return True
-    return False
-
-
-def _is_raw_directory_somewhere(head: bytes, start: int, order: str) -> bool:
-    with contextlib.suppress(struct.error):
-        return _is_raw_directory(head, start, order, depth=1)
     return False

@@ -9,20 +9,33 @@ import io
 import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from imgsearch import photos
-from imgsearch.photos import SkipReason, colour, formats, metadata, raw
+from imgsearch.photos import (
+    SkipReason,
+    colour,
+    formats,
+    jpeg,
+    metadata,
+    netpbm,
+    photoshop,
+    png,
+    raw,
+    tiff,
+)
 from imgsearch.photos.formats import BROKEN, undecodable
 from imgsearch.photos.formats import (
     Undecodable as Undecodable,  # what `decode` raises, for its callers
 )
 from imgsearch.photos.metadata import Metadata
+from imgsearch.photos.quiet import keep_quiet
 
 _STRIP = 32  # lines of the smaller picture
 HUGE_PIXELS = 50_000_000  # decoded at a time beyond this: one picture
@@ -38,6 +51,10 @@ class Decoded:
     metadata: Metadata
 
 
+Reader = Callable[[IO[bytes], Callable[[int, int], None]], Image.Image]
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# formats whose fourth channel is often not used, and then 0 everywhere
+_LOOSE_ALPHA = {"TGA", "BMP", "DIB", "ICO", "CUR", "SGI", "DDS", "PSD", "TIFF"}
 _huge = threading.Lock()
 _registering = threading.Lock()
 _SILENT = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
@@ -52,12 +69,22 @@ def decode(source: Source, *, target: int, max_megapixels: float) -> Decoded:
         with _opened(source) as file:
             head = file.read(formats.HEAD_BYTES)
             file.seek(0)
-            if formats.is_raw(head):
+            is_raw = formats.is_raw(head, file)
+            file.seek(0)
+            if is_raw:
                 return _decode_raw(file, target, max_megapixels)
             candidates = formats.possible(head, source if isinstance(source, str) else None)
             if "HEIF" in candidates:
                 _register_heif()
-            return _decode_by_pillow(file, candidates, target, max_megapixels)
+            if own := _own_reader(head):
+                return _decode_by_own(own, candidates[0], file, target, max_megapixels)
+            try:
+                return _decode_by_pillow(file, candidates, target, max_megapixels)
+            except BROKEN:
+                repaired = _decode_repaired(file, head, target, max_megapixels)
+                if repaired is None:
+                    raise
+                return repaired
     except UnidentifiedImageError:
         if formats.only_by_ending(candidates):
             raise Undecodable(SkipReason.NOT_A_PICTURE, "by its content") from None
@@ -65,7 +92,7 @@ def decode(source: Source, *, target: int, max_megapixels: float) -> Decoded:
     except MemoryError:
         raise Undecodable(SkipReason.TOO_LARGE, "not enough memory") from None
     except Image.DecompressionBombError as error:
-        raise Undecodable(SkipReason.TOO_LARGE, str(error)) from None
+        raise _too_large(error, max_megapixels) from None
     except BROKEN as error:
         raise undecodable(error) from error
 
@@ -87,6 +114,7 @@ def _opened(source: Source) -> Iterator[IO[bytes]]:
 def _prepare_pillow(max_megapixels: float) -> None:
     """Its own guard at our limit, and its warnings about broken tags silenced for good:
     `warnings.catch_warnings` would not be safe among threads."""
+    keep_quiet()
     Image.MAX_IMAGE_PIXELS = max(1, int(max_megapixels * 1e6))
     if not warnings.filters or warnings.filters[0] != _SILENT:
         warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -100,12 +128,61 @@ def _register_heif() -> None:
             pillow_heif.register_heif_opener()
 
 
-def _decode_by_pillow(
-    file: IO[bytes], candidates: list[str], target: int, max_megapixels: float
+def _own_reader(head: bytes) -> Reader | None:
+    """For what Pillow does not know."""
+    if head.startswith(netpbm.MAGIC):
+        return netpbm.read
+    return photoshop.read if photoshop.is_unknown_to_pillow(head) else None
+
+
+def _decode_by_own(
+    read: Reader, format: str, file: IO[bytes], target: int, max_megapixels: float
 ) -> Decoded:
+    """By a reader that gives the picture as it is stored and leaves the rest to us."""
+    image = read(file, lambda width, height: _check_size(width, height, max_megapixels))
+    image.format = format
+    exif = tiff.exif(file) if format == "TIFF" else image.getexif()
+    turn = _TURNS.get(_orientation(exif))
+    width, height = image.size[::-1] if turn in _SIDEWAYS else image.size
+    small = colour.rgb(_reduced(image, target))
+    upright = small if turn is None else small.transpose(turn)
+    return Decoded(upright, metadata.read(exif, format=format, width=width, height=height))
+
+
+def _decode_repaired(
+    file: IO[bytes], head: bytes, target: int, max_megapixels: float
+) -> Decoded | None:
+    """What Pillow gave up although its pixels are there; None for all else. Raises Undecodable and
+    what Pillow raises."""
+    if head.startswith(png.MAGIC):
+        clean, profile = png.clean(file)
+        return _decode_by_pillow(clean, ["PNG"], target, max_megapixels, profile)
+    if head.startswith(jpeg.MAGIC):
+        whole = jpeg.whole(file, target)
+        if whole is not None:
+            return _decode_by_pillow(whole, ["JPEG", "MPO"], target, max_megapixels)
+    if head[:4] in _TIFF_MAGIC:
+        return _decode_by_own(tiff.read, "TIFF", file, target, max_megapixels)
+    return None
+
+
+def _decode_by_pillow(
+    file: IO[bytes],
+    candidates: list[str],
+    target: int,
+    max_megapixels: float,
+    profile: bytes | None = None,
+) -> Decoded:
+    """`profile`: an ICC profile that Pillow does not find in the file."""
     with Image.open(file, formats=candidates) as image:
         width, height = image.size
         _check_size(width, height, max_megapixels)
+        if profile:
+            image.info["icc_profile"] = profile
+        if isinstance(image, TiffImageFile) and not tiff.readable_by_pillow(
+            image.tag_v2, *image.size
+        ):
+            return _decode_by_own(tiff.read, "TIFF", file, target, max_megapixels)
         # TIFF: Pillow turns it upright by itself, and forgets its tags once it is loaded
         early = _metadata(image, width, height) if image.format == "TIFF" else None
         image.draft(None, (2 * target, 2 * target)) if image.format in ("JPEG", "MPO") else None
@@ -113,12 +190,29 @@ def _decode_by_pillow(
             reduced = _heif_reduced(image, file, target)
             if reduced is None:
                 image.load()
-            turn = _TURNS.get(_orientation(image))
+            turn = _TURNS.get(_orientation(_exif(image)))
             if turn in _SIDEWAYS:
                 width, height = height, width
             found = early or _metadata(image, width, height)
-            small = colour.rgb(_reduced(image, target) if reduced is None else reduced)
+            if reduced is None:
+                reduced = _reduced(_with_true_alpha(image, file), target)
+            small = colour.rgb(reduced)
     return Decoded(small if turn is None else small.transpose(turn), found)
+
+
+def _with_true_alpha(image: Image.Image, file: IO[bytes]) -> Image.Image:
+    if png.needs_key(image):
+        return png.with_key(image, file)
+    if image.format in _LOOSE_ALPHA and colour.is_invisible(image):
+        return image.convert(image.mode[:-1])
+    return image
+
+
+def _too_large(error: Exception, max_megapixels: float) -> Undecodable:
+    """Pillow's own guard, at a file's header."""
+    found = re.search(r"\((\d+) pixels\)", str(error))
+    size = f"{int(found[1]) / 1e6:.4g} megapixels" if found else "too many pixels"
+    return Undecodable(SkipReason.TOO_LARGE, f"{size}; --max-megapixels is {max_megapixels:g}")
 
 
 def _check_size(width: int, height: int, max_megapixels: float) -> None:
@@ -159,8 +253,7 @@ def _exif(image: Image.Image) -> Image.Exif | None:
         return None
 
 
-def _orientation(image: Image.Image) -> int:
-    exif = _exif(image)
+def _orientation(exif: Image.Exif | None) -> int:
     try:
         return int(exif.get(ExifTags.Base.Orientation, 1)) if exif is not None else 1
     except BROKEN:
@@ -247,7 +340,7 @@ def _preview_image(
         with Image.open(io.BytesIO(preview), formats=["JPEG", "MPO"]) as image:
             if min(image.size) < 2 * target:
                 return None
-            turn = shot.preview_turn(image.size, _orientation(image))
+            turn = shot.preview_turn(image.size, _orientation(_exif(image)))
         found = _decode_by_pillow(io.BytesIO(preview), ["JPEG"], target, max_megapixels).image
     except (*BROKEN, Undecodable):
         return None

@@ -13,6 +13,7 @@ from PIL import Image
 from imgsearch import installation
 from imgsearch.photos import SkipReason, metadata
 from imgsearch.photos.formats import BROKEN, Undecodable, undecodable
+from imgsearch.photos.quiet import c_silence
 
 _TURNS = {  # by LibRaw's flip
     3: Image.Transpose.ROTATE_180,
@@ -31,7 +32,7 @@ def opened(file: IO[bytes]) -> Iterator[Raw]:
         command = installation.extra_command("raw")
         raise Undecodable(SkipReason.UNSUPPORTED, f"camera RAW: {command}") from None
     try:
-        with rawpy.imread(file) as raw:
+        with c_silence(), rawpy.imread(file) as raw:
             yield Raw(file, raw, rawpy)
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         raise undecodable(error) from None

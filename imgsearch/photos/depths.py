@@ -1,0 +1,64 @@
+"""Sample values of any depth as 8 bits: integers of 1 to 64 bits, floating point, with no-data
+values, NaN and outliers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[Any]
+Bytes = npt.NDArray[np.uint8]
+
+_SAMPLE = 1 << 20  # values, enough to tell a range
+_ROWS = 256  # converted at a time, so that no second copy of a large picture is made
+
+
+def eight_bits(values: Values, *, bits: int | None = None, no_data: float | None = None) -> Bytes:
+    """`values` of shape [height, width, ...] from 0 (black) to 255 (white).
+
+    `bits`: how many of an unsigned integer are used, None where that is not known. `no_data`: the
+    value of pixels that were not measured; these, NaN and infinities become black.
+
+    Unsigned integers of up to 16 known bits keep their range. Floating point from 0 to 1 or from 0
+    to 255 keeps it too. Everything else is stretched from its smallest to its largest value, where
+    outliers far beyond the bulk do not count."""
+    if values.dtype == np.bool_:
+        values, bits = values.astype(np.uint8), 1
+    if no_data is not None and values.dtype.kind == "f":
+        no_data = float(np.float64(no_data).astype(values.dtype))  # as it is stored
+    if values.dtype.kind == "u" and bits is not None and bits <= 16:
+        low, high = 0.0, float(2**bits - 1)
+        if values.dtype == np.uint8 and bits == 8:
+            return values.astype(np.uint8, copy=False)
+    else:
+        low, high = _range(values, no_data)
+    result = np.empty(values.shape, np.uint8)
+    scale = 255 / (high - low) if high > low else 0.0
+    for top in range(0, len(values), _ROWS):
+        part = values[top : top + _ROWS].astype(np.float64)
+        known = np.isfinite(part) if no_data is None else np.isfinite(part) & (part != no_data)
+        part = np.clip((np.where(known, part, low) - low) * scale, 0, 255)
+        result[top : top + _ROWS] = (part + 0.5).astype(np.uint8)
+    return result
+
+
+def _range(values: Values, no_data: float | None) -> tuple[float, float]:
+    """What becomes black, and what becomes white."""
+    flat = values.reshape(-1)
+    sample = flat[:: max(1, flat.size // _SAMPLE)].astype(np.float64)
+    known = np.isfinite(sample)
+    if no_data is not None:
+        known &= sample != no_data
+    sample = sample[known]
+    if not sample.size:
+        return 0.0, 0.0
+    first, last = np.percentile(sample, (1, 99))
+    span = last - first
+    if span > 0:  # else nearly all values are one, and the few others are the picture
+        sample = sample[(sample >= first - span) & (sample <= last + span)]
+    low, high = float(sample.min()), float(sample.max())
+    if values.dtype.kind == "f" and low >= 0 and high <= 255:
+        return 0.0, 1.0 if high <= 1 else 255.0
+    return low, high
