@@ -25,7 +25,7 @@ LAYERS = [
     {"photos.formats", "photos.metadata", "photos.depths", "photos.quiet"},
     {"photos.colour", "photos.raw", "photos.jpeg", "photos.png"},
     {"photos.tiff", "photos.photoshop", "photos.netpbm"},
-    {"photos.images", "models.hub", "models.files"},
+    {"photos.images", "models.hub", "models.files", "models.trust"},
     {"index.base", "known"},
     {"models"},
     {"libraries"},

@@ -51,6 +51,15 @@ OPTIONS: dict[str, Any] = {
             rich_help_panel=SHARED,
         ),
     ],
+    "trust_model_code": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trust-model-code",
+            metavar="DIR",
+            help="Run the Python code that lies in this model folder (repeatable).",
+            rich_help_panel=SHARED,
+        ),
+    ],
     "verbose": Annotated[
         int,
         typer.Option(
@@ -134,7 +143,7 @@ class Common:
     @classmethod
     def merged(cls, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Common:
         before = before or DEFAULTS
-        later = {name: value for name, value in after.items() if value is not None}
+        later = {name: value for name, value in after.items() if value not in (None, [])}
         options = {**before, **later}
         del options["verbose"]
         return cls(before["verbose"] + after["verbose"], options)

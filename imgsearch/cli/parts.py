@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,12 +24,29 @@ if TYPE_CHECKING:
 
 def load_settings(common: Common, **options: Any) -> Settings:
     listen(common.verbose)
+    _allow_model_code(common.options.get("trust_model_code") or ())
     loaded = settings.load({**common.options, **options})
     for name, known in settings.KNOWN.items():
         value = loaded.setting(name).value
         if known.secret and value:
             hide(value)
     return loaded
+
+
+def _allow_model_code(folders: Iterable[str]) -> None:
+    """Only the command line may say so: there is no setting of this name."""
+    from imgsearch.errors import UsageError
+
+    for name in folders:
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
+            raise UsageError(
+                f"--trust-model-code: {places.shown(folder)} is not a folder.",
+                "Name the model's folder, the one that holds modules.json or config.json.",
+            )
+        from imgsearch.models import trust
+
+        trust.allow(folder)
 
 
 def index_place(chosen: Settings) -> LocalPlace | ClusterPlace:

@@ -20,7 +20,7 @@ from typing import Any
 
 from imgsearch.cluster_model.failures import failure
 from imgsearch.elastic.features import Features
-from imgsearch.models import Tower
+from imgsearch.models import Tower, trust
 from imgsearch.models.hub import quiet_environment
 from imgsearch.progress import Progress
 
@@ -77,6 +77,7 @@ def forget(folder: Path) -> None:
 
 
 def _traced(tower: Tower, folder: Path, features: Features) -> tuple[int, dict[str, Any]]:
+    trust.require_safe(tower.source_folder)
     version = _ELAND_KNOWS if features.serverless else (*features.version, 0, 0)[:3]
     with _quietly():
         try:

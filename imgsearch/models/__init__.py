@@ -203,9 +203,10 @@ def forget(tower: Tower) -> None:
 
 
 def _make(kind: Kind, source: str, cache: Path, progress: Progress) -> Tower:
-    from imgsearch.models import files, hub
+    from imgsearch.models import files, hub, trust
 
     source_folder = Path(source) if is_directory(source) else hub.fetch(source, progress)
+    trust.require_safe(source_folder)
     files.require_complete(source_folder, source)
     progress(f"reading {Path(source).name}", 0, 0)
     digest = files.digest(source_folder)

@@ -29,6 +29,7 @@ from imgsearch.models import (
     Kind,
     preprocessing,
     tokenization,
+    trust,
     verification,
 )
 from imgsearch.models.hub import quiet_environment
@@ -116,8 +117,12 @@ def _described(answers: _Answers) -> dict[str, Any]:
 
 
 def load(source: Path) -> SentenceTransformer:
-    """A directory in f32 on the CPU, for inference. Raises ModelError."""
+    """A directory in f32 on the CPU, for inference. Raises ModelError, also for a folder that would
+    run code and is not allowed to."""
+    trust.require_safe(source)
     quiet_environment()
+    import pickle
+
     import torch
     from safetensors import SafetensorError
 
@@ -130,10 +135,20 @@ def load(source: Path) -> SentenceTransformer:
                 str(source),
                 device="cpu",
                 local_files_only=True,
+                trust_remote_code=trust.allowed(source),
                 model_kwargs={"attn_implementation": "eager"},
             )
         # What a damaged or foreign directory raises, in transformers, torch and safetensors
-        except (OSError, ImportError, SafetensorError, *_REFUSALS) as problem:
+        except (
+            *(OSError, ImportError, SafetensorError, pickle.UnpicklingError),
+            *_REFUSALS,
+        ) as problem:
+            if _refused_pickle(problem):
+                raise ModelError(
+                    f"The weights in {source} are a pickle that holds more than tensors, or is"
+                    " damaged: torch's restricted reader refuses it.",
+                    "Save the weights as model.safetensors, or choose another model.",
+                ) from problem
             raise ModelError(
                 f"sentence-transformers cannot load the model in {source}: "
                 f"{type(problem).__name__}: {_first_line(problem)}",
@@ -145,6 +160,17 @@ def load(source: Path) -> SentenceTransformer:
         }
     with torch.no_grad():
         return model.float().eval()
+
+
+def _refused_pickle(problem: BaseException | None) -> bool:
+    """Whether torch's restricted unpickler is behind it: transformers wraps what it says."""
+    import pickle
+
+    while problem is not None:
+        if isinstance(problem, pickle.UnpicklingError):
+            return True
+        problem = problem.__cause__ or problem.__context__
+    return False
 
 
 # --- what sentence-transformers answers

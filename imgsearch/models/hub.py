@@ -32,6 +32,8 @@ def quiet_environment() -> None:
         os.environ[name] = "1"
     # `import openvino` counts its users, under an id in ~/intel; without this module it does not
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # an import of it fails
+    # transformers would unpickle some old tokenizers then; only the command line may allow code
+    os.environ.pop("TRUST_REMOTE_CODE", None)
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"  # the outer ring draws the only one
     os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "5")
     os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
