@@ -11,6 +11,9 @@ def main() -> None:
     # again for commands that work for long.
     gc.disable()
     try:
+        from imgsearch.cli import streams
+
+        streams.prepare()
         from imgsearch.cli.app import app
 
         app(prog_name="imgsearch")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from imgsearch import photos
 from imgsearch.errors import PhotoError, UsageError
-from imgsearch.places import shown
+from imgsearch.escaping import is_safe, shown
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Index, Record
@@ -131,7 +131,7 @@ def job_for(
         relative = os.fsencode(directory.relative_to(root).as_posix())
         return Job(library, root, b"" if relative == b"." else relative)
     library = name or directory.name or "photos"
-    if not library.isprintable():
+    if not is_safe(library):
         raise UsageError(
             f"{shown(directory)} has a name that cannot be a library's.",
             "Give one: --library NAME",

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import platformdirs
 
 from imgsearch.errors import UsageError
+from imgsearch.escaping import shown as shown
 
 APP = "imgsearch"
 DEFAULT_LOCAL_INDEX = "default"
@@ -36,12 +37,6 @@ def private_folder(path: Path) -> Path:
     """Made with its parents where missing, readable by its owner alone."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
-
-
-def shown(path: str | bytes | Path) -> str:
-    """A path for a person: bytes that are not UTF-8 and control characters as escapes."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def without_credentials(url: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imgsearch import photos
-from imgsearch.places import shown
+from imgsearch.escaping import json_text, shown, shown_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,12 +22,18 @@ FIELDS = (
     *("rank", "score", "id", "path", "relative_path", "name", "taken", "width", "height"),
     *("library", "missing", "path_escaped", "relative_path_escaped"),
 )
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one
+_LINE_BREAK = re.compile(rb"[\r\n]")
 
 
 def console(stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=stderr)
+    class OurConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # the BrokenPipeError that Rich is handling: cli.door ends quietly
+
+    return OurConsole(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=stderr)
 
 
 def results_table(results: Sequence[Result], title: str | None) -> Table:
@@ -34,7 +41,7 @@ def results_table(results: Sequence[Result], title: str | None) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title and Text(title), title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=title and Text(shown(title)), title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("rank", justify="right", style="dim", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("name", overflow="fold", ratio=3)
@@ -46,7 +53,9 @@ def results_table(results: Sequence[Result], title: str | None) -> Table:
         if result.missing:
             text.append(" (missing)", style="yellow")
         taken = (result.record.taken or "")[:10]
-        table.add_row(str(result.rank), f"{result.score:.3f}", text, Text(folder), taken)
+        table.add_row(
+            str(result.rank), f"{result.score:.3f}", text, Text(folder), Text(shown(taken))
+        )
     return table
 
 
@@ -82,32 +91,63 @@ def as_dict(result: Result) -> dict[str, Any]:
 
 
 def print_json_lines(results: Iterable[Result]) -> None:
-    for result in results:
-        sys.stdout.write(json.dumps(as_dict(result), ensure_ascii=False) + "\n")
+    _write(b"".join(_utf8(json_text(as_dict(result))) for result in results))
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    _write(_utf8(json_text(value, indent=2)))
+
+
+def _utf8(json: str) -> bytes:
+    """JSON is UTF-8 whatever the stream's encoding is."""
+    return json.encode() + b"\n"
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def print_csv(results: Iterable[Result]) -> None:
-    writer = csv.DictWriter(sys.stdout, FIELDS, lineterminator="\n")
+    """By RFC 4180, all at once. A terminal gets control characters escaped."""
+    on_terminal = sys.stdout.isatty()
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, FIELDS)
     writer.writeheader()
     for result in results:
-        writer.writerow(as_dict(result))
+        cells = as_dict(result).items()
+        writer.writerow({name: _cell(value, on_terminal) for name, value in cells})
+    _write(text.getvalue().encode(sys.stdout.encoding, "backslashreplace"))
 
 
-def print_paths(results: Iterable[Result], nul: bool) -> int:
-    """Raw bytes, one path a line (or NUL-ended). Returns how many had no path on this machine."""
-    without = 0
-    sys.stdout.flush()
+def _cell(value: Any, on_terminal: bool) -> Any:
+    """A spreadsheet would calculate a text that begins like a formula: an apostrophe makes it text
+    (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    if not isinstance(value, str):
+        return value
+    text = f"'{value}" if value.startswith(FORMULA) else value
+    return shown(text) if on_terminal else text
+
+
+def print_paths(results: Iterable[Result], nul: bool) -> tuple[int, int]:
+    """Raw bytes, one path a line (or NUL-ended); on a terminal, escaped. Returns how many had no
+    path on this machine, and how many were left out because a line break would split them."""
+    without = split = 0
+    lines = []
+    escape = sys.stdout.isatty()
     for result in results:
         if result.path is None:
             without += 1
+        elif escape:
+            lines.append(shown(result.path).encode(sys.stdout.encoding, "backslashreplace"))
+        elif nul or not _LINE_BREAK.search(result.path):
+            lines.append(result.path)
         else:
-            sys.stdout.buffer.write(result.path + (b"\0" if nul else b"\n"))
-    sys.stdout.buffer.flush()
-    return without
+            split += 1
+    end = b"\0" if nul else b"\n"
+    _write(b"".join(line + end for line in lines))
+    return without, split
 
 
 def facts_table(title: str, facts: Mapping[str, str]) -> Table:
@@ -119,7 +159,7 @@ def facts_table(title: str, facts: Mapping[str, str]) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for what, value in facts.items():
-        table.add_row(what, Text(value))
+        table.add_row(Text(shown(what)), Text(shown_lines(value)))
     return table
 
 

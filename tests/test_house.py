@@ -19,7 +19,7 @@ PACKAGE = ROOT / "imgsearch"
 
 # A module may import what stands in its own line or above; nothing below.
 LAYERS = [
-    {"errors", "installation"},
+    {"errors", "installation", "escaping"},
     {"progress", "stopwatch", "lookahead", "crew", "capacity", "places"},
     {"settings", "photos", "embedding"},
     {"photos.formats", "photos.metadata", "photos.depths", "photos.quiet"},

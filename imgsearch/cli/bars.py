@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from imgsearch.cli import streams
+from imgsearch.escaping import shown
 from imgsearch.progress import Progress
 
 PLAIN_EVERY = 10.0  # seconds
@@ -27,11 +29,11 @@ def bytes_bar() -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def _bar(unit: str, scale: bool) -> Iterator[Progress]:
-    shown = (_TqdmBar if sys.stderr.isatty() else _PlainLines)(unit, scale)
+    bar = (_TqdmBar if sys.stderr.isatty() else _PlainLines)(unit, scale)
     try:
-        yield shown
+        yield bar
     finally:
-        shown.close()
+        bar.close()
 
 
 class _TqdmBar:
@@ -55,10 +57,10 @@ class _TqdmBar:
         from tqdm import tqdm
 
         return tqdm(
-            desc=what,
+            desc=shown(what),
             unit=self._unit,
             unit_scale=self._scale,
-            file=sys.stderr,
+            file=streams.bar_file(),
             dynamic_ncols=True,
             smoothing=0.1,
         )

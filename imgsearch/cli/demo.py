@@ -62,7 +62,7 @@ def demo(common: Common) -> None:
         record = shown_icon.record
         results = search.by_record(index, roots, record, wanted)
         _show(console, f'imgsearch similar "{record.relative_path}"', results)
-    console.print(_NEXT)
+    console.print(_NEXT, markup=True)
 
 
 def _index_folder(photos: Path) -> Path:
@@ -90,11 +90,12 @@ def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
     with parts.opened_for_ingest(chosen) as open_parts:
         result = ingest.ingest_folders(open_parts, ingest.options(chosen), [photos], None)
         count = open_parts.index.count()
-    console.print(_INTRODUCTION.format(count=count))
+    console.print(_INTRODUCTION.format(count=count), markup=True)
     embedded = rendering.count(result.embedded, "picture")
     console.print(
         f"[dim]$[/dim] imgsearch ingest photos  [dim]({embedded} embedded,"
-        f" {result.unchanged} unchanged)[/dim]\n"
+        f" {result.unchanged} unchanged)[/dim]\n",
+        markup=True,
     )
 
 

@@ -57,14 +57,17 @@ def _show(found: Sequence[Finding]) -> None:
     from rich.text import Text
 
     from imgsearch import rendering
+    from imgsearch.escaping import shown, shown_lines
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for finding in found:
-        told = Text(finding.detail)
+        told = Text(shown_lines(finding.detail))
         if finding.cure:
-            told.append(f"\n→ {finding.cure}", style="italic")
-        table.add_row(Text(finding.state, style=STYLES[finding.state]), Text(finding.name), told)
+            told.append(f"\n→ {shown_lines(finding.cure)}", style="italic")
+        table.add_row(
+            Text(finding.state, style=STYLES[finding.state]), Text(shown(finding.name)), told
+        )
     rendering.console().print(table)

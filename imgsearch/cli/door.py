@@ -16,7 +16,14 @@ from pathlib import Path
 import typer
 from typer.core import TyperGroup
 
-from imgsearch.errors import EXIT_BUG, EXIT_FAILURE, EXIT_INTERRUPTED, ImgsearchError
+from imgsearch.cli import streams
+from imgsearch.errors import (
+    EXIT_BUG,
+    EXIT_FAILURE,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    ImgsearchError,
+)
 
 _hidden: set[str] = set()
 _SECRET_VARIABLE = re.compile(r"PASSWORD|PWD$|KEY|TOKEN|SECRET", re.IGNORECASE)
@@ -33,15 +40,15 @@ class Group(TyperGroup):
 def reporting() -> Iterator[None]:
     try:
         yield
+        sys.stdout.flush()  # here, where a full disk or a reader that has gone gets its sentence
     except ImgsearchError as error:
-        say(f"{error.message}\n{error.cure}")
+        say(f"{_indented(error.message)}\n{_indented(error.cure)}")
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         say("Interrupted.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:  # the reader of our output has gone: `imgsearch … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(EXIT_FAILURE) from None
+        raise typer.Exit(EXIT_OK) from None
     except (typer.Exit, typer.Abort):
         raise
     except OSError as error:
@@ -55,13 +62,19 @@ def reporting() -> Iterator[None]:
             raise
         say(_bug(error))
         raise typer.Exit(EXIT_BUG) from None
+    finally:
+        streams.settle()
 
 
 def say(text: str) -> None:
-    """A line for the person, on stderr, whatever its characters are."""
-    encoding = sys.stderr.encoding or "utf-8"
-    sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    """Lines for the person, on stderr, which escapes them."""
+    sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+def _indented(text: str) -> str:
+    """Further lines of a message, such as a server's reason, cannot pose as lines of ours."""
+    return text.replace("\n", "\n  ")
 
 
 def _refused(error: OSError) -> str:

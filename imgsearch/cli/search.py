@@ -10,6 +10,7 @@ import typer
 from imgsearch.cli import cluster, parts
 from imgsearch.cli.common import CLUSTER, Common, command
 from imgsearch.cli.door import say
+from imgsearch.escaping import typed_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,7 @@ def query(
     from imgsearch.search import by_text
 
     output = _Output(json, csv, paths, nul, open)
-    words = " ".join(text)
+    words = typed_text(" ".join(text))
     chosen = parts.load_settings(
         common,
         k=k,
@@ -183,7 +184,12 @@ class _Output:
         elif self._csv:
             rendering.print_csv(results)
         elif self._paths:
-            without = rendering.print_paths(results, self._nul)
+            without, split = rendering.print_paths(results, self._nul)
+            if split:
+                say(
+                    f"{rendering.count(split, 'photo')} left out: a path with a line break would be"
+                    " read as two; -0 prints all."
+                )
             if without:
                 say(
                     f"{rendering.count(without, 'photo')} left out: on this machine their library's"

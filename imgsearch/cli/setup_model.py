@@ -138,13 +138,14 @@ def _end(chosen: Settings, delete: bool) -> None:
     from imgsearch import rendering
     from imgsearch.cluster_model import deployment
     from imgsearch.cluster_model.state import ClusterModel
+    from imgsearch.escaping import shown
 
     with cluster.connected(chosen) as there:
         model = ClusterModel(there, cluster.model_id(chosen, cluster.names_there(chosen)))
         done = deployment.delete(model) if delete else deployment.stop(model)
     what = "deleted" if delete else "stopped"
     there_was = f"{what}" if done else ("not there" if delete else "not running")
-    rendering.console().print(f"{model.model_id} at {model.place}: {there_was}")
+    rendering.console().print(shown(f"{model.model_id} at {model.place}: {there_was}"))
 
 
 def _facts(found: ModelSet) -> dict[str, str]:
