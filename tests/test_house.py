@@ -21,7 +21,7 @@ PACKAGE = ROOT / "imgsearch"
 LAYERS = [
     {"errors", "installation", "escaping"},
     {"progress", "stopwatch", "lookahead", "crew", "capacity", "places"},
-    {"settings", "photos", "embedding"},
+    {"settings", "photos", "embedding", "gazetteer"},
     {"photos.formats", "photos.metadata", "photos.depths", "photos.quiet"},
     {"photos.colour", "photos.raw", "photos.jpeg", "photos.png"},
     {"photos.tiff", "photos.photoshop", "photos.netpbm"},

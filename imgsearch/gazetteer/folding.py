@@ -1,0 +1,31 @@
+"""One form for all spellings of a name: case, accents and punctuation folded."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# letters that Unicode does not take apart into a base letter and an accent
+_LETTERS = str.maketrans(
+    {"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+)
+# of Latin, Greek and Cyrillic; elsewhere (が, हिन्दी, ไทย) a mark makes another letter
+_ACCENTS = re.compile("[\u0300-\u036f]")
+
+
+def fold(name: str) -> str:
+    """`name` in lower case, without accents, each run of spaces and punctuation as one space:
+    "São Tomé" and "sao-tome" are the same. Empty when nothing but punctuation is left."""
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", name.casefold()))
+    whole = unicodedata.normalize("NFC", bare).translate(_LETTERS)
+    if whole.isalnum():
+        return whole
+    return _spaced(whole)
+
+
+def _spaced(text: str) -> str:
+    kept = (
+        letter if letter.isalnum() or unicodedata.category(letter)[0] == "M" else " "
+        for letter in text
+    )
+    return " ".join("".join(kept).split())
