@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -333,8 +333,14 @@ def _identity(read: Read) -> dict[str, Any]:
     }
 
 
+_SAID_BY_PICTURES = {each.name for each in fields(Record)} & {
+    each.name for each in fields(Metadata)
+}
+
+
 def _record(read: Read, metadata: Metadata) -> Record:
-    return Record(content_hash=read.content_hash, **_identity(read), **asdict(metadata))
+    known = {name: getattr(metadata, name) for name in _SAID_BY_PICTURES}
+    return Record(content_hash=read.content_hash, **_identity(read), **known)
 
 
 def _same_picture(read: Read, source: Record) -> Record:

@@ -1,11 +1,13 @@
 """Photos as pixels: a file's upright sRGB image at a size that a model needs. `formats` says what a
-file is, `colour` makes it sRGB, `raw` opens camera RAW; whatever Pillow, pillow-heif and rawpy
-raise on a bad file leaves as Undecodable, with a reason for people."""
+file is, `colour` makes it sRGB, `raw` opens camera RAW; `tiff`, `photoshop` and `netpbm` read what
+Pillow does not know or shows wrongly, `png` and `jpeg` put right what it refuses; whatever Pillow,
+pillow-heif and rawpy raise on a bad file leaves as Undecodable, with a reason for people."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import threading
 import warnings
@@ -13,7 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -22,12 +23,15 @@ from imgsearch.photos import (
     SkipReason,
     colour,
     formats,
+    iptc,
     jpeg,
     metadata,
     netpbm,
     photoshop,
     png,
     raw,
+    reducing,
+    sidecars,
     tiff,
 )
 from imgsearch.photos.formats import BROKEN, undecodable
@@ -37,7 +41,6 @@ from imgsearch.photos.formats import (
 from imgsearch.photos.metadata import Metadata
 from imgsearch.photos.quiet import keep_quiet
 
-_STRIP = 32  # lines of the smaller picture
 HUGE_PIXELS = 50_000_000  # decoded at a time beyond this: one picture
 
 Source = bytes | memoryview | str  # a file's bytes, or its path
@@ -97,6 +100,37 @@ def decode(source: Source, *, target: int, max_megapixels: float) -> Decoded:
         raise undecodable(error) from error
 
 
+def inspect(path: str, *, max_megapixels: float) -> Metadata:
+    """What the photo at this path, its sidecar and its name say; without decoding pixels where its
+    header tells enough. Raises Undecodable."""
+    found = _inspected(path, max_megapixels)
+    if found is None:
+        found = decode(path, target=1, max_megapixels=max_megapixels).metadata
+    sidecar = sidecars.of(path)
+    packet = sidecars.read(sidecar) if sidecar else b""
+    return metadata.completed(found, name=os.path.basename(path), sidecar=packet)
+
+
+def _inspected(path: str, max_megapixels: float) -> Metadata | None:
+    """By the header alone; None where that does not tell."""
+    _prepare_pillow(max_megapixels)
+    with _opened(path) as file:
+        head = file.read(formats.HEAD_BYTES)
+        if formats.is_raw(head, file) or _own_reader(head):
+            return None
+        file.seek(0)
+        candidates = formats.possible(head, path)
+        if "HEIF" in candidates:
+            _register_heif()
+        with contextlib.suppress(*BROKEN), Image.open(file, formats=candidates) as image:
+            if not _is_readable(image):
+                return None
+            turned = _TURNS.get(_orientation(_exif(image))) in _SIDEWAYS
+            turned &= image.format != "TIFF"  # whose size Pillow says upright
+            return _metadata(image, *(image.size[::-1] if turned else image.size))
+    return None
+
+
 @contextlib.contextmanager
 def _opened(source: Source) -> Iterator[IO[bytes]]:
     if not isinstance(source, str):
@@ -144,9 +178,9 @@ def _decode_by_own(
     exif = tiff.exif(file) if format == "TIFF" else image.getexif()
     turn = _TURNS.get(_orientation(exif))
     width, height = image.size[::-1] if turn in _SIDEWAYS else image.size
-    small = colour.rgb(_reduced(image, target))
+    small = colour.rgb(reducing.reduced(image, target))
     upright = small if turn is None else small.transpose(turn)
-    return Decoded(upright, metadata.read(exif, format=format, width=width, height=height))
+    return Decoded(upright, _metadata(image, width, height, exif))
 
 
 def _decode_repaired(
@@ -179,15 +213,13 @@ def _decode_by_pillow(
         _check_size(width, height, max_megapixels)
         if profile:
             image.info["icc_profile"] = profile
-        if isinstance(image, TiffImageFile) and not tiff.readable_by_pillow(
-            image.tag_v2, *image.size
-        ):
+        if not _is_readable(image):
             return _decode_by_own(tiff.read, "TIFF", file, target, max_megapixels)
         # TIFF: Pillow turns it upright by itself, and forgets its tags once it is loaded
         early = _metadata(image, width, height) if image.format == "TIFF" else None
         image.draft(None, (2 * target, 2 * target)) if image.format in ("JPEG", "MPO") else None
         with _one_at_a_time(image):
-            reduced = _heif_reduced(image, file, target)
+            reduced = reducing.heif(image, file, target)
             if reduced is None:
                 image.load()
             turn = _TURNS.get(_orientation(_exif(image)))
@@ -195,9 +227,16 @@ def _decode_by_pillow(
                 width, height = height, width
             found = early or _metadata(image, width, height)
             if reduced is None:
-                reduced = _reduced(_with_true_alpha(image, file), target)
+                reduced = reducing.reduced(_with_true_alpha(image, file), target)
             small = colour.rgb(reduced)
     return Decoded(small if turn is None else small.transpose(turn), found)
+
+
+def _is_readable(image: Image.Image) -> bool:
+    """Whether Pillow, which opened it, shows it as it is meant."""
+    if not isinstance(image, TiffImageFile):
+        return True
+    return tiff.readable_by_pillow(image.tag_v2, *image.size)
 
 
 def _with_true_alpha(image: Image.Image, file: IO[bytes]) -> Image.Image:
@@ -260,61 +299,20 @@ def _orientation(exif: Image.Exif | None) -> int:
         return 1
 
 
-def _metadata(image: Image.Image, width: int, height: int) -> Metadata:
-    format = image.format or "unknown"
-    return metadata.read(_exif(image), format=format, width=width, height=height)
-
-
-def _factor(image: Image.Image, target: int) -> int:
-    """By which an image is still at least twice the target when it is reduced; below 2: not at
-    all."""
-    return min(image.size) // (2 * target)
-
-
-def _reduced(image: Image.Image, target: int) -> Image.Image:
-    """Everything after it costs less."""
-    factor = _factor(image, target)
-    if factor < 2:
-        return image
-    info = image.info
-    if image.mode in ("1", "P"):  # numbers of colours have no mean
-        opaque = "L" if image.mode == "1" else "RGB"
-        image = image.convert("RGBA" if colour.has_alpha(image) else opaque)
-        info = {"icc_profile": info.get("icc_profile")}
-    if image.mode not in ("L", "RGB", "RGBA", "LA", "CMYK", "YCbCr"):
-        return image
-    small = image.reduce(factor)
-    small.info = info
-    return small
-
-
-def _heif_reduced(image: Image.Image, file: IO[bytes], target: int) -> Image.Image | None:
-    """As `_reduced`, in strips, straight from libheif's pixels: a copy of them all for Pillow would
-    be 48 MB of a usual photo, and 7 % of the time. None: it is of another kind, or small."""
-    factor = _factor(image, target)
-    if image.format != "HEIF" or image.mode != "RGB" or factor < 2:
-        return None
-    import pillow_heif
-
-    file.seek(0)
-    # the first three as pillow-heif's own plugin has them
-    opened = pillow_heif.open_heif(
-        file, convert_hdr_to_8bit=True, hdr_to_16bit=True, remove_stride=False
+def _metadata(
+    image: Image.Image, width: int, height: int, exif: Image.Exif | None = None
+) -> Metadata:
+    """`width`, `height`: upright. `exif`: where the picture itself does not hold it."""
+    packet, resources = image.info.get("xmp"), image.info.get("photoshop")
+    iim = resources.get(iptc.RESOURCE) if isinstance(resources, dict) else image.info.get("iptc")
+    return metadata.read(
+        exif or _exif(image),
+        format=image.format or "unknown",
+        width=width,
+        height=height,
+        packet=packet if isinstance(packet, bytes) else None,
+        iim=iim if isinstance(iim, bytes) else None,
     )
-    frame = opened[image.tell()]
-    pixels, stride = np.frombuffer(frame.data, np.uint8), frame.stride
-    if frame.size != image.size:  # its header was wrong
-        return None
-    width, height = frame.size
-    small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-    lines = _STRIP * factor
-    for top in range(0, height, lines):
-        size = (width, min(lines, height - top))
-        part = pixels[top * stride : (top + size[1]) * stride]
-        strip = Image.frombuffer("RGB", size, part, "raw", "RGB", stride, 1)
-        small.paste(strip.reduce(factor), (0, top // factor))
-    small.info = image.info
-    return small
 
 
 def _decode_raw(file: IO[bytes], target: int, max_megapixels: float) -> Decoded:

@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from imgsearch.photos import SkipReason, depths
+from imgsearch.photos import SkipReason, depths, iptc
 from imgsearch.photos.depths import Bytes
 from imgsearch.photos.formats import Undecodable
 
@@ -21,7 +21,8 @@ _MODES = {
 }  # fmt: skip
 _COLOURS = {1: 1, 2: 1, 3: 3, 4: 4, 8: 1, 9: 3}  # channels that are colours
 _RAW, _RLE = 0, 1
-_PROFILE = 1039  # the image resource that holds the ICC profile
+# image resources, by the name under which Pillow keeps what they hold
+_RESOURCES = {"icc_profile": 1039, "exif": 1058, "xmp": 1060, "iptc": iptc.RESOURCE}
 _MOST_RESOURCES = 64 << 20  # bytes
 _MOST_BYTES = 1 << 30  # of pixels
 
@@ -34,8 +35,8 @@ def is_unknown_to_pillow(head: bytes) -> bool:
 
 
 def read(file: IO[bytes], check_size: Callable[[int, int], None]) -> Image.Image:
-    """8 bits a channel, with its ICC profile. `check_size`: called with width and height before
-    anything is decoded. Raises Undecodable."""
+    """8 bits a channel, with its ICC profile, EXIF, XMP and IPTC. `check_size`: called with width
+    and height before anything is decoded. Raises Undecodable."""
     file.seek(0)
     version, channels, height, width, depth, mode = struct.unpack(">4xH6xHIIHH", _exactly(file, 26))
     colours = _COLOURS.get(mode)
@@ -56,8 +57,9 @@ def read(file: IO[bytes], check_size: Callable[[int, int], None]) -> Image.Image
     file.seek(start + layers)
     planes = _planes(file, channels, colours + alpha, height, width, depth, version)
     image = _image(planes, mode, palette)
-    if profile := _resource(resources, _PROFILE):
-        image.info["icc_profile"] = profile
+    for name, number in _RESOURCES.items():
+        if found := iptc.photoshop_resource(resources, number):
+            image.info[name] = found
     return image
 
 
@@ -120,20 +122,6 @@ def _image(planes: Bytes, mode: int, palette: bytes) -> Image.Image:
     if mode == 9:
         return Image.merge("LAB", bands)
     return Image.merge({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[len(bands)], bands)
-
-
-def _resource(resources: bytes, wanted: int) -> bytes | None:
-    at = 0
-    while at + 12 <= len(resources) and resources[at : at + 4] == b"8BIM":
-        (number,) = struct.unpack_from(">H", resources, at + 4)
-        at += 6 + (resources[at + 6] + 2) // 2 * 2  # a name with its length, to an even number
-        if at + 4 > len(resources):
-            return None
-        (length,) = struct.unpack_from(">I", resources, at)
-        if number == wanted:
-            return resources[at + 4 : at + 4 + length]
-        at += 4 + length + length % 2
-    return None
 
 
 def _exactly(file: IO[bytes], count: int, most: int = 1 << 20) -> bytes:
