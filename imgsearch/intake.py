@@ -65,6 +65,14 @@ class Result:
     skipped: list[Skip] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def include(self, later: Result) -> None:
+        """Adds what a second run over the same photos did."""
+        for name in ("added", "updated", "renamed", "removed", "embedded"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.missing, self.skipped = later.missing, later.skipped
+        for stage, spent in later.seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
     @property
     def done(self) -> int:
         return self.added + self.updated + self.unchanged + self.renamed + len(self.skipped)

@@ -272,8 +272,11 @@ def _re_embed(
         check_all_reachable(open_parts.index, open_parts.roots, options.prune)
         jobs = [Job(name, root) for name, root in open_parts.roots.items() if root.is_dir()]
         with open_parts.successor() as next_parts:
-            result = _run(next_parts, jobs, replace(options, prune=False))
-            next_parts.index.promote()
+            without_prune = replace(options, prune=False)
+            result = _run(next_parts, jobs, without_prune)
+            next_parts.index.promote(
+                lambda: result.include(_run(next_parts, jobs, without_prune)),
+            )
         return result
 
 

@@ -260,6 +260,13 @@ TROUBLES: dict[str, Trouble] = {
         "{place} was written by a newer imgsearch (schema {schema}; this one knows {known}).",
         "Update imgsearch: {upgrade}",
     ),
+    "written_meanwhile": Trouble(
+        IndexUnavailable,
+        "{place}: meanwhile another machine has ingested {photos} that this one cannot read:"
+        " {paths}. Nothing was replaced.",
+        "Make their folder known here (imgsearch ingest FOLDER), then run imgsearch ingest"
+        " --re-embed again: it goes on where it was. What cannot be read is given up by --prune.",
+    ),
     "closed": Trouble(
         IndexUnavailable,
         "{place} is closed.",

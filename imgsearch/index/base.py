@@ -3,7 +3,7 @@ this boundary, so every backend (`imgsearch.index.BACKENDS`) passes the same con
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -200,8 +200,11 @@ class Index(Protocol):
         for `ingest --re-embed`. This one serves until the successor's `promote`."""
         ...
 
-    def promote(self) -> None:
-        """Puts a successor in its predecessor's place, which is then deleted."""
+    def promote(self, catch_up: Callable[[], object] = lambda: None) -> None:
+        """Puts a successor in its predecessor's place, which is then deleted. `catch_up` is called
+        where other machines have written to the predecessor meanwhile: it brings their photos into
+        the successor. Raises IndexUnavailable, and changes nothing, where some are still missing
+        then."""
         ...
 
     def close(self) -> None: ...

@@ -3,7 +3,7 @@ until a time limit. Every operation names its `_id`, so one that is sent twice c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
@@ -33,10 +33,19 @@ class Outcome(NamedTuple):
 
 class BulkWriter:
     """`target`: an alias that names one index and is required to exist, so that a deleted index is
-    not silently made anew. `patience`: seconds."""
+    not silently made anew. `patience`: seconds. `replaced`: whether another machine is putting
+    another index in this one's place, which blocks writing for a moment."""
 
-    def __init__(self, cluster: Cluster, target: str, place: str, patience: float) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        target: str,
+        place: str,
+        patience: float,
+        replaced: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._cluster, self._place, self._patience = cluster, place, patience
+        self._replaced = replaced
         self._path = f"/{target}/_bulk"
         self._pool: ThreadPoolExecutor | None = None
 
@@ -75,7 +84,8 @@ class BulkWriter:
                 if told is not None and told.status == 413 and len(pending) > 1:
                     return _joined(Outcome(failures, deleted), self._halves(pending))
                 raise
-            again, refused, gone = sorted_out(pending, answer, self._place)
+            blocks_pass = first_symptom(answer, blocked) is not None and self._replaced()
+            again, refused, gone = sorted_out(pending, answer, self._place, blocks_pass=blocks_pass)
             failures += refused
             deleted += gone
             if not again:
@@ -106,7 +116,10 @@ class BulkWriter:
         return _joined(self.send(operations[:middle]), self.send(operations[middle:]))
 
     def _pause(self, waiting: Patience, again: Sequence[Operation], answer: dict[str, Any]) -> None:
-        told = first_passing(answer)
+        told = first_symptom(
+            answer, lambda status, type: item_passing(status, type) or blocked(status, type)
+        )
+        assert told is not None
         if waiting.spent:
             error = diagnosis(told, self._place)
             raise type(error)(
@@ -127,9 +140,14 @@ def _joined(*outcomes: Outcome) -> Outcome:
 
 
 def sorted_out(
-    operations: Sequence[Operation], answer: dict[str, Any], place: str
+    operations: Sequence[Operation],
+    answer: dict[str, Any],
+    place: str,
+    *,
+    blocks_pass: bool = False,
 ) -> tuple[list[Operation], list[Failure], int]:
-    """Operations to send again, refusals for good, documents deleted. Raises for a block."""
+    """Operations to send again, refusals for good, documents deleted. Raises for a block, unless
+    `blocks_pass`: then what a write block refused is to be sent again."""
     again: list[Operation] = []
     failures: list[Failure] = []
     deleted = 0
@@ -141,6 +159,8 @@ def sorted_out(
             deleted += kind == "delete"
         elif status == 404 and kind == "delete" and not error:
             pass  # it was not there
+        elif blocks_pass and blocked(status, type):
+            again.append(operation)
         elif type in _OF_THE_WHOLE_INDEX:
             raise diagnosis(answer_symptom(status, {"error": error}), place)
         elif item_passing(status, type):
@@ -159,13 +179,19 @@ _OF_THE_WHOLE_INDEX = {
 }
 
 
-def first_passing(answer: dict[str, Any]) -> Symptom:
+def blocked(status: int, type: str) -> bool:
+    """By somebody, not by a disk that is full (429)."""
+    return status == 403 and type == "cluster_block_exception"
+
+
+def first_symptom(answer: dict[str, Any], wanted: Callable[[int, str], bool]) -> Symptom | None:
+    """Of the first item whose status and type of error are `wanted`."""
     for item in answer["items"]:
         (result,) = item.values()
         error = result.get("error") or {}
-        if item_passing(result["status"], error.get("type", "")):
+        if wanted(result["status"], error.get("type", "")):
             return answer_symptom(result["status"], {"error": error})
-    raise AssertionError("nothing to try again")
+    return None
 
 
 def _reason(type: str, error: dict[str, Any]) -> str:

@@ -39,6 +39,11 @@ class Found:
         return isinstance(self.meta.get("schema_version"), int) and "index_id" in self.meta
 
     @property
+    def index_id(self) -> str:
+        """What this machine remembers libraries' folders by."""
+        return str(self.meta.get("index_id") or self.settings.get("uuid") or self.index)
+
+    @property
     def vector(self) -> Mapping[str, Any]:
         """The mapping of the vector field; empty before the first stamp."""
         found: Mapping[str, Any] = self.properties.get(VECTOR, {})
@@ -161,15 +166,16 @@ def adopt(cluster: Cluster, name: str, found: Found, models: ModelPair) -> None:
     meta = {
         **found.meta,
         "schema_version": SCHEMA_VERSION,
-        "index_id": uuid.uuid4().hex,
+        "index_id": found.index_id,  # the folders that are known by it stay known
         "models": stamps.dump(models),
         "adopted": True,  # there are documents whose _id is not their image_id
     }
     body = {"properties": missing, "_meta": meta}
     place = cluster.index_place(name)
-    cluster.call("PUT", f"/{found.index}/_mapping", body, place=place)
+    # the alias first: killed in between, the next call finds it another program's and does both
     action = {"add": {"index": found.index, "alias": rows_alias(found.index)}}
     cluster.call("POST", "/_aliases", {"actions": [action]}, place=place)
+    cluster.call("PUT", f"/{found.index}/_mapping", body, place=place)
 
 
 def switch(cluster: Cluster, name: str, old: str, new: str) -> None:

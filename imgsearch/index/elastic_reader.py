@@ -67,11 +67,15 @@ class Reader:
         return int(self.call("POST", "/_count", {"query": self._query(where)})["count"])
 
     def libraries(self) -> dict[str, int]:
-        """Photos by library; no more than 10,000 libraries."""
+        """Photos by library; no more than 10,000 libraries. Documents that name none are another
+        program's, and counted as `library`."""
         if not self._found.ours:
             photos = self.count(Filter())
             return {self._library: photos} if photos else {}
-        by_library = {"terms": {"field": "library", "size": MOST, "order": {"_key": "asc"}}}
+        by_library: dict[str, Any] = {
+            "terms": {"field": "library", "size": MOST, "order": {"_key": "asc"}}
+        }
+        by_library["terms"]["missing"] = self._library
         answer = self.call("POST", "/_search", {"size": 0, "aggs": {"libraries": by_library}})
         buckets = answer["aggregations"]["libraries"]["buckets"] if "aggregations" in answer else []
         return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
@@ -91,13 +95,11 @@ class Reader:
                 yield Fingerprints.of(some)
 
     def ids(self, where: Filter) -> Iterator[str]:
-        if not self._found.ours or self._found.meta.get("adopted"):
-            for hits in self._pages(where, {"_source": False}, MOST, "_shard_doc"):
-                yield from (hit["_id"] for hit in hits)
-            return
-        fields = {"stored_fields": "_none_", "docvalue_fields": ["image_id"]}
-        for hits in self._pages(where, fields, MOST, "image_id"):
-            yield from (hit["fields"]["image_id"][0] for hit in hits)
+        """Each document's own `_id`, which is what deleting goes by: its `image_id` may be another
+        document's."""
+        sort = "image_id" if self._found.ours else "_shard_doc"
+        for hits in self._pages(where, {"_source": False}, MOST, sort):
+            yield from (hit["_id"] for hit in hits)
 
     def rows(self, where: Filter) -> Iterator[Row]:
         sort = "image_id" if self._found.ours else "_shard_doc"
@@ -127,9 +129,14 @@ class Reader:
         return {"bool": {"filter": clauses}} if clauses else {"match_all": {}}
 
     def _conditions(self, where: Filter, exclude: Collection[str] = ()) -> list[dict[str, Any]]:
-        if not self._found.ours and where.library == self._library:
-            where = Filter(None, where.folder)
-        return conditions(where, exclude, self._found.path_field)
+        if where.library != self._library:
+            return conditions(where, exclude, self._found.path_field)
+        clauses = conditions(Filter(None, where.folder), exclude, self._found.path_field)
+        if not self._found.ours:
+            return clauses
+        named = {"term": {"library": self._library}}
+        none = {"bool": {"must_not": {"exists": {"field": "library"}}}}
+        return [*clauses, {"bool": {"should": [named, none]}}]
 
     # -- by id and by hash
 

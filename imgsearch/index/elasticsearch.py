@@ -4,7 +4,7 @@ ingest into it and search it at once."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -18,7 +18,7 @@ from imgsearch.embedding import ModelPair, Vector
 from imgsearch.errors import ImgsearchError
 from imgsearch.index import elastic_catalogue as catalogue
 from imgsearch.index import elastic_operations as operations
-from imgsearch.index import elastic_status, stamps
+from imgsearch.index import elastic_status, elastic_succession, stamps
 from imgsearch.index.base import (
     ALL,
     SCHEMA_VERSION,
@@ -42,6 +42,7 @@ from imgsearch.index.elastic_bodies import (
 from imgsearch.index.elastic_bulk import OPERATIONS_PER_REQUEST, BulkWriter
 from imgsearch.index.elastic_catalogue import Found
 from imgsearch.index.elastic_reader import Reader
+from imgsearch.index.elastic_succession import Moment
 from imgsearch.progress import Progress, silent
 
 RETRY_SECONDS = 300.0  # for a node to come back, while ingesting
@@ -107,6 +108,7 @@ class ElasticsearchIndex:
         self._num_candidates, self._predecessor = num_candidates, predecessor
         self._unrefreshed: dict[str, str] = {}  # hashes by id, of what a search does not show yet
         self._dirty = False
+        self._begun: Moment | None = None  # of a successor: since when it takes its rows over
         self._use(found)
         if self.foreign:
             self.notes.append(
@@ -120,7 +122,14 @@ class ElasticsearchIndex:
         self._reader = Reader(
             self._cluster, found, self.place, found.index, self._patience, self._num_candidates
         )
-        self._writer = BulkWriter(self._cluster, found.target, self.place, self._patience)
+        self._writer = BulkWriter(
+            self._cluster, found.target, self.place, self._patience, self._being_replaced
+        )
+
+    def _being_replaced(self) -> bool:
+        """Whether some machine embeds everything anew."""
+        alias = catalogue.next_alias(self._name)
+        return catalogue.find(self._cluster, alias, patience=self._patience) is not None
 
     # what it is
 
@@ -132,8 +141,8 @@ class ElasticsearchIndex:
 
     @property
     def index_id(self) -> str:
-        """Of another program's index, its name."""
-        return str(self._found.meta.get("index_id", self._found.index))
+        """Of another program's index, the server's own, which it keeps when it is taken over."""
+        return self._found.index_id
 
     def models(self) -> ModelPair | None:
         return self._stamped() if self.count() else None
@@ -165,7 +174,9 @@ class ElasticsearchIndex:
         if self.foreign:
             self._adopt(models)
         elif self._found.vector and self._found.dims != models.dims:
-            self._become(self.successor(models))
+            successor = self.successor(models)
+            successor._begun = Moment.before_all(self._found)  # it was empty
+            self._become(successor)
         else:
             self._stamp(models)
 
@@ -417,6 +428,7 @@ class ElasticsearchIndex:
             predecessor=self,
         )
         index._dirty = True  # an interrupted call may have written to it
+        index._begun = Moment.now(self._reader, self._found)
         index.stamp(models)
         return index
 
@@ -427,16 +439,29 @@ class ElasticsearchIndex:
         kinds = {kind: name for name, kind in INDEX_TYPES.items()}
         return replace(self._options, quantization=kinds.get(self._found.index_type))
 
-    def promote(self) -> None:
+    def promote(self, catch_up: Callable[[], object] = lambda: None) -> None:
+        """While the last rows are taken over, other machines' writes wait."""
         predecessor = self._predecessor
         if predecessor is None:
             raise ValueError("only a successor is promoted")
-        predecessor._reload()
-        hints = predecessor._found.meta.get("root_hints", {})
-        self._change_meta(root_hints=hints, successor_of=None)
-        catalogue.switch(self._cluster, self._name, predecessor._found.index, self._found.index)
+        if self._lacks(predecessor):  # what takes long is done while others may still write
+            catch_up()
+        with elastic_succession.writes_blocked(predecessor._reader):
+            if self._lacks(predecessor):
+                catch_up()
+                elastic_succession.check_nothing_is_lost(self._lacks(predecessor), self.place)
+            predecessor._reload()
+            hints = predecessor._found.meta.get("root_hints", {})
+            # `successor_of` stays: killed before the switch, the next call goes on with this one
+            self._change_meta(root_hints=hints)
+            catalogue.switch(self._cluster, self._name, predecessor._found.index, self._found.index)
         self._reload()
         self._predecessor = None
+
+    def _lacks(self, predecessor: ElasticsearchIndex) -> list[Record]:
+        """What others have written to the predecessor since this one was begun."""
+        assert self._begun is not None
+        return elastic_succession.not_taken_over(self._begun, predecessor._reader, self._reader)
 
     def _become(self, successor: ElasticsearchIndex) -> None:
         """In place of this one, which is empty."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -384,7 +384,8 @@ class LocalIndex:
                 predecessor._database.rows("select name, root_hint from libraries"),
             )
 
-    def promote(self) -> None:
+    def promote(self, catch_up: Callable[[], object] = lambda: None) -> None:
+        """`catch_up` is never called: the lock lets nobody else write."""
         predecessor = self._predecessor
         if predecessor is None:
             raise ValueError("only a successor is promoted")

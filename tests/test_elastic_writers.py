@@ -1,0 +1,242 @@
+"""Several writers of one index on a cluster, other programs among them: nobody's rows are lost
+without a word."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imgsearch.embedding import unit
+from imgsearch.errors import ImgsearchError, IndexUnavailable
+from imgsearch.index.base import Filter, Row
+from tests.command import Command
+from tests.elasticsearch import servers
+from tests.elasticsearch.front import Answer, Front, Request
+from tests.elasticsearch.servers import Space
+from tests.index_contract import OTHER_MODELS, filled, record, row, vector
+
+
+@pytest.fixture
+def space() -> Iterator[Space]:
+    with servers.space() as made:
+        yield made
+
+
+@pytest.fixture
+def on_cluster(command: Command, space: Space) -> Command:
+    command.environment["ES_URL"] = space.server
+    command.environment["IMGSEARCH_INDEX"] = space.name()
+    return command
+
+
+def when(front: Front, method: str, ending: str, action: Callable[[], object]) -> None:
+    """`action` runs once, before the first such request reaches the node."""
+    done: list[bool] = []
+
+    def handler(request: Request) -> Answer | None:
+        if not done and request.method == method and request.path.endswith(ending):
+            done.append(True)
+            action()
+        return None
+
+    front.handlers.append(handler)
+
+
+def tutorial_documents(space: Space, dims: int, count: int = 60) -> None:
+    """As the tutorial's script writes them: no `_id`, no library."""
+    chance = np.random.default_rng(5)
+    for n in range(count):
+        made = unit(chance.standard_normal(dims)).tolist()
+        name = f"theirs/{n}.jpg"
+        document = {"image_id": f"IMG_{n}", "image_name": f"{n}.jpg", "relative_path": name}
+        space.request("POST", f"/{space.name()}/_doc", {**document, "image_embedding": made})
+    space.request("POST", f"/{space.name()}/_refresh")
+
+
+def count(space: Space, query: dict[str, Any] | None = None) -> int:
+    space.refresh()
+    body = {"query": query or {"match_all": {}}}
+    return int(space.request("POST", f"/{space.name()}/_count", body)["count"])
+
+
+THEIRS = {"prefix": {"image_id": "IMG_"}}
+
+
+def demo_dims(command: Command, space: Space, folder: Path) -> int:
+    """Dimensions of the demo's model, from an index of its own."""
+    there = f"{space.server}/{space.name('probe')}"
+    command.run("--index", there, "ingest", "--limit", "1", folder)
+    [found] = space.request("GET", f"/{space.name('probe')}").values()
+    return int(found["mappings"]["properties"]["image_embedding"]["dims"])
+
+
+def test_the_tutorials_documents_outlive_ingesting_and_embedding_anew(
+    on_cluster: Command, space: Space, album: Path
+) -> None:
+    dims = demo_dims(on_cluster, space, album)
+    keyword = {"type": "keyword"}
+    properties = {
+        "image_embedding": {
+            "type": "dense_vector", "dims": dims, "index": True, "similarity": "cosine",
+        },
+        "image_id": keyword, "image_name": keyword, "relative_path": keyword,
+    }  # fmt: skip
+    space.request("PUT", f"/{space.name()}", {"mappings": {"properties": properties}})
+    tutorial_documents(space, dims)
+    on_cluster.run("ingest", "-y", album)
+    refused = on_cluster.run("ingest", "--re-embed", code=1)
+    assert space.name() in refused.stderr
+    assert "lose" in refused.stderr
+    assert count(space, THEIRS) == 60
+    on_cluster.run("ingest", "--re-embed", "--prune")  # as its sentence says
+    assert (count(space, THEIRS), count(space)) == (0, 8)
+
+
+def test_documents_that_another_program_wrote_into_ours_are_seen_and_kept(
+    on_cluster: Command, space: Space, album: Path
+) -> None:
+    on_cluster.run("ingest", album)
+    [described] = space.request("GET", f"/{space.name()}").values()
+    dims = described["mappings"]["properties"]["image_embedding"]["dims"]
+    tutorial_documents(space, dims, 3)
+    assert f"{space.name()}-000001" in on_cluster.run("status").stdout
+    assert on_cluster.run("ingest", "--re-embed", code=1).stderr
+    assert count(space) == 11
+    on_cluster.run("remove", "-y", f"{space.name()}-000001")
+    assert (count(space, THEIRS), count(space)) == (0, 8)
+    on_cluster.run("ingest", "--re-embed")
+    assert count(space) == 8
+
+
+def test_removing_a_library_removes_its_own_documents_alone(space: Space) -> None:
+    index = filled(space.open, [row("a.jpg", 1), row("b.jpg", 2, "other")])
+    mine, theirs = record("a.jpg"), record("b.jpg", "other")
+    odd = {"image_id": theirs.id, "library": "holiday", "relative_path": "odd.jpg"}
+    space.request(
+        "PUT", f"/{space.name()}/_doc/odd", {**odd, "image_embedding": vector(3).tolist()}
+    )
+    space.refresh()
+    assert sorted(index.ids(Filter("holiday"))) == sorted([mine.id, "odd"])
+    assert index.erase(list(index.ids(Filter("holiday")))) == 2
+    assert list(index.ids()) == [theirs.id]
+
+
+# -- one machine embeds everything anew while another ingests
+
+
+def rows(*names: str) -> list[Row]:
+    return [Row(record(name), vector(seed)) for seed, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("moment", [("PUT", "_block/write"), ("POST", "_search")])
+def test_rows_that_another_machine_writes_before_the_switch_are_taken_over(
+    space: Space, moment: tuple[str, str]
+) -> None:
+    filled(space.open, rows("a.jpg", "b.jpg"))
+    other = space.open()
+    with Front([space.server]) as front:
+        index = space.open(through=front.url)
+        successor = index.successor(OTHER_MODELS)
+        successor.write(rows("a.jpg", "b.jpg"))
+        when(front, *moment, lambda: other.write(rows("a.jpg", "b.jpg", "c.jpg", "d.jpg")[2:]))
+        caught_up: list[bool] = []
+
+        def catch_up() -> None:
+            caught_up.append(True)
+            successor.write(rows("a.jpg", "b.jpg", "c.jpg", "d.jpg"))
+
+        successor.promote(catch_up)
+        assert caught_up == [True]
+        successor.close()
+    assert {each.record.relative_path for each in space.open().rows()} == {
+        "a.jpg", "b.jpg", "c.jpg", "d.jpg",
+    }  # fmt: skip
+
+
+def test_rows_that_cannot_be_taken_over_stop_the_switch_and_stay(space: Space) -> None:
+    index = filled(space.open, rows("a.jpg"))
+    other = space.open()
+    successor = index.successor(OTHER_MODELS)
+    successor.write(rows("a.jpg"))
+    other.write([row("away.jpg", 7, "theirs")])
+    with pytest.raises(IndexUnavailable, match=r"theirs/away\.jpg") as refused:
+        successor.promote()
+    assert "--re-embed" in refused.value.cure
+    assert {each.record.relative_path for each in space.open().rows()} == {"a.jpg", "away.jpg"}
+    assert other.write([row("later.jpg", 8)]) == []  # the block is lifted
+
+
+def test_what_another_machine_writes_during_the_switch_is_refused_with_a_sentence(
+    space: Space,
+) -> None:
+    filled(space.open, rows("a.jpg"))
+    other = space.open()
+    told: list[str] = []
+
+    def write() -> None:
+        try:
+            other.write([row("late.jpg", 9)])
+        except ImgsearchError as error:
+            told.append(f"{error.message} {error.cure}")
+
+    thread = threading.Thread(target=write)
+    with Front([space.server]) as front:
+        index = space.open(through=front.url)
+        successor = index.successor(OTHER_MODELS)
+        successor.write(rows("a.jpg"))
+        when(front, "POST", "_aliases", lambda: (thread.start(), threading.Event().wait(0.5)))
+        successor.promote()
+        successor.close()
+    thread.join(60)
+    assert len(told) == 1
+    assert "Run the same command again" in told[0]
+
+
+def test_a_write_waits_for_a_switch_that_is_given_up(space: Space) -> None:
+    index = filled(space.open, rows("a.jpg"))
+    other, result = space.open(), []
+    successor = index.successor(OTHER_MODELS)
+    successor.write(rows("a.jpg"))
+    thread = threading.Thread(target=lambda: result.append(other.write([row("late.jpg", 9)])))
+    [name] = space.request("GET", f"/{space.name()}")
+    space.request("PUT", f"/{name}/_block/write")
+    thread.start()
+    thread.join(1)
+    assert thread.is_alive()
+    space.request("PUT", f"/{name}/_settings", {"index.blocks.write": None})
+    thread.join(60)
+    assert result == [[]]
+    successor.promote(lambda: successor.write([row("late.jpg", 9)]))
+    assert count(space) == 2
+
+
+def test_a_block_that_nobody_is_about_to_lift_is_told_at_once(space: Space) -> None:
+    index = filled(space.open, rows("a.jpg"))
+    [name] = space.request("GET", f"/{space.name()}")
+    space.request("PUT", f"/{name}/_block/write")
+    with pytest.raises(IndexUnavailable, match="index write"):
+        index.write([row("late.jpg", 9)])
+
+
+def test_killed_before_the_switch_the_next_call_goes_on(space: Space) -> None:
+    """As a kill leaves it: writes are blocked, the successor is whole, nothing is switched."""
+    index = filled(space.open, rows("a.jpg", "b.jpg"))
+    with Front([space.server]) as front:
+        broken = space.open(through=front.url, retry_for=0.5)
+        successor = broken.successor(OTHER_MODELS)
+        successor.write(rows("a.jpg", "b.jpg"))
+        front.faults.status(500, path="_aliases")
+        front.faults.status(500, path="_settings")
+        with pytest.raises(ImgsearchError):
+            successor.promote()
+    again = index.successor(OTHER_MODELS)
+    assert again.count() == 2  # nothing is embedded twice
+    again.promote()
+    assert space.open().models() == OTHER_MODELS
+    assert space.open().write([row("c.jpg", 3)]) == []
+    assert count(space) == 3
