@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
+from imgsearch import photo_paths
 from imgsearch.errors import IndexContradiction, IndexNotFound
-from imgsearch.index.base import Failure, Index, Row
+from imgsearch.index.base import Failure, Index, Record, Row
 from imgsearch.progress import Progress, silent
 
 T = TypeVar("T")
@@ -62,11 +63,21 @@ def copy(source: Index, target: Index, progress: Progress = silent) -> Result:
 
 def _copy_rows(rows: list[Row], target: Index, result: Result) -> None:
     there = target.records([row.record.id for row in rows])
-    new = [row for row in rows if there.get(row.record.id) != row.record]
+    sound = [row for row in rows if _stays_inside(row.record)]
+    result.failures += [
+        Failure(row.record.id, "its path leads out of its library")
+        for row in rows
+        if not _stays_inside(row.record)
+    ]
+    new = [row for row in sound if there.get(row.record.id) != row.record]
     failures = target.write(new) if new else []
     result.failures += failures
     result.copied += len(new) - len(failures)
-    result.already_there += len(rows) - len(new)
+    result.already_there += len(sound) - len(new)
+
+
+def _stays_inside(record: Record) -> bool:
+    return photo_paths.relative_bytes(record.relative_path, record.path_escaped) is not None
 
 
 def _compare(ids: list[str], source: Index, target: Index, result: Result) -> None:

@@ -1,25 +1,28 @@
 """Libraries: named root folders. The index knows names; each machine knows its own roots.
 
 A root is found by the hint that a local index keeps (relative to its own folder, so that index and
-photos can move together), else by this machine's registry, a JSON file in the data folder."""
+photos can move together), else by this machine's `registry`. A hint is the index's word alone."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsearch import photos
+from imgsearch import photo_paths
 from imgsearch.errors import PhotoError, UsageError
 from imgsearch.escaping import is_safe, shown
+from imgsearch.photo_paths import Root
+from imgsearch.registry import Registry
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Index, Record
 
+_HINT = re.compile(r"\.\.(/\.\.)*|\.\./(?!\.\.?$)[^/\\:]+")  # around the index, or beside it
 SAMPLE = 50  # photos of a known library that are looked for under a root that claims its name
 
 
@@ -37,53 +40,61 @@ class Roots:
 
     def __init__(self, index: Index, registry: Path, index_folder: Path | None) -> None:
         self._index = index
-        self._index_folder = index_folder  # None: a cluster
-        self._registry = registry
-        self._index_id = index.index_id
-        self._known: dict[str, Path] = {}
-        self._load()
+        # None: a cluster
+        self._index_folder = None if index_folder is None else Path(os.path.realpath(index_folder))
+        self._registry = Registry(registry, self._note)
+        self._registered = self._registry.roots(index.index_id)
+        self._known = self._registered | self._hinted()
+
+    def _note(self, line: str) -> None:
+        if line not in self._index.notes:
+            self._index.notes.append(line)
 
     def __getitem__(self, library: str) -> Path:
-        return self._known[library]
+        return self._known[library].path
 
     def get(self, library: str) -> Path | None:
+        return None if (root := self._known.get(library)) is None else root.path
+
+    def root(self, library: str) -> Root | None:
+        """With what is known about it."""
         return self._known.get(library)
 
     def items(self) -> list[tuple[str, Path]]:
-        return sorted(self._known.items())
+        return sorted((name, root.path) for name, root in self._known.items())
 
-    def _load(self) -> None:
-        for name, root in self._read_registry().get(self._index_id, {}).items():
-            self._known[name] = Path(root)
+    def registered(self, library: str) -> bool:
+        """Whether the root was ingested on this machine. Otherwise the index alone names it, and
+        nothing of it may be read but the photos that the index knows."""
+        return self._known.get(library) == self._registered.get(library)
+
+    def follows_links(self, library: str) -> bool:
+        root = self._known.get(library)
+        return root is not None and root.follow_links
+
+    def _hinted(self) -> dict[str, Root]:
+        """Roots that the index names, so that it can move together with its photos. The index may
+        be a stranger's: a root counts only beside or around the index, not where all of a user's
+        files lie, and if it holds the photos that the index knows."""
         if self._index_folder is None:
-            return
-        for name, summary in self._index.libraries().items():
-            if summary.root_hint is not None:
-                hinted = Path(os.path.normpath(self._index_folder / summary.root_hint))
-                if hinted.is_dir():
-                    self._known[name] = hinted
-
-    def _read_registry(self) -> dict[str, dict[str, str]]:
-        try:
-            found: dict[str, dict[str, str]] = json.loads(self._registry.read_text("utf-8"))
-        except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"{self._registry} cannot be read: {error}.",
-                "Remove the file; the next ingest of each folder writes it again.",
-            ) from None
+        found = {}
+        for name, summary in self._index.libraries().items():
+            path = _hinted_path(self._index_folder, summary.root_hint)
+            known = self._registered.get(name)
+            if path is None or (known is not None and known.path == path):
+                continue
+            there, sampled = _sampled(name, path, self._index)
+            if there and 2 * there >= sampled:
+                found[name] = Root(path)
         return found
 
-    def remember(self, library: str, root: Path) -> None:
-        from filelock import FileLock
-
-        self._known[library] = root
-        self._registry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(f"{self._registry}.lock"):
-            known = self._read_registry()
-            known.setdefault(self._index_id, {})[library] = str(root)
-            self._write_registry(known)
+    def remember(self, library: str, root: Path, *, follow_links: bool = False) -> None:
+        """`follow_links`: it is ingested with its links; so it stays once it was."""
+        known = self._registered.get(library)
+        follow_links |= known is not None and known.path == root and known.follow_links
+        self._known[library] = self._registered[library] = Root(root, follow_links)
+        self._registry.set(self._index.index_id, library, self._known[library])
         self._index.set_root_hint(library, self._hint(root))
 
     def _hint(self, root: Path) -> str | None:
@@ -96,19 +107,21 @@ class Roots:
         return None
 
     def forget(self, library: str) -> None:
-        from filelock import FileLock
-
         self._known.pop(library, None)
-        with FileLock(f"{self._registry}.lock"):
-            known = self._read_registry()
-            if known.get(self._index_id, {}).pop(library, None) is not None:
-                self._write_registry(known)
+        if self._registered.pop(library, None) is not None:
+            self._registry.set(self._index.index_id, library, None)
 
-    def _write_registry(self, known: dict[str, dict[str, str]]) -> None:
-        partial = self._registry.with_suffix(".partial")
-        partial.write_text(json.dumps(known, indent=1), "utf-8")  # ASCII: any name survives
-        partial.chmod(0o600)
-        partial.replace(self._registry)
+
+def _hinted_path(index_folder: Path, hint: str | None) -> Path | None:
+    """None: nobody's hint of ours leads there, or it leads to all of a user's files."""
+    if hint is None or not _HINT.fullmatch(hint) or "\0" in hint:
+        return None
+    path = Path(os.path.normpath(index_folder / hint))
+    home = Path(os.path.realpath(Path.home()))
+    if path == home or path in home.parents or path == path.parent:
+        return None
+    is_plain = os.path.realpath(path) == str(path)  # no link leads there
+    return path if is_plain and path.is_dir() else None
 
 
 def check_directory(directory: Path) -> None:
@@ -169,18 +182,24 @@ def _check_name(
 
 def _holds_its_photos(library: str, directory: Path, index: Index) -> bool:
     """At least half of a sample of the library's photos lie there, with their sizes."""
+    there, sampled = _sampled(library, directory, index)
+    return 2 * there >= sampled
+
+
+def _sampled(library: str, directory: Path, index: Index) -> tuple[int, int]:
+    """How many of a sample of the library's photos lie there, with their sizes; and how many there
+    are in the sample."""
     from imgsearch.index.base import Filter
 
     sample = list(itertools.islice(index.ids(Filter(library)), SAMPLE))
-    found = 0
+    there = 0
     for record in index.records(sample).values():
-        relative = photos.path_bytes(record.relative_path, record.path_escaped)
-        path = os.path.join(os.fsencode(directory), relative)
+        path = photo_paths.located(Root(directory), record).path
         try:
-            found += os.stat(path).st_size == record.size
+            there += path is not None and os.stat(path).st_size == record.size
         except OSError:
             continue
-    return 2 * found >= len(sample)
+    return there, len(sample)
 
 
 def _free_name(library: str, roots: Roots, index: Index) -> str:
@@ -205,7 +224,9 @@ def distinct(jobs: Iterable[Job]) -> list[Job]:
 
 def is_there(root: Path, record: Record) -> bool:
     """False only where the file is gone for sure: no permission is no proof."""
-    relative = photos.path_bytes(record.relative_path, record.path_escaped)
+    relative = photo_paths.relative_bytes(record.relative_path, record.path_escaped)
+    if relative is None:  # no file can have that path
+        return False
     try:
         os.lstat(os.path.join(os.fsencode(root), relative))
     except (FileNotFoundError, NotADirectoryError):
@@ -246,3 +267,15 @@ def check_all_reachable(index: Index, roots: Roots, prune: bool) -> None:
             f"Not within reach: {', '.join(away)}. Embedding anew would lose their photos.",
             "Mount or ingest their folders first, or give them up with --prune.",
         )
+
+
+def check_all_ingested_here(roots: Roots) -> None:
+    """Before everything in the roots is read anew: the index alone may not say what that is.
+    Raises PhotoError."""
+    for library, root in roots.items():
+        if not roots.registered(library):
+            raise PhotoError(
+                f"Only the index says that library {library!r} is the folder {shown(root)};"
+                " everything in it would be read.",
+                f"If that is right, ingest it once on this machine: imgsearch ingest {shown(root)}",
+            )

@@ -9,24 +9,27 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgsearch import photos
+from imgsearch import photo_paths, photos
 from imgsearch.embedding import ImageEncoder, TextEncoder, Vector
 from imgsearch.errors import IndexNotFound, PhotoError, UsageError
 from imgsearch.index.base import ALL, Filter, Hit, Index, Record
 from imgsearch.libraries import Roots
+from imgsearch.photo_paths import Refusal
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A hit with its place on this machine: `path` None where the library's root is not known."""
+    """A hit with its place on this machine: `path` None where that is not known, or where the
+    record's path leads out of its library."""
 
     rank: int
     score: float
     record: Record
     path: bytes | None
-    missing: bool  # the path is known, and nothing lies there
+    missing: bool  # the path is known, and no file lies there
+    refusal: Refusal | None = None  # why there is no path
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,12 @@ def by_text(
 
 def by_record(index: Index, roots: Roots, record: Record, wanted: Wanted) -> list[Result]:
     """Neighbours of a photo in the index: no model is needed."""
-    vector = index.vectors([record.id])[record.id]
+    vector = index.vectors([record.id]).get(record.id)
+    if vector is None:
+        raise PhotoError(
+            f"The vector of {record.relative_path} in {index.place} is missing or damaged.",
+            "Ingest its folder again, which embeds it anew; or show the file itself.",
+        )
     return _results(index.search(vector, wanted.k, wanted.where, {record.id}), roots, wanted)
 
 
@@ -168,14 +176,16 @@ def check_not_empty(index: Index) -> None:
 
 
 def _results(hits: Sequence[Hit], roots: Roots, wanted: Wanted) -> list[Result]:
-    near = [hit for hit in hits if wanted.min_score is None or hit.score >= wanted.min_score]
+    near = [
+        hit
+        for hit in hits
+        if (wanted.min_score is None or hit.score >= wanted.min_score)
+        and photo_paths.relative_bytes(hit.record.relative_path, hit.record.path_escaped)
+        is not None
+    ]
     return [_result(rank, hit, roots) for rank, hit in enumerate(near, start=1)]
 
 
 def _result(rank: int, hit: Hit, roots: Roots) -> Result:
-    root = roots.get(hit.record.library)
-    if root is None:
-        return Result(rank, hit.score, hit.record, None, missing=False)
-    relative = photos.path_bytes(hit.record.relative_path, hit.record.path_escaped)
-    path = os.path.join(os.fsencode(root), relative)
-    return Result(rank, hit.score, hit.record, path, missing=not os.path.lexists(path))
+    found = photo_paths.located(roots.root(hit.record.library), hit.record)
+    return Result(rank, hit.score, hit.record, found.path, found.missing, found.refusal)

@@ -140,7 +140,7 @@ def _all_rows(index: Path) -> set[tuple[object, ...]]:
         connection.row_factory = sqlite3.Row
         found = connection.execute(
             "SELECT libraries.name AS in_library, photos.*, vector FROM photos"
-            " JOIN vectors USING (row) JOIN libraries ON libraries.number = photos.library"
+            " JOIN embeddings USING (row) JOIN libraries ON libraries.number = photos.library"
         ).fetchall()
     finally:
         connection.close()

@@ -169,7 +169,7 @@ LOCAL: list[tuple[Callable[[Path], None], str, str, str]] = [
     (_no_sqlite, "failure", "index", "not a database"),
     (_damaged, "failure", "index", "damaged"),
     (_changed("pragma user_version = 99"), "failure", "index", "newer imgsearch"),
-    (_changed("delete from vectors where row = 2"), "failure", "index", "have no vector"),
+    (_changed("delete from embeddings where row = 2"), "failure", "index", "have no vector"),
     (_changed("delete from meta where key = 'models'"), "failure", "index", "which models"),
     (_large_wal, "warning", "WAL", "not copied"),
     (_other_weights, "failure", "text model", "other weights"),

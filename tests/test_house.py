@@ -20,7 +20,7 @@ PACKAGE = ROOT / "imgsearch"
 # A module may import what stands in its own line or above; nothing below.
 LAYERS = [
     {"errors", "installation", "escaping"},
-    {"progress", "stopwatch", "lookahead", "crew", "capacity", "places"},
+    {"progress", "stopwatch", "lookahead", "crew", "capacity", "places", "regular_files"},
     {"settings", "photos", "embedding", "gazetteer"},
     {"photos.words", "photos.dates", "photos.xmp", "photos.depths", "photos.quiet"},
     {"photos.iptc", "photos.sidecars"},
@@ -31,6 +31,8 @@ LAYERS = [
     {"photos.images", "models.hub", "models.files", "models.trust"},
     {"index.base", "known"},
     {"models"},
+    {"photo_paths"},
+    {"registry"},
     {"libraries"},
     {"elastic"},
     {"index", "cluster_model", "cluster_text"},
@@ -39,7 +41,10 @@ LAYERS = [
     {"cli", "__main__"},
 ]
 # these know the index's protocol alone
-CORE = {"batches", "intake", "ingest", "search", "libraries", "known"}
+CORE = {
+    *("batches", "intake", "ingest", "search", "copying", "known"),
+    *("libraries", "registry", "photo_paths"),
+}
 OUTER_ONLY = {"typer": "cli", "tqdm": "cli", "rich": "rendering"}  # and what may import that
 
 

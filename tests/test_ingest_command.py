@@ -264,7 +264,7 @@ def _stored(index: Path) -> dict[str, tuple[object, ...]]:
     try:
         connection.row_factory = sqlite3.Row
         rows = connection.execute(
-            "SELECT photos.*, vectors.vector AS vector FROM photos JOIN vectors USING (row)"
+            "SELECT photos.*, embeddings.vector AS vector FROM photos JOIN embeddings USING (row)"
         ).fetchall()
     finally:
         connection.close()

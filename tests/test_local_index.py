@@ -197,7 +197,7 @@ def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="the power goes"):
         schema.prepare(database, {0: half}, current=1)
     assert database.value("pragma user_version") == 0
-    with pytest.raises(sqlite3.OperationalError, match="no such column"):
+    with pytest.raises(IndexDamaged, match="no such column"):
         database.rows("select lens from photos")
     database.close()
 
@@ -531,18 +531,42 @@ def assert_right_and_after_finishing(index: LocalIndex, count: int) -> None:
     assert_right(index, count)
 
 
+OF_SCHEMA_3 = """
+drop trigger photo_moved;
+drop trigger photo_gone;
+create table vectors (row integer primary key, vector blob not null);
+insert into vectors select row, vector from embeddings;
+drop table embeddings;
+create trigger photo_gone after delete on photos begin
+    update libraries set photos = photos - 1 where number = old.library;
+    delete from vectors where row = old.row;
+end;
+pragma user_version = 3;
+"""
+
+
+def make_older(folder: Path, *statements: str) -> None:
+    """The index as a version with schema 3 wrote it, and what else is to be different in it."""
+    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+        connection.executescript(OF_SCHEMA_3)
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
 def test_an_index_of_the_first_schema_is_searched_and_gets_sketches(
     folder: Path, opened: list[LocalIndex]
 ) -> None:
     fill(folder, 300)
     for path in files_of(folder, "sketch"):
         path.rename(path.with_suffix(".usearch"))
-    with sqlite3.connect(database_of(folder)) as connection:
-        for new, old in {"sketch": "graph", "sketch_digest": "graph_digest"}.items():
-            connection.execute(f"alter table segments rename column {new} to {old}")
-        connection.execute("alter table segments add column expansion integer")
-        connection.execute("pragma user_version = 1")
-    connection.close()
+    make_older(
+        folder,
+        "alter table segments rename column sketch to graph",
+        "alter table segments rename column sketch_digest to graph_digest",
+        "alter table segments add column expansion integer",
+        "pragma user_version = 1",
+    )
     index = reopen(folder, opened)
     assert_right_and_after_finishing(index, 300)
     assert files_of(folder, "sketch")
@@ -556,14 +580,79 @@ def test_an_index_of_the_second_schema_gets_new_sketches(
     of_before = files_of(folder, "sketch")
     for path in of_before:
         path.write_bytes(b"of another layout")
-    with sqlite3.connect(database_of(folder)) as connection:
-        connection.execute("pragma user_version = 2")
-    connection.close()
+    make_older(folder, "pragma user_version = 2")
     index = reopen(folder, opened)
     assert_right_and_after_finishing(index, 300)
     assert not index.notes
     assert files_of(folder, "sketch")
     assert not set(files_of(folder, "sketch")) & set(of_before)
+
+
+def stored_rows(folder: Path) -> list[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+        return connection.execute(
+            "select photos.*, vector from photos join embeddings on photo = photos.row"
+            " order by photos.row"
+        ).fetchall()
+
+
+def test_an_index_of_the_third_schema_keeps_every_bit(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 300)
+    before = stored_rows(folder)
+    files = files_of(folder, "codes") + files_of(folder, "sketch")
+    make_older(folder)
+    index = reopen(folder, opened)
+    assert_right_and_after_finishing(index, 300)
+    assert index.notes == []
+    assert stored_rows(folder) == before
+    assert files == files_of(folder, "codes") + files_of(folder, "sketch")
+    index.write([], delete=[record("3.jpg").id])
+    assert index._database.value("select count(*) from embeddings") == 299
+
+
+MIGRATE = """
+import os, sys
+from pathlib import Path
+from imgsearch.index.local import open_local
+from imgsearch.index import schema
+delay = int(sys.argv[2])
+steps = 0
+def count() -> int:
+    global steps
+    steps += 1
+    if steps == delay:
+        os.kill(os.getpid(), 9)
+    return 0
+original = schema._embeddings_for_vectors
+def watched(connection):
+    connection.set_progress_handler(count, 50)
+    original(connection)
+    connection.set_progress_handler(None, 0)
+schema.prepare.__defaults__ = ({3: watched}, schema.VERSION)
+open_local(Path(sys.argv[1]), create=False).close()
+print("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
+def test_a_killed_migration_goes_on(folder: Path, opened: list[LocalIndex]) -> None:
+    fill(folder, 300)
+    before = stored_rows(folder)
+    make_older(folder)
+    killed = 0
+    for delay in (1, 2, 5, 12, 30, 60, 100):
+        migrated = subprocess.run([sys.executable, "-c", MIGRATE, str(folder), str(delay)])
+        if migrated.returncode == 0:
+            break
+        assert migrated.returncode == -signal.SIGKILL
+        killed += 1
+    assert killed >= 3
+    index = reopen(folder, opened)
+    assert stored_rows(folder) == before
+    assert index.notes == []
+    assert_right_and_after_finishing(index, 300)
 
 
 def test_large_selections_find_all_as_well(

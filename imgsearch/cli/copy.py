@@ -62,8 +62,9 @@ def copy(
         with photos_bar() as progress:
             result = copy_rows(old.index, new.index, progress)
         for library, root in old.roots.items():
-            if library in new.index.libraries() and new.roots.get(library) is None:
-                new.roots.remember(library, root)
+            is_new = library in new.index.libraries() and new.roots.get(library) is None
+            if is_new and old.roots.registered(library):
+                new.roots.remember(library, root, follow_links=old.roots.follows_links(library))
     _show(result)
 
 

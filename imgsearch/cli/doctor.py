@@ -24,6 +24,9 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     common: Common,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every row and vector of a local index as well.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Look at everything that could be wrong, and say what to do. Changes nothing.
@@ -36,7 +39,7 @@ def doctor(
     from imgsearch.doctor.examination import findings
 
     chosen = parts.load_settings(common)
-    found = list(findings(chosen, parts.index_place(chosen), places.cache_dir()))
+    found = list(findings(chosen, parts.index_place(chosen), places.cache_dir(), deep=deep))
     if json:
         rendering.print_json(_as_dict(found))
     else:

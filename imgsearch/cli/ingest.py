@@ -221,7 +221,8 @@ def ingest_folders(
     )
     if not options.dry_run:
         for job in jobs:
-            open_parts.roots.remember(job.library, job.root)
+            if not job.within or open_parts.roots.registered(job.library):
+                open_parts.roots.remember(job.library, job.root, follow_links=options.follow_links)
     return _run(open_parts, jobs, options)
 
 
@@ -262,7 +263,7 @@ def _re_embed(
     from dataclasses import replace
 
     from imgsearch.errors import UsageError
-    from imgsearch.libraries import Job, check_all_reachable
+    from imgsearch.libraries import Job, check_all_ingested_here, check_all_reachable
 
     if directories or library or options.limit or options.dry_run:
         raise UsageError(
@@ -270,6 +271,7 @@ def _re_embed(
         )
     with parts.opened_for_ingest(chosen) as open_parts:
         check_all_reachable(open_parts.index, open_parts.roots, options.prune)
+        check_all_ingested_here(open_parts.roots)
         jobs = [Job(name, root) for name, root in open_parts.roots.items() if root.is_dir()]
         with open_parts.successor() as next_parts:
             without_prune = replace(options, prune=False)

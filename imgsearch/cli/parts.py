@@ -245,9 +245,10 @@ def opened_for_dry_run(chosen: Settings) -> Iterator[Parts]:
 def _check_free(place: LocalPlace) -> None:
     """An index makes a folder of its own; it does not move in with somebody's files."""
     from imgsearch.errors import UsageError
+    from imgsearch.index.generations import holds_other_files
 
     folder = place.folder
-    if folder.is_dir() and os.listdir(folder) and not (folder / "CURRENT").exists():
+    if folder.is_dir() and not (folder / "CURRENT").exists() and holds_other_files(folder):
         raise UsageError(
             f"{places.shown(folder)} holds other files, and no index.",
             f"Name a folder for the index alone, such as --index {folder}/.imgsearch",

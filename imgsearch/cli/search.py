@@ -184,17 +184,8 @@ class _Output:
         elif self._csv:
             rendering.print_csv(results)
         elif self._paths:
-            without, split = rendering.print_paths(results, self._nul)
-            if split:
-                say(
-                    f"{rendering.count(split, 'photo')} left out: a path with a line break would be"
-                    " read as two; -0 prints all."
-                )
-            if without:
-                say(
-                    f"{rendering.count(without, 'photo')} left out: on this machine their library's"
-                    " root is not known; ingest its folder here first."
-                )
+            _, split = rendering.print_paths(results, self._nul)
+            _say_what_paths_leaves_out(results, split)
         elif results:
             rendering.console().print(rendering.results_table(results, title))
         self._hint(results, open_parts)
@@ -212,9 +203,37 @@ class _Output:
             )
 
 
+def _say_what_paths_leaves_out(results: Sequence[Result], split: int) -> None:
+    """`split`: how many paths with a line break were left out."""
+    from imgsearch import rendering
+    from imgsearch.photo_paths import Refusal
+
+    reasons = {
+        Refusal.NO_ROOT: "on this machine their library's root is not known; ingest its folder here"
+        " first.",
+        Refusal.LEADS_OUT: "their paths lead out of their library, by a link;"
+        " ingest --follow-links takes such links as a part of it.",
+    }
+    for refusal, reason in reasons.items():
+        if number := sum(result.refusal is refusal for result in results):
+            say(f"{rendering.count(number, 'photo')} left out: {reason}")
+    if split:
+        say(
+            f"{rendering.count(split, 'photo')} left out: a path with a line break would be read as"
+            " two; -0 prints all."
+        )
+
+
 def _open_files(results: Sequence[Result]) -> None:
+    """In the system's viewer: pictures alone, whatever else has their names."""
     import os
 
+    from imgsearch import rendering
+    from imgsearch.photo_paths import may_be_opened
+
     there = [result.path for result in results if result.path and not result.missing]
-    for path in there[:OPEN_AT_MOST]:
+    pictures = [path for path in there if may_be_opened(path)]
+    if len(pictures) < len(there):
+        say(f"{rendering.count(len(there) - len(pictures), 'file')} not opened: no picture.")
+    for path in pictures[:OPEN_AT_MOST]:
         typer.launch(os.fsdecode(path))

@@ -24,15 +24,16 @@ from imgsearch.settings import Settings
 
 
 def findings(
-    settings: Settings, place: LocalPlace | ClusterPlace, cache: Path
+    settings: Settings, place: LocalPlace | ClusterPlace, cache: Path, *, deep: bool = False
 ) -> Iterator[Finding]:
-    """In the order of the page. `cache`: the program's; models lie in a folder of it."""
+    """In the order of the page. `cache`: the program's; models lie in a folder of it. `deep`: a
+    local index is read as a whole."""
     yield from examine([("Python", machine.python), ("libraries", machine.libraries)])
     if isinstance(place, LocalPlace):
         recorded = local_index.recorded_models(place.folder)
         yield from examine(
             [
-                ("index", partial(local_index.index, place.folder)),
+                ("index", partial(local_index.index, place.folder, deep)),
                 ("disk", partial(machine.space, "disk", place.folder)),
             ]
         )

@@ -9,24 +9,28 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from imgsearch import installation
+from imgsearch import installation, regular_files
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.embedding import ModelPair
-from imgsearch.index import schema, stamps
+from imgsearch.index import deep_look, schema, stamps
+from imgsearch.index.database import BACKUP
 
 LARGE_WAL = 256 << 20  # bytes: it is emptied at 16 MB unless a reader stays for hours
-BACKUP = "Bring the index folder back from a backup, or move it away and ingest again."
+NAMED = 10  # damaged photos
 _DATABASE = "index.sqlite"
 
 
 def database(folder: Path) -> Path | None:
     """Of the generation that serves; None: no index is there. Raises ValueError."""
     try:
-        current = (folder / "CURRENT").read_text("ascii", "replace").strip()
+        content = regular_files.read(folder / "CURRENT")
     except (FileNotFoundError, NotADirectoryError):
         return None
+    current = content.decode("ascii", "replace").strip()
     if not re.fullmatch(r"generation-[1-9][0-9]*", current):
         raise ValueError("CURRENT names no generation")
+    if (folder / current).is_symlink():
+        raise ValueError(f"{current} is a symbolic link")
     return folder / current / _DATABASE
 
 
@@ -38,18 +42,22 @@ def recorded_models(folder: Path) -> ModelPair | None:
             return None
         with _opened(path) as connection:
             return _stamp(connection)
-    except (sqlite3.Error, OSError, ValueError, KeyError, TypeError):
+    except (sqlite3.Error, OSError, ValueError, TypeError):
         return None
 
 
-def index(folder: Path) -> Iterator[Finding]:
+def index(folder: Path, deep: bool = False) -> Iterator[Finding]:
+    """`deep`: every row and every vector is read."""
     try:
         path = database(folder)
         if path is None:
             yield ok("index", f"none yet at {folder}: imgsearch ingest ./photos")
             return
         with _opened(path) as connection:
-            yield from _looked_at(path, connection)
+            yield from _looked_at(path, connection, deep)
+    except regular_files.NotRegular as error:
+        detail = f"{error.filename} is {error.strerror}, not a file of an index"
+        yield failure("index", detail, BACKUP)
     except (sqlite3.Error, ValueError) as error:
         yield failure("index", f"{folder} is damaged: {error}", BACKUP)
     except OSError as error:
@@ -57,11 +65,15 @@ def index(folder: Path) -> Iterator[Finding]:
         yield failure("index", f"{folder} cannot be read: {error}", cure)
 
 
-def _looked_at(path: Path, connection: sqlite3.Connection) -> Iterator[Finding]:
+def _looked_at(path: Path, connection: sqlite3.Connection, deep: bool) -> Iterator[Finding]:
     (version,) = connection.execute("pragma user_version").fetchone()
     if version > schema.VERSION:
         detail = f"{path} was written by a newer imgsearch (schema {version})"
         yield failure("index", detail, f"Update imgsearch: {installation.upgrade_command()}")
+        return
+    if version < schema.VERSION:
+        cure = "Any command that uses the index brings it up to date: imgsearch status"
+        yield warning("index", f"{path} is of an older version (schema {version})", cure)
         return
     said = [row[0] for row in connection.execute("pragma quick_check(5)")]
     if said != ["ok"]:
@@ -69,24 +81,42 @@ def _looked_at(path: Path, connection: sqlite3.Connection) -> Iterator[Finding]:
         return
     (photos,) = connection.execute("select count(*) from photos").fetchone()
     (bare,) = connection.execute(
-        "select count(*) from photos left join vectors using (row) where vectors.row is null"
+        "select count(*) from photos where not exists"
+        " (select 1 from embeddings where photo = photos.row and kind = 0)"
     ).fetchone()
     if bare:
-        cure = "Ingest the folders again with --re-embed, or bring a backup back."
+        cure = "Ingest their folders again: it embeds anew what lacks a vector."
         yield failure("index", f"{bare} of {photos} photos have no vector", cure)
         return
-    stamp = _stamp(connection)
+    try:
+        stamp = _stamp(connection)
+    except ValueError:
+        stamp = None
     if photos and stamp is None:
         yield failure("index", f"{path} does not say which models made it", BACKUP)
         return
+    if deep and stamp is not None:
+        damaged = list(deep_look.damaged(connection, stamp.dims))
+        if damaged:
+            yield _damaged_photos(damaged)
+            return
     made = f", made with {stamp.image_model.name}" if stamp else ""
     yield ok("index", f"{photos:,} photos at {path.parent.parent}, intact{made}")
     yield _wal(path)
 
 
+def _damaged_photos(damaged: list[str]) -> Finding:
+    named = ", ".join(damaged[:NAMED]) + (", …" if len(damaged) > NAMED else "")
+    cure = (
+        "Bring the index folder back from a backup; or take them out (imgsearch remove ID) and"
+        " ingest their folders again; or embed everything anew: imgsearch ingest --re-embed"
+    )
+    return failure("index", f"{len(damaged):,} photos are damaged: {named}", cure)
+
+
 def _wal(path: Path) -> Finding:
     wal = path.with_name(path.name + "-wal")
-    size = wal.stat().st_size if wal.exists() else 0
+    size = wal.lstat().st_size if wal.exists() else 0
     if size > LARGE_WAL:
         cure = "End programs that have had the index open for long, and run any imgsearch ingest."
         return warning("WAL", f"{size / 1e6:,.0f} MB, not copied into the database", cure)
@@ -95,17 +125,23 @@ def _wal(path: Path) -> Finding:
 
 def _stamp(connection: sqlite3.Connection) -> ModelPair | None:
     found = connection.execute("select value from meta where key = 'models'").fetchone()
-    return stamps.load(None if found is None else json.loads(found[0]))
+    try:
+        return stamps.checked(None if found is None else json.loads(found[0]))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """Read-only; where no WAL lies beside it, so that SQLite makes no file of its own either."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        regular_files.check(path.with_name(path.name + suffix))
     if not path.is_file():
         raise ValueError(f"{path.name} is missing in {path.parent.name}")
     wal = path.with_name(path.name + "-wal")
     how = "mode=ro" if wal.exists() and wal.stat().st_size else "mode=ro&immutable=1"
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5)
+    connection.text_factory = lambda stored: stored.decode("utf-8", "surrogateescape")
     try:
         yield connection
     finally:

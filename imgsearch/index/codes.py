@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch import regular_files
 from imgsearch.embedding import Vector, Vectors
 
 Rows = npt.NDArray[np.int64]
@@ -119,6 +120,8 @@ def top(scores: Scores | npt.NDArray[np.int32], count: int) -> Rows:
     if count >= len(scores):
         return np.arange(len(scores))
     least = np.partition(scores, len(scores) - count)[len(scores) - count]
+    if np.isnan(least):  # a file that somebody made up; NaN counts as the largest number there
+        return top(np.where(np.isnan(scores), np.float32(-np.inf), scores), count)
     places = np.flatnonzero(scores >= least)
     better = scores[places] > least
     tied = places[~better]
@@ -160,9 +163,9 @@ def write(path: Path, blocks: Iterable[Codes], dims: int) -> int:
 def mapped(path: Path, dims: int) -> Codes:
     """Raises BrokenFile."""
     try:
-        with path.open("rb") as file:
+        with regular_files.opened(path) as file:
             magic, count, its_dims = _HEADER.unpack(file.read(_HEADER.size))
-        size = path.stat().st_size
+            size = os.fstat(file.fileno()).st_size
     except (OSError, struct.error) as error:
         raise BrokenFile(str(error)) from error
     rows_at = _CODES_AT + _padded(count * dims)
@@ -180,17 +183,20 @@ def _padded(size: int) -> int:
 
 
 def private_file(path: Path) -> BufferedRandom:
-    """A new file, open for writing, that its owner alone can read."""
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_RDWR | os.O_TRUNC, 0o600), "w+b")
+    """A new file in the place of whatever had its name, open for writing, that its owner alone can
+    read. A link is replaced, not followed."""
+    path.unlink(missing_ok=True)
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, 0o600), "w+b")
 
 
 def sampled_digest(path: Path) -> str:
     """Of the size and of 32 blocks spread over the file, first and last among them: tells a file
     that is not the one we wrote, in a millisecond. Raises BrokenFile where there is none."""
     try:
-        size = path.stat().st_size
-        digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
-        with path.open("rb") as file:
+        with regular_files.opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
             for place in range(_DIGEST_BLOCKS):
                 file.seek(max(0, size - _DIGEST_BLOCK) * place // (_DIGEST_BLOCKS - 1))
                 digest.update(file.read(_DIGEST_BLOCK))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from imgsearch import regular_files
 from imgsearch.errors import ImgsearchError, IndexDamaged, IndexLocked, IndexUnavailable
 from imgsearch.index import filesystems
 
@@ -18,6 +19,8 @@ BUSY_SECONDS = 20.0
 WAL_PAGES = 512  # 16 MB, then it is copied into the database
 VARIABLES = 500  # in one statement; old SQLite takes 999
 
+BACKUP = "Bring the index folder back from a backup, or move it away and ingest again."
+_BUGS = ("syntax error", "too many", "incomplete input")  # of a statement
 _AGAIN = "Run the same command again; nothing that was committed is lost."
 _CAUSES: tuple[tuple[str, type[ImgsearchError], str, str], ...] = (
     (
@@ -30,19 +33,13 @@ _CAUSES: tuple[tuple[str, type[ImgsearchError], str, str], ...] = (
         "malformed",
         IndexDamaged,
         "{path} is damaged.",
-        "Bring the index folder back from a backup, or move it away and ingest again.",
+        BACKUP,
     ),
     (
         "not a database",
         IndexDamaged,
         "{path} is damaged, or no SQLite file.",
-        "Bring the index folder back from a backup, or move it away and ingest again.",
-    ),
-    (
-        "could not decode",
-        IndexDamaged,
-        "{path} is damaged: it holds text that is none.",
-        "Bring the index folder back from a backup, or move it away and ingest again.",
+        BACKUP,
     ),
     (
         "locked",
@@ -79,7 +76,8 @@ _FILE_CAUSES = {
 @contextlib.contextmanager
 def door(path: Path) -> Iterator[None]:
     """Errors of SQLite and of the files beside it become ours. Python 3.10 knows no error codes,
-    so they are told by SQLite's own words; words that are not listed are bugs, and pass."""
+    so they are told by SQLite's own words. What is not listed is a database that somebody changed,
+    unless the statement was wrong: that is a bug, and passes."""
     try:
         yield
     except sqlite3.Error as error:
@@ -87,7 +85,14 @@ def door(path: Path) -> Iterator[None]:
         for part, kind, message, cure in _CAUSES:
             if part in words:
                 raise kind(message.format(path=path), cure) from error
-        raise
+        if isinstance(error, (sqlite3.ProgrammingError, sqlite3.InterfaceError)) or any(
+            part in words for part in _BUGS
+        ):
+            raise
+        raise IndexDamaged(f"{path} is damaged: SQLite reports {error}.", BACKUP) from error
+    except regular_files.NotRegular as error:
+        message = f"{error.filename} is {error.strerror}, not a file of an index."
+        raise IndexDamaged(message, BACKUP) from error
     except OSError as error:
         _, kind, message, cure = _FILE_CAUSES.get(error.errno or 0, _CAUSES[5])
         if error.errno not in (*_FILE_CAUSES, errno.EROFS, errno.EACCES, errno.EPERM):
@@ -105,6 +110,11 @@ def chunks(items: Sequence[Any], size: int = VARIABLES) -> Iterator[Sequence[Any
         yield items[start : start + size]
 
 
+def _text(stored: bytes) -> str:
+    """What is not UTF-8 comes as lone surrogates, so that one such value costs no other."""
+    return stored.decode("utf-8", "surrogateescape")
+
+
 # KiB. SQLite turns it into a number of pages by the size that pages have at that moment, so it is
 # said when that is known: before, it meant 4 KB pages, and 16 MB became 128.
 CACHE = "pragma cache_size = -16384"
@@ -117,6 +127,8 @@ class Database:
         self.path = path
         self.notes: list[str] = []
         with door(path):
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                regular_files.check(path.with_name(path.name + suffix))
             if create and not path.exists():
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self.writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
@@ -136,6 +148,8 @@ class Database:
         try:
             # no mmap_size: the pages of a large index would count as memory of an ingest
             connection.execute("select count(*) from sqlite_master").fetchone()  # opens it
+            connection.execute("pragma trusted_schema = off")  # it may be a stranger's
+            connection.text_factory = _text
             connection.execute(CACHE)
         except sqlite3.Error:
             connection.close()

@@ -2,7 +2,9 @@
 next one is filled beside it while it serves (another model), and takes over by one rename.
 
     CURRENT  ingest.lock  ingest.holder  generation-1/index.sqlite  generation-1/*.codes …
-"""
+
+The folder may be a stranger's: its files are regular ones and its generations real folders, no link
+in it is followed, and no name that stands in it leads anywhere else."""
 
 from __future__ import annotations
 
@@ -12,12 +14,14 @@ import json
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgsearch import regular_files
 from imgsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexUnavailable
 from imgsearch.index.codes import private_file
 from imgsearch.index.database import door
@@ -27,7 +31,13 @@ if TYPE_CHECKING:
 
 DATABASE = "index.sqlite"
 _NAME = re.compile(r"generation-([1-9][0-9]*)")
-_OURS = re.compile(r"CURRENT(\..*)?|ingest\.(lock|holder)|" + _NAME.pattern)
+_OURS = re.compile(r"CURRENT(\.[0-9]+\.partial)?|ingest\.(lock|holder)|" + _NAME.pattern)
+
+
+def holds_other_files(folder: Path) -> bool:
+    """Whether something lies there that is no part of an index, not even of one that was
+    interrupted while it was made."""
+    return any(not _OURS.fullmatch(name) for name in os.listdir(folder))
 
 
 class IndexFolder:
@@ -46,12 +56,26 @@ class IndexFolder:
         Raises IndexNotFound, IndexDamaged."""
         with door(self.path):
             try:
-                name = (self.path / "CURRENT").read_text("ascii", "replace").strip()
+                content = regular_files.read(self.path / "CURRENT")
             except (FileNotFoundError, NotADirectoryError):
-                return self._first(create)
+                return self._checked(self._first(create))
+        name = content.decode("ascii", "replace").strip()
         if not _NAME.fullmatch(name):
             raise self._damaged("its file CURRENT names no generation")
-        return self.path / name
+        return self._checked(self.path / name)
+
+    def serves(self) -> bool:
+        """Whether a generation has begun to serve."""
+        return (self.path / "CURRENT").exists()
+
+    def _checked(self, generation: Path) -> Path:
+        """The generation's folder, which need not exist. Raises IndexDamaged where it is none."""
+        with contextlib.suppress(OSError):
+            mode = os.lstat(generation).st_mode
+            if not stat.S_ISDIR(mode):
+                what = regular_files.kind(mode)
+                raise self._damaged(f"{generation.name} is {what}, not a folder of its own")
+        return generation
 
     def _first(self, create: bool) -> Path:
         """Nothing says which generation serves: there is none yet, or making it was interrupted."""
@@ -67,7 +91,7 @@ class IndexFolder:
                 f"There is no index at {self.path} yet.",
                 "Make one: imgsearch ingest FOLDER; or name another one with --index.",
             )
-        if any(not _OURS.fullmatch(entry.name) for entry in self._entries()):
+        if self.path.exists() and holds_other_files(self.path):
             raise IndexUnavailable(
                 f"{self.path} holds other files, and no index.",
                 f"Name a new folder, for instance --index {self.path / 'imgsearch-index'}",
@@ -85,25 +109,38 @@ class IndexFolder:
 
     def after(self, generation: Path) -> Path:
         """The next generation's folder, which may exist half-filled."""
+        return self._checked(self.path / f"generation-{self._number(generation) + 1}")
+
+    def _number(self, generation: Path) -> int:
         number = _NAME.fullmatch(generation.name)
         assert number is not None
-        return self.path / f"generation-{int(number[1]) + 1}"
+        return int(number[1])
+
+    def clear_away(self, generation: Path) -> None:
+        """What interrupted runs left beside the generation that serves, but for its successor,
+        which may be gone on with. Only under the lock."""
+        number = self._number(generation)
+        for entry in self._entries():
+            named = _NAME.fullmatch(entry.name)
+            if named and int(named[1]) not in (number, number + 1) and not entry.is_symlink():
+                self.delete(entry)
+            elif entry.name.startswith("CURRENT.") and _OURS.fullmatch(entry.name):
+                with contextlib.suppress(OSError):  # a folder of that name is nothing of ours
+                    entry.unlink()
 
     def serve(self, generation: Path) -> None:
         """From now on this one, whose database is there."""
         partial = self.path / f"CURRENT.{os.getpid()}.partial"
         with door(self.path):
-            file = os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-            try:
-                os.write(file, generation.name.encode() + b"\n")
-                os.fsync(file)
-            finally:
-                os.close(file)
+            with private_file(partial) as file:
+                file.write(generation.name.encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
             partial.replace(self.path / "CURRENT")
 
     def delete(self, generation: Path) -> None:
         with door(self.path):
-            if generation.exists():
+            if self._checked(generation).exists():
                 shutil.rmtree(generation)
 
     def bytes_on_disk(self) -> int:
@@ -111,7 +148,7 @@ class IndexFolder:
         for folder, _, names in os.walk(self.path):
             for name in names:
                 with contextlib.suppress(FileNotFoundError):  # a merge has replaced it
-                    total += os.stat(os.path.join(folder, name)).st_size
+                    total += os.lstat(os.path.join(folder, name)).st_size
         return total
 
     @contextlib.contextmanager
@@ -121,6 +158,7 @@ class IndexFolder:
         from filelock import Timeout
 
         with door(self.path):
+            regular_files.check(self.path / "ingest.lock")
             try:
                 self._lock.acquire(blocking=False)
             except Timeout:
@@ -140,7 +178,7 @@ class IndexFolder:
         with contextlib.ExitStack() as held:
             try:
                 held.enter_context(self.lock())
-            except (IndexLocked, IndexUnavailable):
+            except (IndexLocked, IndexUnavailable, IndexDamaged):
                 alone = False
             else:
                 alone = True
@@ -161,8 +199,8 @@ class IndexFolder:
     def _held(self) -> IndexLocked:
         cure = "Wait until it has ended; searching goes on meanwhile."
         for _ in range(5):  # it is written just after the lock is taken
-            with contextlib.suppress(OSError, ValueError):
-                holder = json.loads((self.path / "ingest.holder").read_text("utf-8"))
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+                holder = json.loads(regular_files.read(self.path / "ingest.holder"))
                 who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
                 return IndexLocked(f"Another ingest holds {self.path}: {who}.", cure)
             time.sleep(0.05)

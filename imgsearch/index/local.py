@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from imgsearch.embedding import ModelPair, Vector, unit
-from imgsearch.errors import IndexContradiction, IndexDamaged, IndexError_
-from imgsearch.index import neighbours, photo_rows, schema, stamps
+from imgsearch.errors import IndexContradiction, IndexDamaged, IndexError_, IndexLocked
+from imgsearch.index import neighbours, photo_rows, photo_vectors, schema, stamps
 from imgsearch.index.base import (
     ALL,
     Failure,
@@ -25,13 +27,19 @@ from imgsearch.index.base import (
     Record,
     Row,
 )
-from imgsearch.index.database import PAGE_SIZE, Database, door
+from imgsearch.index.database import BACKUP, PAGE_SIZE, Database, door
 from imgsearch.index.generations import DATABASE, IndexFolder
 from imgsearch.index.photo_rows import COLUMNS
 from imgsearch.index.segments import Limits, Segments
 from imgsearch.progress import Progress, silent
 
 _PAGE = 500  # rows that are read at a time: 1 MB of vectors
+# of `photos`: what `Fingerprints` can hold, and photos that have a vector
+_SOUND = (
+    "typeof(id) = 'blob' and length(id) = 16 and typeof(size) = 'integer'"
+    " and typeof(mtime_ns) = 'integer'"
+)
+_HAS_VECTOR = "exists (select 1 from embeddings where photo = photos.row and kind = 0)"
 _DEAD_SHARE = 0.2  # of a file's rows may be gone before it is written again
 
 
@@ -78,7 +86,8 @@ class LocalIndex:
         self.notes = self._database.notes
         try:
             schema.prepare(self._database)
-            if fresh and predecessor is None:
+            schema.check(self._database)
+            if predecessor is None and self._database.writable and not place.serves():
                 place.serve(generation)
         except BaseException:  # Ctrl-C too leaves no connection open
             self._database.close()
@@ -89,10 +98,22 @@ class LocalIndex:
 
     @property
     def index_id(self) -> str:
-        return str(self._database.value("select value from meta where key = 'index_id'"))
+        found = self._database.value("select value from meta where key = 'index_id'")
+        if isinstance(found, str) and re.fullmatch("[0-9a-f]{32}", found):
+            return found
+        made = os.urandom(16).hex()  # for an index that has lost its own
+        if self._database.writable:
+            with self._database.transaction() as connection:
+                connection.execute("insert or replace into meta values ('index_id', ?)", (made,))
+        return made
 
     def models(self) -> ModelPair | None:
-        return self._stamped() if self.count() else None
+        if not self.count():
+            return None
+        stamped = self._stamped()
+        if stamped is None:
+            raise self._without_models()
+        return stamped
 
     def stamp(self, models: ModelPair) -> None:
         known = self._stamped()
@@ -113,7 +134,14 @@ class LocalIndex:
             )
 
     def _stamped(self) -> ModelPair | None:
-        return stamps.load(self._meta("models"))
+        try:
+            return stamps.checked(self._meta("models"))
+        except ValueError:
+            raise self._without_models() from None
+
+    def _without_models(self) -> IndexDamaged:
+        path = self._database.path
+        return IndexDamaged(f"{path} does not say which models made its vectors.", BACKUP)
 
     def info(self) -> IndexInfo:
         return IndexInfo(
@@ -122,7 +150,7 @@ class LocalIndex:
             photos=self.count(),
             bytes_on_disk=self._place.bytes_on_disk(),
             libraries=self.libraries(),
-            last_ingest=self._meta("last_ingest"),
+            last_ingest=stamps.last_ingest(self._meta("last_ingest")),
             details=self._details(),
         )
 
@@ -139,13 +167,30 @@ class LocalIndex:
             "search sketches": f"{len(sketched)} of {sum(piece.rows for piece in sketched)} rows",
             "rows in no search file yet": str(tail),
             "journal": self._database.journal_mode,
-            "WAL": f"{wal.stat().st_size if wal.exists() else 0} bytes",
+            "WAL": f"{wal.lstat().st_size if wal.exists() else 0} bytes",
             "page size": f"{page_size} bytes" + ("" if page_size == PAGE_SIZE else " (unusual)"),
         }
 
     def libraries(self) -> dict[str, LibrarySummary]:
-        found = self._database.rows("select name, photos, root_hint from libraries order by name")
-        return {name: LibrarySummary(photos, hint) for name, photos, hint in found if photos}
+        found = self._database.rows(
+            "select number, name, photos, root_hint from libraries order by name"
+        )
+        names = photo_rows.library_names((number, name) for number, name, _, _ in found)
+        counts = self._photos_by_library()
+        return {
+            names[number]: LibrarySummary(counts[number], hint if isinstance(hint, str) else None)
+            for number, _, _, hint in found
+            if number in names and counts.get(number)
+        }
+
+    def _photos_by_library(self) -> dict[int, int]:
+        """As the triggers keep it; counted where that cannot be right."""
+        kept = dict(self._database.rows("select number, photos from libraries"))
+        top = self._database.value("select max(row) from photos") or 0
+        right = all(isinstance(count, int) and count >= 0 for count in kept.values())
+        if right and bool(top) == bool(sum(kept.values())) and sum(kept.values()) <= top:
+            return kept
+        return dict(self._database.rows("select library, count(*) from photos group by library"))
 
     def set_root_hint(self, library: str, root_hint: str | None) -> None:
         with self._database.transaction() as connection:
@@ -159,8 +204,12 @@ class LocalIndex:
         self._set_meta("last_ingest", report)
 
     def _meta(self, key: str) -> Any:
+        """None too for what cannot be read."""
         value = self._database.value("select value from meta where key = ?", (key,))
-        return None if value is None else json.loads(value)
+        try:
+            return json.loads(value)
+        except (TypeError, ValueError, RecursionError):
+            return None
 
     def _set_meta(self, key: str, value: Any) -> None:
         with self._database.transaction() as connection:
@@ -175,8 +224,10 @@ class LocalIndex:
         statement = (
             "select max(row), group_concat(hex(id), ''), group_concat(size, ' '),"
             " group_concat(mtime_ns, ' ') from (select row, id, size, mtime_ns from photos"
-            " where row > ? order by row limit 10000)"
+            f" where row > ? and {_SOUND} order by row limit 10000)"
         )
+        if self._any_without_vector():  # they are new, to be embedded again
+            statement = statement.replace(_SOUND, f"{_SOUND} and {_HAS_VECTOR}")
         with self._database.long_view() as connection:
             last: int | None = 0
             while True:
@@ -186,6 +237,10 @@ class LocalIndex:
                 ids, *numbers = columns
                 sizes, mtimes = (np.fromstring(text, np.int64, sep=" ") for text in numbers)
                 yield Fingerprints(ids.lower(), sizes, mtimes)
+
+    def _any_without_vector(self) -> bool:
+        counts = "select (select count(*) from photos) > (select count(*) from embeddings)"
+        return bool(self._database.value(counts))
 
     def records(self, ids: Sequence[str]) -> dict[str, Record]:
         found = self._records("photos.id", photo_rows.id_blobs(ids))
@@ -200,38 +255,61 @@ class LocalIndex:
     def _records(self, column: str, keys: Sequence[Any]) -> list[Record]:
         names = self._library_names()
         statement = f"select {COLUMNS} from photos where {column} in ({{}}) order by id"
-        return [photo_rows.record_of(row, names) for row in self._database.rows_in(statement, keys)]
+        found = [
+            photo_rows.record_of(row, names) for row in self._database.rows_in(statement, keys)
+        ]
+        return [record for record in found if record is not None]
 
     def _by_row(self, rows: Sequence[int]) -> dict[int, Record]:
         names = self._library_names()
         statement = f"select row, {COLUMNS} from photos where row in ({{}})"
         found = self._database.rows_in(statement, rows)
-        return {row: photo_rows.record_of(tuple(columns), names) for row, *columns in found}
+        records = {row: photo_rows.record_of(tuple(columns), names) for row, *columns in found}
+        return {row: record for row, record in records.items() if record is not None}
 
     def _library_names(self) -> dict[int, str]:
-        return dict(self._database.rows("select number, name from libraries"))
+        return photo_rows.library_names(self._database.rows("select number, name from libraries"))
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
-        statement = "select id, vector from photos join vectors using (row) where photos.id in ({})"
+        """Without those that are missing or damaged."""
+        models = self.models()
+        if models is None:
+            return {}
+        statement = (
+            "select id, vector, checksum from photos join embeddings using (row)"
+            " where photos.id in ({})"
+        )
         found = self._database.rows_in(statement, photo_rows.id_blobs(ids))
-        return {photo.hex(): np.frombuffer(blob, "<f4").copy() for photo, blob in found}
+        read = {id.hex(): photo_vectors.read(blob, sum, models.dims) for id, blob, sum in found}
+        return {id: vector for id, vector in read.items() if vector is not None}
 
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
         condition, values = photo_rows.condition(where)
         columns = ", ".join(f"photos.{name}" for name in COLUMNS.split(", "))
         statement = (
-            f"select {columns}, vector from photos join vectors using (row)"
+            f"select {columns}, vector, checksum from photos left join embeddings using (row)"
             f" where photos.id > ? {'and ' + condition if condition else ''}"
             f" order by photos.id limit {_PAGE}"
         )
+        models = self.models()
+        if models is None:
+            return
+        left_out = 0
         with self._database.long_view() as connection:
             last = b""
             while found := connection.execute(statement, [last, *values]).fetchall():
                 last = found[-1][0]
-                names = dict(connection.execute("select number, name from libraries").fetchall())
-                for *fields, blob in found:
-                    vector = np.frombuffer(blob, "<f4").copy()
-                    yield Row(photo_rows.record_of(tuple(fields), names), vector)
+                names = photo_rows.library_names(
+                    connection.execute("select number, name from libraries")
+                )
+                for *fields, blob, checksum in found:
+                    record = photo_rows.record_of(tuple(fields), names)
+                    vector = photo_vectors.read(blob, checksum, models.dims)
+                    if record is None or vector is None:
+                        left_out += 1
+                    else:
+                        yield Row(record, vector)
+        self._note_left_out(left_out)
 
     def ids(self, where: Filter = ALL) -> Iterator[str]:
         condition, values = photo_rows.condition(where)
@@ -243,12 +321,12 @@ class LocalIndex:
             last = 0
             while found := connection.execute(statement, [last, *values]).fetchall():
                 last = found[-1][0]
-                yield from (photo.hex() for _, photo in found)
+                yield from (photo.hex() for _, photo in found if photo_rows.is_id(photo))
 
     def count(self, where: Filter = ALL) -> int:
         condition, values = photo_rows.condition(where)
         if not condition:
-            return int(self._database.value("select coalesce(sum(photos), 0) from libraries"))
+            return sum(self._photos_by_library().values())
         statement = f"select count(*) from photos where {condition}"
         return int(self._database.value(statement, values))
 
@@ -287,7 +365,9 @@ class LocalIndex:
         self._segments.build_sketches(models.dims, progress)
 
     def erase(self, ids: Iterable[str]) -> int:
-        blobs = photo_rows.id_blobs(list(ids))
+        ids = list(ids)
+        self._erase_from_successor(ids)
+        blobs = photo_rows.id_blobs(ids)
         before = self.count()
         with self._database.transaction() as connection:
             connection.executemany("delete from photos where id = ?", [(blob,) for blob in blobs])
@@ -299,6 +379,22 @@ class LocalIndex:
         if self._meta("erasing"):
             self._purge(self._dims())
         return erased
+
+    def _erase_from_successor(self, ids: Sequence[str]) -> None:
+        """An interrupted `ingest --re-embed` has left one, which holds the same photos."""
+        if self._predecessor is not None:
+            return
+        folder = self._place.after(self._generation)
+        if not folder.exists():
+            return
+        try:
+            index = LocalIndex(self._place, folder, self._limits, predecessor=self)
+        except IndexError_:
+            self._place.delete(folder)  # it would be begun anew anyway
+            return
+        with contextlib.closing(index):
+            if index._stamped() is not None:
+                index.erase(ids)
 
     def _purge(self, dims: int) -> None:
         self._segments.compact(dims)
@@ -329,12 +425,27 @@ class LocalIndex:
             )
         parts = self._segments.current(models.dims)
         condition = neighbours.Condition(*photo_rows.condition(where))
+        excluded = set(photo_rows.id_blobs(exclude))
+        more = k
         with self._database.view():
-            found = neighbours.nearest(
-                self._database, parts, vector, k, condition, set(photo_rows.id_blobs(exclude))
+            while True:
+                near = neighbours.nearest(self._database, parts, vector, more, condition, excluded)
+                records = self._by_row([hit.row for hit in near.found])
+                if len(records) >= k or len(near.found) < more or len(records) == len(near.found):
+                    break
+                more *= 2  # some are damaged
+        damaged = [hit.row for hit in near.found if hit.row not in records]
+        self._note_left_out(len(damaged) + len(near.unreadable))
+        hits = [Hit(records[hit.row], hit.score) for hit in near.found if hit.row in records]
+        return hits[:k]
+
+    def _note_left_out(self, count: int) -> None:
+        if count:
+            photos = "1 photo is" if count == 1 else f"{count:,} photos are"
+            self.notes.append(
+                f"{photos} damaged in {self.place} and left out; imgsearch doctor --deep finds all"
+                " that are, and says what to do."
             )
-            records = self._by_row([row for row, _ in found])
-        return [Hit(records[row], score) for row, score in found]
 
     # one ingest at a time, and another model
 
@@ -342,6 +453,13 @@ class LocalIndex:
     def lock(self) -> Iterator[None]:
         self._database.must_be_writable()
         with self._place.lock():
+            if self._predecessor is None and self._place.current(create=False) != self._generation:
+                raise IndexLocked(
+                    f"{self.place} has been embedded anew by another process meanwhile.",
+                    "Run the same command again.",
+                )
+            if self._predecessor is None:
+                self._place.clear_away(self._generation)
             self._segments.drop_orphans()
             yield
 

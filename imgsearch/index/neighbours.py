@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from imgsearch.embedding import Vector
+from imgsearch.index import photo_vectors
 from imgsearch.index.codes import Codes, Query, Rows, Scores, joined, top
 from imgsearch.index.database import Database
+from imgsearch.index.photo_rows import is_id
 from imgsearch.index.sketches import Family, Sketch
 from imgsearch.index.threads import at_once
 
@@ -26,6 +28,15 @@ Parts = Sequence[tuple[Codes, Sketch | None]]
 class Neighbour(NamedTuple):
     row: int
     score: float
+    id: bytes
+
+
+class Nearest(NamedTuple):
+    """`unreadable`: rows of photos that would have counted, and whose vector is missing or
+    damaged."""
+
+    found: list[Neighbour]
+    unreadable: list[int]
 
 
 class Condition(NamedTuple):
@@ -42,16 +53,17 @@ def nearest(
     k: int,
     where: Condition,
     exclude: Collection[bytes],
-) -> list[Neighbour]:
+) -> Nearest:
     """The k best by cosine; ties in the order of ids. Candidates whose row is gone, is not selected
     or is excluded fall away, and more are taken until there are enough or no more."""
     ranking = _ranking(database, parts, Query.of(vector), where)
-    excluded = list(_rows_of(database, exclude))
+    excluded = np.array(_rows_of(database, exclude), np.int64)
     wanted = k + max(SPARE, k // 10)
     count = wanted + len(excluded)
     if where.sql:
         count *= _FILTERED  # some will fall away; to confirm a candidate costs 10 us
     confirm = bool(where.sql)
+    unreadable: list[int] = []
     while True:
         rows, scores, complete = ranking.best(count)
         kept = ~np.isin(rows, excluded)
@@ -61,8 +73,14 @@ def nearest(
         if complete or len(rows) >= wanted:
             asked = rows[top(scores, wanted)]
             found = _scored(database, asked, vector)
-            if len(found) == len(asked):
-                return _in_order(database, found, k)
+            lost = np.setdiff1d(asked, [hit.row for hit in found])
+            if confirm:
+                unreadable += lost.tolist()
+            if not len(lost) or (confirm and len(asked) == len(rows) and complete):
+                return Nearest(_in_order(found, k), unreadable)
+            if confirm:  # photos without a vector that can be read: past them, further each time
+                excluded = np.union1d(excluded, lost)
+                wanted *= 2
             confirm = True  # some rows are gone; from now on it is asked before
         else:
             count *= _GROWTH
@@ -102,27 +120,27 @@ def _confirmed(database: Database, rows: Rows, where: Condition) -> npt.NDArray[
 
 
 def _scored(database: Database, rows: Rows, vector: Vector) -> list[Neighbour]:
-    """Best first, without rows that are gone. Row by row, not as one product of matrices: there,
-    the place of a row changes its last bits, and equal vectors would not score the same."""
-    stored = list(
-        database.rows_in("select row, vector from vectors where row in ({})", rows.tolist())
+    """Best first, without rows that are gone or whose vector cannot be read. Row by row, not as one
+    product of matrices: there, the place of a row changes its last bits, and equal vectors would
+    not score the same."""
+    statement = (
+        "select row, vector, checksum, id from embeddings join photos using (row) where row in ({})"
     )
-    if not stored:
-        return []
-    vectors = np.frombuffer(b"".join(blob for _, blob in stored), "<f4").reshape(len(stored), -1)
+    stored = list(database.rows_in(statement, rows.tolist()))
+    ids = {row: id for row, _, _, id in stored if is_id(id)}
+    sound, vectors = photo_vectors.readable(
+        ((row, blob, checksum) for row, blob, checksum, _ in stored if row in ids), vector.size
+    )
     scores = (vectors * vector).sum(axis=1, dtype=np.float64).tolist()
-    hits = [Neighbour(row, score) for (row, _), score in zip(stored, scores, strict=True)]
+    hits = [
+        Neighbour(row, score, ids[row]) for row, score in zip(sound.tolist(), scores, strict=True)
+    ]
     return sorted(hits, key=lambda hit: -hit.score)
 
 
-def _in_order(database: Database, found: list[Neighbour], k: int) -> list[Neighbour]:
-    """The k best. Ids are read of those alone, and of what ties with the last of them."""
-    if not found:
-        return []
-    best = [hit for hit in found if hit.score >= found[min(k, len(found)) - 1].score]
-    statement = "select row, id from photos where row in ({})"
-    ids = dict(database.rows_in(statement, [hit.row for hit in best]))
-    return sorted(best, key=lambda hit: (-hit.score, ids[hit.row]))[:k]
+def _in_order(found: list[Neighbour], k: int) -> list[Neighbour]:
+    """The k best."""
+    return sorted(found, key=lambda hit: (-hit.score, hit.id))[:k]
 
 
 class Ranking:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
-from imgsearch.embedding import Vector
+from imgsearch import photo_paths
+from imgsearch.index import photo_vectors
 from imgsearch.index.base import Filter, Record, Row
-
-UNIT_TOLERANCE = 1e-3
 
 COLUMNS = (
     "id, library, relative_path, path_escaped, size, mtime_ns, content_hash, format, width, height,"
@@ -59,8 +56,24 @@ def columns_of(record: Record, photo_id: bytes, library: int) -> tuple[Any, ...]
     )
 
 
-def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record:
+def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record | None:
+    """From a row of COLUMNS. The database may be a stranger's, or damaged: None where the row
+    cannot be a photo's; what else is not what it should be is left out of the record."""
     content_hash = columns[6]
+    if isinstance(content_hash, bytes):
+        content_hash = content_hash.hex()
+    if not (
+        is_id(columns[0])
+        and isinstance(columns[1], int)
+        and columns[1] in libraries
+        and isinstance(columns[2], str)
+        and photo_paths.relative_bytes(columns[2], bool(columns[3])) is not None
+        and all(isinstance(columns[at], int) for at in (3, 4, 5, 8, 9))
+        and all(columns[at] >= 0 for at in (4, 8, 9))
+        and _is_text(content_hash)
+        and _is_text(columns[7])
+    ):
+        return None
     return Record(
         id=columns[0].hex(),
         library=libraries[columns[1]],
@@ -68,17 +81,47 @@ def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record:
         path_escaped=bool(columns[3]),
         size=columns[4],
         mtime_ns=columns[5],
-        content_hash=content_hash.hex() if isinstance(content_hash, bytes) else content_hash,
+        content_hash=content_hash,
         format=columns[7],
         width=columns[8],
         height=columns[9],
-        taken=columns[10],
-        taken_offset=columns[11],
-        latitude=columns[12],
-        longitude=columns[13],
-        camera=columns[14],
-        lens=columns[15],
+        taken=_text(columns[10]),
+        taken_offset=_text(columns[11]),
+        latitude=_degrees(columns[12], 90),
+        longitude=_degrees(columns[13], 180),
+        camera=_text(columns[14]),
+        lens=_text(columns[15]),
     )
+
+
+def is_id(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == 16
+
+
+def _is_text(value: object) -> bool:
+    """Bytes that are not UTF-8 come from the database as lone surrogates."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(value: Any) -> str | None:
+    return value if _is_text(value) else None
+
+
+def _degrees(value: object, most: float) -> float | None:
+    if not isinstance(value, (int, float)):
+        return None
+    return float(value) if abs(value) <= most else None  # NaN is not
+
+
+def library_names(rows: Iterable[tuple[Any, Any]]) -> dict[int, str]:
+    """From rows of number and name, without what cannot be a library's name."""
+    return {number: name for number, name in rows if _is_text(name) and name and "\0" not in name}
 
 
 def condition(where: Filter) -> tuple[str, list[Any]]:
@@ -106,28 +149,33 @@ def upserted(connection: sqlite3.Connection, row: Row, dims: int) -> str | None:
     photo = id_blob(row.record.id)
     if photo is None:
         return "its id is not 32 hexadecimal digits"
-    blob = None
+    stored = None
     if row.vector is not None:
-        blob = np.asarray(row.vector, "<f4").tobytes()
-        reason = _vector_refused(row.vector, dims)
+        reason = photo_vectors.refused(row.vector, dims)
         if reason is not None:
             return reason
+        stored = photo_vectors.stored(row.vector)
     try:
-        return _stored(connection, row.record, photo, blob)
+        return _stored(connection, row.record, photo, stored)
     except (UnicodeEncodeError, OverflowError) as error:
         return f"a value of it cannot be stored: {error}"
 
 
 def _stored(
-    connection: sqlite3.Connection, record: Record, photo: bytes, blob: bytes | None
+    connection: sqlite3.Connection,
+    record: Record,
+    photo: bytes,
+    stored: tuple[bytes, int] | None,
 ) -> str | None:
     columns = columns_of(record, photo, _library_number(connection, record.library))
     known = connection.execute(
-        "select row, vector from photos join vectors using (row) where id = ?", (photo,)
+        "select photos.row, vector, checksum from photos left join embeddings using (row)"
+        " where id = ?",
+        (photo,),
     ).fetchone()
-    if blob is None and known is None:
+    if stored is None and (known is None or known[1] is None):
         return "it has no vector, and none is stored"
-    if known is not None and blob in (None, known[1]):
+    if known is not None and (stored is None or stored == known[1:]):
         names = ", ".join(f"{name.strip()} = ?" for name in COLUMNS.split(","))
         connection.execute(f"update photos set {names} where row = ?", (*columns, known[0]))
         return None
@@ -135,7 +183,11 @@ def _stored(
         connection.execute("delete from photos where row = ?", (known[0],))
     places = ", ".join("?" * len(columns))
     cursor = connection.execute(f"insert into photos ({COLUMNS}) values ({places})", columns)
-    connection.execute("insert into vectors values (?, ?)", (cursor.lastrowid, blob))
+    assert stored is not None
+    connection.execute(
+        "insert or replace into embeddings (row, photo, vector, checksum) values (?, ?, ?, ?)",
+        (cursor.lastrowid, cursor.lastrowid, *stored),
+    )
     return None
 
 
@@ -146,12 +198,3 @@ def _library_number(connection: sqlite3.Connection, name: str) -> int:
     cursor = connection.execute("insert into libraries (name) values (?)", (name,))
     assert cursor.lastrowid is not None
     return cursor.lastrowid
-
-
-def _vector_refused(vector: Vector, dims: int) -> str | None:
-    if vector.shape != (dims,):
-        return f"its vector has {vector.size} dimensions, not {dims}"
-    length = float(np.linalg.norm(vector))
-    if not abs(length - 1) <= UNIT_TOLERANCE:  # NaN is not
-        return f"its vector has the length {length:.4g}, not 1"
-    return None

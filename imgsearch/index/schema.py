@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import zlib
 from collections.abc import Callable, Mapping
 
 from imgsearch import installation
 from imgsearch.errors import IndexDamaged, IndexTooNew, IndexUnavailable
-from imgsearch.index.database import Database
+from imgsearch.index.database import BACKUP, Database
 
 APPLICATION_ID = 0x696D6773  # "imgs"
-VERSION = 3  # of a local index alone
+VERSION = 4  # of a local index alone
 
 # `row` numbers a vector for good: another vector is another row, so what is derived from a row
-# stays true or its row is gone. AUTOINCREMENT: no number is used twice.
+# stays true or its row is gone. AUTOINCREMENT: no number is used twice. A photo has one embedding,
+# of kind 0 (the whole photo, no place in it), whose row is the photo's.
 TABLES = """
 create table meta (key text primary key, value text not null) without rowid;
 create table libraries (
@@ -47,11 +49,24 @@ create index photos_by_hash on photos (content_hash);
 create trigger photo_added after insert on photos begin
     update libraries set photos = photos + 1 where number = new.library;
 end;
+create trigger photo_moved after update of library on photos
+when old.library is not new.library begin
+    update libraries set photos = photos - 1 where number = old.library;
+    update libraries set photos = photos + 1 where number = new.library;
+end;
+create table embeddings (
+    row integer primary key,
+    photo integer not null references photos,
+    kind integer not null default 0,
+    place text,
+    vector blob not null,
+    checksum integer not null
+);
+create unique index embeddings_by_photo on embeddings (photo, kind, coalesce(place, ''));
 create trigger photo_gone after delete on photos begin
     update libraries set photos = photos - 1 where number = old.library;
-    delete from vectors where row = old.row;
+    delete from embeddings where photo = old.row;
 end;
-create table vectors (row integer primary key, vector blob not null);
 """
 SEGMENTS = """
 create table segments (
@@ -82,8 +97,36 @@ def _sketches_that_compare(connection: sqlite3.Connection) -> None:
     connection.execute("update segments set sketch = null, sketch_digest = null")
 
 
+def _embeddings_for_vectors(connection: sqlite3.Connection) -> None:
+    """Checksums; and room for more than one vector a photo."""
+    connection.create_function("crc32", 1, zlib.crc32, deterministic=True)
+    connection.execute("drop trigger if exists photo_gone")
+    for name in ("photo_moved", "embeddings", "embeddings_by_photo", "photo_gone"):
+        connection.execute(EXPECTED[name])
+    last = 0
+    while True:  # some at a time: what is deleted makes room for what follows
+        (until,) = connection.execute(
+            "select max(row) from (select row from vectors where row > ? order by row limit 10000)",
+            (last,),
+        ).fetchone()
+        if until is None:
+            break
+        connection.execute(
+            "insert into embeddings (row, photo, vector, checksum)"
+            " select row, row, vector, crc32(vector) from vectors where row > ? and row <= ?",
+            (last, until),
+        )
+        connection.execute("delete from vectors where row > ? and row <= ?", (last, until))
+        last = until
+    connection.execute("drop table vectors")
+
+
 # from the version that is the key to the next one
-MIGRATIONS: Mapping[int, Migration] = {1: _sketches_for_graphs, 2: _sketches_that_compare}
+MIGRATIONS: Mapping[int, Migration] = {
+    1: _sketches_for_graphs,
+    2: _sketches_that_compare,
+    3: _embeddings_for_vectors,
+}
 
 
 def prepare(
@@ -107,6 +150,8 @@ def prepare(
             _create(connection)
         else:
             for version in range(database.value("pragma user_version"), current):
+                if version not in migrations:
+                    raise _not_ours(database, f"no imgsearch wrote schema {version}")
                 migrations[version](connection)
         connection.execute(f"pragma user_version = {current}")
 
@@ -131,7 +176,7 @@ def _is_current(database: Database, current: int) -> bool:
 
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"pragma application_id = {APPLICATION_ID}")
-    for statement in _statements(TABLES + SEGMENTS):
+    for statement in EXPECTED.values():
         connection.execute(statement)
     connection.execute("insert into meta values ('index_id', ?)", (os.urandom(16).hex(),))
 
@@ -142,6 +187,73 @@ def _statements(script: str) -> list[str]:
     for piece in script.split(";"):
         part += piece + ";"
         if sqlite3.complete_statement(part):
-            found.append(part)
+            found.append(part.strip())
             part = ""
-    return found
+    return [statement for statement in found if statement != ";"]
+
+
+def _name(statement: str) -> str:
+    """Of what a `create` makes."""
+    words = statement.split()
+    return words[3] if words[1] == "unique" else words[2]
+
+
+EXPECTED: Mapping[str, str] = {
+    _name(statement): statement for statement in _statements(TABLES + SEGMENTS + ";")
+}
+
+
+def check(database: Database) -> None:
+    """Whether all tables are as they were made: the database may be a stranger's. What holds no
+    data of its own (indexes, triggers, the list of search files) is made again, or, in a database
+    that cannot be written to, left as it is. Raises IndexDamaged."""
+    odd = _odd(database)
+    lasting = [name for name in odd if _lasting(name)]
+    if lasting:
+        raise _not_ours(database, f"its table {lasting[0]!r} is not as it was made")
+    if odd and database.writable:
+        with database.transaction() as connection:
+            for name, kind in odd.items():
+                if kind is not None:
+                    quoted = name.replace('"', '""')
+                    connection.execute(f'drop {kind} "{quoted}"')
+            for name in EXPECTED:
+                if name in odd:
+                    connection.execute(EXPECTED[name])
+        database.notes.append(f"{database.path} was not as imgsearch makes it; it was mended.")
+    elif "segments" in odd:
+        raise _not_ours(database, "its table 'segments' is not as it was made")
+
+
+def _lasting(name: str) -> bool:
+    return name in EXPECTED and EXPECTED[name].startswith("create table") and name != "segments"
+
+
+def _odd(database: Database) -> dict[str, str | None]:
+    """What differs: the name, and what it is (None: it is missing). Another's tables and views do
+    no harm, another's triggers and indexes on our tables do."""
+    found = {
+        name: (kind, table, sql)
+        for kind, name, table, sql in database.rows(
+            "select type, name, tbl_name, sql from sqlite_master"
+        )
+    }
+    odd: dict[str, str | None] = {}
+    for name, expected in EXPECTED.items():
+        kind, _, sql = found.get(name, (None, None, ""))
+        if kind is None or _plain(sql) != _plain(expected):
+            odd[name] = kind
+    for name, (kind, table, sql) in found.items():
+        added = name not in EXPECTED and kind in ("trigger", "index") and sql is not None
+        if added and (table in EXPECTED or kind == "trigger"):
+            odd[name] = kind
+    return odd
+
+
+def _plain(sql: str | None) -> str:
+    """Without what SQLite changes: spaces, the case of its own words, the final semicolon."""
+    return " ".join((sql or "").split()).rstrip("; ").lower()
+
+
+def _not_ours(database: Database, how: str) -> IndexDamaged:
+    return IndexDamaged(f"{database.path} is damaged: {how}.", BACKUP)

@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from imgsearch.embedding import Vectors
-from imgsearch.errors import IndexDamaged, IndexUnavailable
-from imgsearch.index import codes, sketch_files, sketching
+from imgsearch.errors import IndexUnavailable
+from imgsearch.index import codes, photo_vectors, sketch_files, sketching
 from imgsearch.index.codes import BrokenFile, Codes, Rows
 from imgsearch.index.database import Database, door
+from imgsearch.index.pieces import Piece, forget_others, is_file_name, read_pieces
 from imgsearch.index.sketches import Sketch
 from imgsearch.progress import Progress, silent
 
@@ -36,18 +35,6 @@ class Limits:
     sketch_from: int = 150_000  # a library of fewer is scanned in 4 ms
     sketch: int = 8192  # smaller files get none
     looked_at: float = 1 / 64  # share of the rows that a sketch may leave to be looked at twice
-
-
-class Piece(NamedTuple):
-    """A row of the table `segments`: rows in (first, last]."""
-
-    first: int
-    last: int
-    rows: int
-    codes: str
-    codes_digest: str
-    sketch: str | None  # None: not made; "": tried, and no better than scanning
-    sketch_digest: str | None
 
 
 class _Superseded(Exception):
@@ -73,15 +60,10 @@ class Segments:
         self._opened: dict[str, Codes] = {}
         self._sketches: dict[str, Sketch | None] = {}
         self._tail: Codes | None = None
+        self._mended_once: set[tuple[int, int]] = set()  # first and last rows
 
     def pieces(self) -> list[Piece]:
-        return [
-            Piece(*columns)
-            for columns in self._database.rows(
-                "select first, last, rows, codes, codes_digest, sketch, sketch_digest"
-                " from segments order by first"
-            )
-        ]
+        return read_pieces(self._database)
 
     def close(self) -> None:
         self._opened.clear()
@@ -138,10 +120,13 @@ class Segments:
         if piece not in self.pieces():
             raise _Superseded
         name = str(self._folder / piece.codes)
+        span = (piece.first, piece.last)
+        again = span in self._mended_once  # what we wrote ourselves is broken: it helps nothing
+        self._mended_once.add(span)
         try:
             with self._exclusive() as alone:
-                if alone and self._database.writable:
-                    self._replace([piece], self._blocks_of_vectors(piece.first, piece.last), dims)
+                if alone and self._database.writable and not again:
+                    self._replace([piece], self._blocks_of_vectors(*span, dims), dims)
                     self._notes.append(f"{name} was missing or damaged; it has been rebuilt.")
                     raise _Superseded
         except IndexUnavailable:
@@ -150,7 +135,7 @@ class Segments:
             f"{name} is missing or damaged, and cannot be rebuilt now: its rows are read from the"
             " database, which is slower."
         )
-        blocks = self._blocks_of_vectors(piece.first, piece.last)
+        blocks = self._blocks_of_vectors(*span, dims)
         self._opened[piece.codes] = codes.joined([codes.nothing(dims), *blocks])
         return self._opened[piece.codes]
 
@@ -192,7 +177,7 @@ class Segments:
         tail = known.above(covered)
         seen = int(tail.rows[-1]) if len(tail) else covered
         if (self._last_row() or 0) > seen:
-            tail = codes.joined([tail, *self._blocks_of_vectors(seen, None)])
+            tail = codes.joined([tail, *self._blocks_of_vectors(seen, None, dims)])
         self._tail = tail
         return tail
 
@@ -200,18 +185,28 @@ class Segments:
         row: int | None = self._database.value("select max(row) from photos")
         return row
 
+    def _end_of_next(self, first: int) -> int:
+        """The row that ends a file of the largest size which begins above `first`. By counting:
+        the numbers of rows may leap."""
+        statement = "select row from photos where row > ? order by row limit 1 offset ?"
+        row: int | None = self._database.value(statement, (first, self._limits.segment - 1))
+        return self._last_row() or first if row is None else row
+
     # keeping
 
     def flush(self, dims: int, at_least: int | None = None) -> None:
         """Makes a file of the rows above the last one, if they are many, and merges."""
-        pieces = self.pieces()
-        covered = pieces[-1].last if pieces else 0
+        known = self.pieces()
+        covered = known[-1].last if known else 0
         last = self._last_row() or 0
         if last - covered < (self._limits.flush if at_least is None else max(1, at_least)):
             return
-        for first in range(covered, last, self._limits.segment):
-            until = min(last, first + self._limits.segment)
-            self._replace([], self._blocks_of_vectors(first, until), dims, (first, until))
+        with self._database.transaction() as connection:
+            forget_others(connection, known)
+        while covered < last:
+            until = self._end_of_next(covered)
+            self._replace([], self._blocks_of_vectors(covered, until, dims), dims, (covered, until))
+            covered = until
         self._opened_pieces(dims)
         self._merge(dims)
 
@@ -315,6 +310,8 @@ class Segments:
             return
         self._opened.pop(name, None)
         self._sketches.pop(name, None)
+        if not is_file_name(name, ""):
+            return
         # Windows keeps a file that another process reads; `drop_orphans` comes again
         with contextlib.suppress(PermissionError):
             (self._folder / name).unlink(missing_ok=True)
@@ -325,7 +322,8 @@ class Segments:
         for pattern in ("*.codes", "*.sketch", "*.usearch", "*.partial"):  # usearch: schema 1
             for path in self._folder.glob(pattern):
                 if path.name not in known:
-                    self._drop_file(path.name)
+                    with contextlib.suppress(PermissionError, IsADirectoryError):
+                        path.unlink(missing_ok=True)
 
     def _live(self, first: int, last: int) -> Rows:
         found = self._database.rows(
@@ -340,23 +338,17 @@ class Segments:
                 yield source.only(live[start : start + _BLOCK])
                 source.let_go()
 
-    def _blocks_of_vectors(self, first: int, last: int | None) -> Iterator[Codes]:
+    def _blocks_of_vectors(self, first: int, last: int | None, dims: int) -> Iterator[Codes]:
+        """Without what cannot be read as a vector."""
         while True:
             found = self._database.rows(
-                "select row, vector from vectors where row > ? and row <= ? order by row limit ?",
-                (first, 2**62 if last is None else last, _BLOCK),
+                "select row, vector, checksum from embeddings where row > ? and row <= ?"
+                " order by row limit ?",
+                (first, 2**63 - 1 if last is None else last, _BLOCK),
             )
             if not found:
                 return
             first = found[-1][0]
-            rows = np.fromiter((row for row, _ in found), np.int64, len(found))
-            yield Codes.of(rows, self._vectors(b"".join(blob for _, blob in found), len(found)))
-
-    def _vectors(self, blob: bytes, count: int) -> Vectors:
-        try:
-            return np.frombuffer(blob, "<f4").reshape(count, -1)
-        except ValueError as error:
-            raise IndexDamaged(
-                f"{self._database.path} is damaged: vectors differ in length.",
-                "Bring the index folder back from a backup, or move it away and ingest again.",
-            ) from error
+            rows, vectors = photo_vectors.readable(found, dims)
+            if len(rows):
+                yield Codes.of(rows, vectors)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch import regular_files
 from imgsearch.index.codes import BrokenFile, private_file
 from imgsearch.index.sketches import Cells, Projection, Sketch
 
@@ -59,14 +60,16 @@ def _kinds(
 def loaded(path: Path, rows: int, dims: int) -> Sketch:
     """In memory: mapped, in a file's small pages, a scan takes twice as long. Raises BrokenFile."""
     try:
-        with path.open("rb") as file:
+        with regular_files.opened(path) as file:
             magic, *shape, scanned, twice, read, scale = _HEADER.unpack(file.read(_HEADER.size))
             kinds = _kinds(*shape)
             whole = sum(np.dtype(kind).itemsize * math.prod(shape) for kind, shape in kinds)
             if (
                 magic != _MAGIC
                 or shape[:2] != [rows, dims]
-                or path.stat().st_size != _PARTS_AT + whole
+                or os.fstat(file.fileno()).st_size != _PARTS_AT + whole
+                or not 1 <= shape[2] <= shape[3]
+                or max(scanned, twice, read) > 2**40  # rows
             ):
                 raise BrokenFile("not the file that was written")
             file.seek(_PARTS_AT)
@@ -76,4 +79,26 @@ def loaded(path: Path, rows: int, dims: int) -> Sketch:
     except (OSError, ValueError, struct.error) as error:
         raise BrokenFile(str(error)) from error
     projection = Projection(mean, basis, shape[2], scale)
+    if not _makes_sense(projection, centres, ends, places, rows):
+        raise BrokenFile("not a file that we wrote")
     return Sketch(projection, Cells(centres, ends), places, first, rest, scanned, twice, read)
+
+
+def _makes_sense(
+    projection: Projection,
+    centres: npt.NDArray[Any],
+    ends: npt.NDArray[Any],
+    places: npt.NDArray[Any],
+    rows: int,
+) -> bool:
+    """Whether its numbers lead nowhere outside: the file may be a stranger's."""
+    finite = all(np.isfinite(part).all() for part in (projection.mean, projection.basis, centres))
+    return bool(
+        finite
+        and math.isfinite(projection.scale)
+        and len(ends)
+        and ends[0] >= 0
+        and (np.diff(ends) >= 0).all()
+        and ends[-1] == rows
+        and int(places.max(initial=0)) < rows
+    )

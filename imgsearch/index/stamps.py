@@ -8,6 +8,9 @@ from typing import Any
 
 from imgsearch.embedding import ModelIdentity, ModelPair
 
+MOST_DIMS = 65_536
+COUNTS = ("added", "updated", "unchanged", "renamed", "removed", "missing", "embedded")
+
 
 def dump(models: ModelPair) -> dict[str, Any]:
     """For JSON."""
@@ -23,6 +26,42 @@ def load(dumped: Mapping[str, Any] | None) -> ModelPair | None:
         ModelIdentity(**dumped["text_model"]),
         dumped["dims"],
         dumped["quantized"],
+    )
+
+
+def checked(dumped: Any) -> ModelPair | None:
+    """`load` for what somebody else may have written. Raises ValueError."""
+    try:
+        models = load(dumped)
+    except (TypeError, LookupError, AttributeError) as error:
+        raise ValueError(f"no pair of models: {error}") from None
+    if models is None:
+        return None
+    identities = (models.image_model, models.text_model)
+    texts = [text for each in identities for text in (each.name, each.digest)]
+    is_size = type(models.dims) is int and 1 <= models.dims <= MOST_DIMS
+    if not (is_size and type(models.quantized) is bool and all(isinstance(t, str) for t in texts)):
+        raise ValueError("no pair of models")
+    return models
+
+
+def last_ingest(report: Any) -> dict[str, Any] | None:
+    """The report of the last ingest as `imgsearch status` reads it; what is not of its kind is left
+    out, since somebody else may have written it."""
+    if not isinstance(report, dict):
+        return None
+    found = dict(report)
+    for name, kind in {**dict.fromkeys(COUNTS, int), "finished": str, "skipped": list}.items():
+        if type(found.get(name)) is not kind:
+            found.pop(name, None)
+    if "skipped" in found:
+        found["skipped"] = [skip for skip in found["skipped"] if _is_skip(skip)]
+    return found
+
+
+def _is_skip(skip: Any) -> bool:
+    return isinstance(skip, dict) and all(
+        isinstance(skip.get(name), str) for name in ("path", "reason", "detail")
     )
 
 

@@ -1,0 +1,100 @@
+"""From a record to a file on this machine. A record may come from a stranger's index or from a
+cluster that others write to, so its path is taken for what it is only where it stays inside its
+library's root. Whoever shows, prints, opens or sends a photo's path has it from here."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from imgsearch import photos, regular_files
+from imgsearch.index.base import Record
+from imgsearch.photos import formats
+
+
+class Refusal(Enum):
+    """Why a record has no path on this machine."""
+
+    NO_ROOT = "the folder of its library is not known on this machine"
+    LEADS_OUT = "its path leads out of its library"
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A library's folder on this machine. `follow_links`: it was ingested with --follow-links, so
+    its own links, which may lead out of it, are part of it."""
+
+    path: Path
+    follow_links: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """`path`: absolute; None if refused. `missing`: no regular file lies there."""
+
+    path: bytes | None
+    refusal: Refusal | None = None
+    missing: bool = False
+
+
+def relative_bytes(relative_path: str, escaped: bool) -> bytes | None:
+    """A record's path from its library's root, as bytes with "/". None: it is not one (absolute,
+    empty, with "..", NUL, or what no UTF-8 can hold)."""
+    try:
+        raw = photos.path_bytes(relative_path, escaped)
+    except UnicodeEncodeError:
+        return None
+    parts = raw.split(b"/")
+    if b"\0" in raw or any(part in (b"", b".", b"..") for part in parts):
+        return None
+    if os.sep != "/" and (b"\\" in raw or b":" in raw):  # Windows: folders, drives and streams
+        return None
+    return raw
+
+
+def located(root: Root | None, record: Record) -> Located:
+    """Where the photo lies, or lay, on this machine."""
+    relative = relative_bytes(record.relative_path, record.path_escaped)
+    if relative is None:
+        return Located(None, Refusal.LEADS_OUT)
+    if root is None:
+        return Located(None, Refusal.NO_ROOT)
+    path = os.path.join(os.fsencode(root.path), relative)
+    if not root.follow_links and not _stays_inside(root, path):
+        return Located(None, Refusal.LEADS_OUT)
+    return Located(path, missing=is_missing(path))
+
+
+def _stays_inside(root: Root, path: bytes) -> bool:
+    inside = os.path.realpath(os.fsencode(root.path))
+    return os.path.realpath(path).startswith(
+        inside.rstrip(os.fsencode(os.sep)) + os.fsencode(os.sep)
+    )
+
+
+def is_missing(path: bytes) -> bool:
+    """Whether no file lies there for sure: no permission is no proof."""
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode)
+
+
+def may_be_opened(path: bytes) -> bool:
+    """Whether it is a picture, by its content and by its name (an ending of a picture, or none), so
+    that the system's viewer shows it: another program's file, such as `x.desktop`, may run."""
+    name = os.fsdecode(path)
+    ending = os.path.splitext(name)[1]
+    if ending and not formats.has_picture_ending(name):
+        return False
+    try:
+        head = regular_files.read(path, follow_links=True, limit=formats.HEAD_BYTES)
+    except OSError:
+        return False
+    return formats.looks_like_picture(head, name)
