@@ -256,6 +256,63 @@ class TestRefusals:
             assert [path.name for path in tower.folder.iterdir()] == [models.MANIFEST]
             assert models.cached_tower(tower.kind, tower.source, tmp_path / "cache") == tower
 
+    @pytest.mark.parametrize("version", ["another", "none recorded"])
+    def test_and_tried_again_with_other_libraries(
+        self, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+    ) -> None:
+        """Those of before versions were recorded include what failed because a disk was full."""
+        with monkeypatch.context() as patch:
+            patch.setattr(verification, "EXACT", 1.1)
+            tower = models.set_up_tower("image", str(clip), tmp_path / "cache")
+        manifest = json.loads((tower.folder / models.MANIFEST).read_text())
+        if version == "another":
+            manifest["libraries"]["torch"] = "2.0.0"
+        else:
+            del manifest["libraries"]
+        (tower.folder / models.MANIFEST).write_text(json.dumps(manifest))
+        assert models.cached_tower("image", str(clip), tmp_path / "cache") is None
+        again = models.set_up_tower("image", str(clip), tmp_path / "cache")
+        assert again.served_by == "onnx"
+
+    def test_a_full_disk_leaves_nothing_behind(self, clip: Path, tmp_path: Path) -> None:
+        """On a file system of 2 MB; full at whichever step, there is room the second time."""
+        program = (
+            "import errno, sys\n"
+            "from pathlib import Path\n"
+            "from imgsearch import models\n"
+            "source, disk = sys.argv[1], Path(sys.argv[2])\n"
+            "for filler in (1200, 1300, 1400, 1600, 1800, 2000):\n"
+            "    (disk / 'filler').write_bytes(bytes(filler << 10))\n"
+            "    try:\n"
+            "        tower = models.set_up_tower('image', source, disk / str(filler))\n"
+            "    except OSError as problem:\n"
+            "        assert problem.errno == errno.ENOSPC, problem\n"
+            "        (disk / 'filler').unlink()\n"
+            "        tower = models.set_up_tower('image', source, disk / str(filler))\n"
+            "        print('full', end=' ')\n"
+            "    assert tower.served_by == 'onnx', (filler, tower.warning)\n"
+            "    for path in tower.folder.iterdir(): path.unlink()\n"
+        )
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        mount = 'mount -t tmpfs -o size=2m tmpfs "$3" && exec "$0" -c "$1" "$2" "$3"'
+        inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+        if (
+            not shutil.which("unshare")
+            or subprocess.run(
+                [*inside, 'mount -t tmpfs tmpfs "$0"', str(disk)], capture_output=True
+            ).returncode
+        ):
+            pytest.skip("no file system can be mounted here")
+        finished = subprocess.run(
+            [*inside, mount, sys.executable, program, str(clip), str(disk)],
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert finished.returncode == 0, finished.stderr
+        assert finished.stdout.count("full") >= 3
+
 
 class TestFiles:
     def test_safetensors_before_bin_and_nothing_superfluous(self) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imgsearch.embedding import TextEncoder
     from imgsearch.index.base import Filter, Hit
     from imgsearch.index.elasticsearch import ElasticsearchIndex
-    from imgsearch.models import ModelNames
+    from imgsearch.models import Check, ModelNames
     from imgsearch.search import Ask
     from imgsearch.settings import Settings
 
@@ -43,11 +43,13 @@ def connected(chosen: Settings) -> Iterator[Cluster]:
         cluster.close()
 
 
-def names_there(chosen: Settings) -> ModelNames:
-    """The models of the index if there is one, else those that the options name."""
+def names_there(chosen: Settings) -> tuple[ModelNames, Check | None]:
+    """The models of the index if there is one, else those that the options name; and what checks
+    them against the index."""
     from imgsearch import models
     from imgsearch.errors import IndexError_
     from imgsearch.index import open_index
+    from imgsearch.models.recorded import names_beside
 
     if not (chosen.model or chosen.text_model):
         try:
@@ -58,9 +60,9 @@ def names_there(chosen: Settings) -> ModelNames:
             recorded = index.models()
             index.close()
             if recorded is not None:
-                names = recorded.image_model.name, recorded.text_model.name
-                return models.model_names(None, *names)
-    return models.model_names(chosen.model, chosen.image_model, chosen.text_model)
+                names = names_beside(recorded, parts.model_cache(), None, None, None)
+                return names, parts.same_as_recorded(recorded, index.place)
+    return models.model_names(chosen.model, chosen.image_model, chosen.text_model), None
 
 
 def model_id(chosen: Settings, names: ModelNames) -> str:
@@ -102,7 +104,7 @@ def _local(names: ModelNames) -> TextEncoder | None:
     from imgsearch import models
     from imgsearch.models import encoders
 
-    found = models.cached(names, places.cache_dir() / "models")
+    found = models.cached(names, parts.model_cache())
     return None if found is None else encoders.text_encoder(found.text)
 
 

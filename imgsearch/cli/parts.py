@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,10 @@ from imgsearch.cli.door import hide, listen, say
 from imgsearch.places import ClusterPlace, LocalPlace
 
 if TYPE_CHECKING:
-    from imgsearch.embedding import ImageEncoder, ModelPair, TextEncoder
+    from imgsearch.embedding import ImageEncoder, ModelIdentity, ModelPair, TextEncoder
     from imgsearch.index.base import Index
     from imgsearch.libraries import Roots
-    from imgsearch.models import ModelNames, ModelSet
+    from imgsearch.models import Check, Kind, ModelNames, ModelSet
     from imgsearch.settings import Settings
 
 
@@ -63,34 +64,21 @@ class Parts:
 
     def model_names(self) -> ModelNames:
         """What the user chose, else what the index records, else the default pair."""
-        from imgsearch import models
+        from imgsearch.models import recorded
 
         chosen = self.settings
-        return models.names_beside(
-            self.index.models(), chosen.model, chosen.image_model, chosen.text_model
+        return recorded.names_beside(
+            self.index.models(),
+            model_cache(),
+            chosen.model,
+            chosen.image_model,
+            chosen.text_model,
         )
 
     def model_set(self) -> ModelSet:
         """The towers, fetched and exported if need be, and checked against the index."""
-        found = ready_models(self.model_names())
-        self._check(found.pair())
-        return found
-
-    def _check(self, pair: ModelPair) -> None:
-        from imgsearch.errors import IndexContradiction
-
-        recorded = self.index.models()
-        if recorded is None:
-            return
-        for kind in ("image_model", "text_model"):
-            ours, theirs = getattr(pair, kind), getattr(recorded, kind)
-            if not ours.same_as(theirs):
-                same_name = " (other weights of the same name)" if ours.name == theirs.name else ""
-                raise IndexContradiction(
-                    f"{self.index.place} was made with the {kind.replace('_', ' ')} {theirs.name};"
-                    f" this command would use {ours.name}{same_name}.",
-                    _CONTRADICTION_CURE,
-                )
+        check = same_as_recorded(self.index.models(), self.index.place)
+        return ready_models(self.model_names(), check)
 
     def check_model_options(self) -> None:
         """An option that contradicts the index is an error even when nothing will be embedded;
@@ -102,13 +90,16 @@ class Parts:
         if recorded is None:
             return
         self.precision()
+        chosen = self.settings
+        if not (chosen.model or chosen.image_model or chosen.text_model):
+            return
         names = self.model_names()
         if (names.image, names.text) == (recorded.image_model.name, recorded.text_model.name):
             return
-        found = models.cached(names, _model_cache())
+        found = models.cached(names, model_cache())
         if found is not None:
-            self._check(found.pair())
-        elif not (os.path.isdir(names.image) or os.path.isdir(names.text)):
+            _check_pair(found.pair(), same_as_recorded(recorded, self.index.place))
+        elif not (models.is_directory(names.image) or models.is_directory(names.text)):
             raise IndexContradiction(
                 f"{self.index.place} was made with {recorded.image_model.name} and"
                 f" {recorded.text_model.name}; the options say {names.image} and {names.text}.",
@@ -181,24 +172,72 @@ _CONTRADICTION_CURE = (
 )
 
 
-def _model_cache() -> Path:
+def model_cache() -> Path:
     return places.cache_dir() / "models"
 
 
-def ready_models(names: ModelNames) -> ModelSet:
-    """The exported towers: from the cache, else set up now, with a bar."""
+def same_as_recorded(recorded: ModelPair | None, place: str) -> Check | None:
+    """What raises IndexContradiction for another model than the index was made with."""
+    from imgsearch.errors import IndexContradiction
+
+    if recorded is None:
+        return None
+
+    def check(kind: Kind, ours: ModelIdentity) -> None:
+        theirs = recorded.image_model if kind == "image" else recorded.text_model
+        if not ours.same_as(theirs):
+            same_name = " (other weights of the same name)" if ours.name == theirs.name else ""
+            raise IndexContradiction(
+                f"{place} was made with the {kind} model {theirs.name};"
+                f" this command would use {ours.name}{same_name}.",
+                _CONTRADICTION_CURE,
+            )
+
+    return check
+
+
+def _check_pair(pair: ModelPair, check: Check | None) -> None:
+    if check is not None:
+        check("image", pair.image_model)
+        check("text", pair.text_model)
+
+
+def ready_models(names: ModelNames, check: Check | None = None) -> ModelSet:
+    """The exported towers: from the cache, else set up now, with a bar. `check` sees each model's
+    digest before anything of the model is loaded."""
     from imgsearch import models
     from imgsearch.cli.bars import bytes_bar
 
-    cache = _model_cache()
+    cache = model_cache()
     found = models.cached(names, cache)
     if found is None:
+        _ask_before_fetching(names, cache)
         with bytes_bar() as progress:
-            found = models.set_up(names, cache, progress)
+            found = models.set_up(names, cache, progress, check)
+    _check_pair(found.pair(), check)
     for tower in (found.image, found.text):
         if tower.warning:
             say(tower.warning)
     return found
+
+
+def _ask_before_fetching(names: ModelNames, cache: Path) -> None:
+    """A model that only the index names is fetched where the user agrees."""
+    import typer
+
+    from imgsearch.errors import ModelUnavailable
+    from imgsearch.models import recorded
+
+    missing = recorded.to_be_fetched(names, cache)
+    if not missing:
+        return
+    said = f"The index was made with {' and '.join(missing)}, which this machine does not have."
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        say(said)
+        if typer.confirm("Fetch it from the Hugging Face hub?", err=True):
+            return
+    options = " ".join(f"--{kind}-model {getattr(names, kind)}" for kind in names.from_index)
+    raise ModelUnavailable(said, f"To have it fetched from the hub, name it: {options}")
 
 
 @contextlib.contextmanager

@@ -107,9 +107,9 @@ def _on_cluster(chosen: Settings, given: dict[str, Any]) -> dict[str, str]:
 
     with cluster.connected(chosen) as there:
         arrangement.check_possible(there)  # before anything large is fetched or made
-        names = cluster.names_there(chosen)
+        names, check = cluster.names_there(chosen)
         wish = _wish(chosen, names, given)
-        found = parts.ready_models(names)
+        found = parts.ready_models(names, check)
         with bytes_bar() as progress:
             arranged = arrangement.arrange(
                 there,
@@ -141,7 +141,8 @@ def _end(chosen: Settings, delete: bool) -> None:
     from imgsearch.escaping import shown
 
     with cluster.connected(chosen) as there:
-        model = ClusterModel(there, cluster.model_id(chosen, cluster.names_there(chosen)))
+        names, _ = cluster.names_there(chosen)
+        model = ClusterModel(there, cluster.model_id(chosen, names))
         done = deployment.delete(model) if delete else deployment.stop(model)
     what = "deleted" if delete else "stopped"
     there_was = f"{what}" if done else ("not there" if delete else "not running")

@@ -19,6 +19,7 @@ from imgsearch.errors import ImgsearchError
 from imgsearch.index import connection, elastic_catalogue, stamps
 from imgsearch.index.elastic_catalogue import Found
 from imgsearch.models import ModelNames
+from imgsearch.models.recorded import names_beside
 from imgsearch.places import ClusterPlace, LocalPlace
 from imgsearch.settings import Settings
 
@@ -46,7 +47,7 @@ def _rest(settings: Settings, cache: Path, recorded: ModelPair | None) -> Iterat
     folder = cache / "models"
 
     def towers() -> Iterator[Finding]:
-        yield from machine.models(_names(settings, recorded), folder, recorded)
+        yield from machine.models(_names(settings, recorded, folder), folder, recorded)
 
     yield from examine(
         [
@@ -58,9 +59,10 @@ def _rest(settings: Settings, cache: Path, recorded: ModelPair | None) -> Iterat
     )
 
 
-def _names(settings: Settings, recorded: ModelPair | None) -> ModelNames:
-    """What a command would take: the options, else the index's, else the default pair."""
-    return models.names_beside(recorded, settings.model, settings.image_model, settings.text_model)
+def _names(settings: Settings, recorded: ModelPair | None, cache: Path) -> ModelNames:
+    """What a command would take: the options, else the index's, else the default pair. `cache`: of
+    the exported models."""
+    return names_beside(recorded, cache, settings.model, settings.image_model, settings.text_model)
 
 
 def _of_cluster(settings: Settings, place: ClusterPlace, cache: Path) -> Iterator[Finding]:
@@ -101,11 +103,12 @@ def _of_connected(
     recorded = stamps.load(found.meta.get("models")) if found else None
 
     def towers() -> Iterator[Finding]:
-        local = models.cached(_names(settings, recorded), cache / "models")
+        folder = cache / "models"
+        local = models.cached(_names(settings, recorded, folder), folder)
         yield from clusters.same_models(found, local)
 
     def text_model() -> Iterator[Finding]:
-        name = models.shown_name(_names(settings, recorded).text)
+        name = models.shown_name(_names(settings, recorded, cache / "models").text)
         model = ClusterModel(there, settings.model_id or default_model_id(name))
         text = None if recorded is None else recorded.text_model
         yield from TextModel(model, text, settings.text_encoder == "cluster").look()

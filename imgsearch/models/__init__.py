@@ -22,8 +22,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +37,7 @@ DEMO_MODELS = Path(__file__).parents[1] / "demo" / "models"
 
 Kind = Literal["image", "text"]
 ServedBy = Literal["onnx", "sentence-transformers"]
+Check = Callable[[Kind, ModelIdentity], None]  # raises where another model is wanted
 
 MANIFEST = "manifest.json"
 MODEL_FILE, WEIGHTS_FILE = "model.onnx", "model.data"
@@ -44,7 +45,7 @@ REFERENCES_FILE = "references.npz"
 _KEYS = {"kind", "name", "digest", "source", "source_folder", "source_stamp", "files", "dims"}
 _KEYS |= {"inputs", "preprocessing", "served_by", "verified", "checked", "warning"}
 _FORMAT = 2  # of the manifest: an entry of another format is exported again
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_NAME = re.compile(r"(?!\.)[\w.-]+/(?!\.)[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class ModelNames:
 
     image: str
     text: str
+    from_index: tuple[Kind, ...] = field(default=(), compare=False)  # no user named these
 
 
 @dataclass(frozen=True)
@@ -99,17 +101,6 @@ def model_names(model: str | None, image_model: str | None, text_model: str | No
     return ModelNames(image, text)
 
 
-def names_beside(
-    recorded: ModelPair | None, model: str | None, image_model: str | None, text_model: str | None
-) -> ModelNames:
-    """What the three options ask for, else what an index records, else the default pair."""
-    if recorded is None or model:
-        return model_names(model, image_model, text_model)
-    return model_names(
-        None, image_model or recorded.image_model.name, text_model or recorded.text_model.name
-    )
-
-
 def _named_pair(model: str) -> ModelNames:
     if model == "demo":
         return ModelNames(_one_name(model, "image"), _one_name(model, "text"))
@@ -127,7 +118,7 @@ def _one_name(name: str, kind: Kind) -> str:
         return str(folder.resolve())
     if re.fullmatch(r"[\w-][\w.-]*", name):
         return f"sentence-transformers/{name}"  # as sentence-transformers reads a bare name
-    if _HUB_NAME.fullmatch(name) and not name.startswith("."):
+    if HUB_NAME.fullmatch(name):
         return name
     raise UsageError(
         f"The model {name!r} is neither a directory on this machine nor a name on the hub.",
@@ -156,23 +147,36 @@ def cached(names: ModelNames, cache: Path) -> ModelSet | None:
 
 def cached_tower(kind: Kind, source: str, cache: Path) -> Tower | None:
     """One tower out of the cache: no hashing, no heavy import, a few `stat` calls."""
-    folder = _entry(kind, source, cache)
-    manifest = _read_manifest(folder)
+    from imgsearch.models import files
+
+    folder = entry_folder(kind, source, cache)
+    manifest = read_manifest(folder)
     if manifest is None or not _complete(folder, manifest):
         return None
-    if is_directory(source) and Path(source).is_dir() and not _unchanged(Path(source), manifest):
+    if not _worth_keeping(manifest):
+        return None
+    if (
+        is_directory(source)
+        and Path(source).is_dir()
+        and files.stamp(Path(source)) != manifest["source_stamp"]
+    ):
         return None
     return _tower(folder, manifest)
 
 
-def set_up(names: ModelNames, cache: Path, progress: Progress = silent) -> ModelSet:
-    """Both towers, doing what is missing. Raises ModelError, ModelUnavailable."""
-    image = set_up_tower("image", names.image, cache, progress)
-    text = set_up_tower("text", names.text, cache, progress)
+def set_up(
+    names: ModelNames, cache: Path, progress: Progress = silent, check: Check | None = None
+) -> ModelSet:
+    """Both towers, doing what is missing. Raises ModelError, ModelUnavailable, and what `check`
+    raises for a model's digest before anything of it is loaded."""
+    image = set_up_tower("image", names.image, cache, progress, check)
+    text = set_up_tower("text", names.text, cache, progress, check)
     return _one_space(image, text)
 
 
-def set_up_tower(kind: Kind, source: str, cache: Path, progress: Progress = silent) -> Tower:
+def set_up_tower(
+    kind: Kind, source: str, cache: Path, progress: Progress = silent, check: Check | None = None
+) -> Tower:
     """One tower: fetched, exported and verified unless it lies in the cache.
 
     Only one process at a time exports into a cache; what an interrupted one left is cleared away.
@@ -180,13 +184,13 @@ def set_up_tower(kind: Kind, source: str, cache: Path, progress: Progress = sile
     tower = cached_tower(kind, source, cache)
     if tower is None:
         with _locked(cache, progress):
-            tower = cached_tower(kind, source, cache) or _make(kind, source, cache, progress)
+            tower = cached_tower(kind, source, cache) or _make(kind, source, cache, progress, check)
     return tower
 
 
 def remember_check(tower: Tower, runtime: str, cosine: float) -> None:
     """Write into the manifest that `runtime` agrees with the references."""
-    manifest = _read_manifest(tower.folder)
+    manifest = read_manifest(tower.folder)
     if manifest is not None:
         manifest["checked"][runtime] = cosine
         with contextlib.suppress(OSError):  # a read-only cache: it is checked again next time
@@ -202,7 +206,7 @@ def forget(tower: Tower) -> None:
 # --- making a tower
 
 
-def _make(kind: Kind, source: str, cache: Path, progress: Progress) -> Tower:
+def _make(kind: Kind, source: str, cache: Path, progress: Progress, check: Check | None) -> Tower:
     from imgsearch.models import files, hub, trust
 
     source_folder = Path(source) if is_directory(source) else hub.fetch(source, progress)
@@ -210,10 +214,13 @@ def _make(kind: Kind, source: str, cache: Path, progress: Progress) -> Tower:
     files.require_complete(source_folder, source)
     progress(f"reading {Path(source).name}", 0, 0)
     digest = files.digest(source_folder)
-    entry = _entry(kind, source, cache)
-    manifest = _read_manifest(entry)
+    if check is not None:
+        check(kind, ModelIdentity(shown_name(source), digest))
+    entry = entry_folder(kind, source, cache)
+    manifest = read_manifest(entry)
     stamp = files.stamp(source_folder) if is_directory(source) else []
-    if manifest and _complete(entry, manifest) and manifest["digest"] == digest:
+    whole = manifest is not None and _complete(entry, manifest) and _worth_keeping(manifest)
+    if manifest and whole and manifest["digest"] == digest:
         # touched or installed anew, the bytes are the same
         manifest |= {"source_stamp": stamp, "source_folder": str(source_folder)}
         _write_manifest(entry, manifest)
@@ -277,13 +284,13 @@ def _locked(cache: Path, progress: Progress) -> Iterator[None]:
 # --- entries and manifests
 
 
-def _entry(kind: Kind, source: str, cache: Path) -> Path:
+def entry_folder(kind: Kind, source: str, cache: Path) -> Path:
     slug = re.sub(r"[^\w.-]+", "-", Path(source).name)[:60]
     key = hashlib.sha256(os.fsencode(source)).hexdigest()[:8]
     return cache / f"{kind}-{slug}-{key}"
 
 
-def _read_manifest(folder: Path) -> dict[str, Any] | None:
+def read_manifest(folder: Path) -> dict[str, Any] | None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # missing or damaged: made again
@@ -309,11 +316,11 @@ def _complete(folder: Path, manifest: dict[str, Any]) -> bool:
     return bool(sizes == manifest["files"])
 
 
-def _unchanged(source: Path, manifest: dict[str, Any]) -> bool:
+def _worth_keeping(manifest: dict[str, Any]) -> bool:
+    """Not an export that was thrown away under other versions, which is tried again."""
     from imgsearch.models import files
 
-    unchanged: bool = files.stamp(source) == manifest["source_stamp"]
-    return unchanged
+    return manifest["served_by"] == "onnx" or manifest.get("libraries") == files.libraries()
 
 
 def _replace(entry: Path, building: Path) -> None:

@@ -9,11 +9,12 @@ answers differently afterwards, is served by sentence-transformers itself.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import gc
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
+import os
+import re
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +28,20 @@ from imgsearch.models import (
     REFERENCES_FILE,
     WEIGHTS_FILE,
     Kind,
+    files,
     preprocessing,
     tokenization,
-    trust,
     verification,
 )
-from imgsearch.models.hub import quiet_environment
+from imgsearch.models.loading import (
+    FIXED_LENGTH,
+    REFUSALS,
+    first_line,
+    load,
+    max_length,
+    model_type,
+    muted,
+)
 from imgsearch.models.runtimes import OnnxRuntime, RuntimeFailure, onnx_door
 from imgsearch.models.tokenization import Tokens
 from imgsearch.progress import Progress
@@ -42,14 +51,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _OPSET = 17
-_MAX_LENGTH = 512  # tokens, for a model that says nothing
-# Trained on texts padded to the full length, without a mask: padded to the longest of a batch, a
-# text's vector would depend on its batch mates
-_FIXED_LENGTH = {"siglip", "siglip2"}
 _UNMAPPED = 1024  # weights smaller than this (bytes) stay in the graph
-# What torch and transformers raise for a model that is damaged, foreign or of another kind; they
-# have no classes of their own for it
-_REFUSALS = (ValueError, RuntimeError, KeyError, TypeError, AttributeError, IndexError)
 
 
 class NotExportable(Exception):
@@ -83,6 +85,7 @@ def export(kind: Kind, source: Path, folder: Path, progress: Progress) -> dict[s
         progress(f"verifying the {kind} model", 0, 0)
         runtime, cosine = _verify(kind, answers, parameters, folder)
     except (NotExportable, RuntimeFailure) as problem:  # the second: a graph of fixed shapes, say
+        _raise_if_passing(problem, folder)
         return _thrown_away(kind, answers, folder, str(problem))
     verification.save_references(folder / REFERENCES_FILE, answers.vectors)
     return _described(answers) | {
@@ -92,6 +95,25 @@ def export(kind: Kind, source: Path, folder: Path, progress: Progress) -> dict[s
         "checked": {runtime: cosine},
         "warning": "",
     }
+
+
+_NO_MEMORY = re.compile(r"bad_alloc|allocate memory|out of memory|not enough memory", re.IGNORECASE)
+
+
+def _raise_if_passing(problem: Exception, folder: Path) -> None:
+    """A full disk or memory says nothing about the model: the next command tries again.
+
+    onnxruntime's message does not mention the disk. The graph and its weights still lie in
+    `folder`; the optimised form needs as much room again.
+    """
+    if _NO_MEMORY.search(str(problem)):
+        raise ModelError(
+            f"There was not enough memory to export the model ({problem}).",
+            "Close other programs, or take a machine with more, and give the same command again.",
+        ) from problem
+    needed = _UNMAPPED + sum(path.stat().st_size for path in folder.glob("traced.*"))
+    if shutil.disk_usage(folder).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from problem
 
 
 def _thrown_away(kind: Kind, answers: _Answers, folder: Path, why: str) -> dict[str, Any]:
@@ -107,6 +129,7 @@ def _thrown_away(kind: Kind, answers: _Answers, folder: Path, why: str) -> dict[
         "served_by": "sentence-transformers",
         "verified": 1.0,
         "checked": {},
+        "libraries": files.libraries(),
         "warning": f"The export of the {kind} model was thrown away ({why}). sentence-transformers "
         "itself serves it: right, but slow to start.",
     }
@@ -116,75 +139,18 @@ def _described(answers: _Answers) -> dict[str, Any]:
     return {"dims": int(answers.vectors.shape[1]), "inputs": list(answers.inputs)}
 
 
-def load(source: Path) -> SentenceTransformer:
-    """A directory in f32 on the CPU, for inference. Raises ModelError, also for a folder that would
-    run code and is not allowed to."""
-    trust.require_safe(source)
-    quiet_environment()
-    import pickle
-
-    import torch
-    from safetensors import SafetensorError
-
-    with _muted():
-        from sentence_transformers import SentenceTransformer
-
-        try:
-            # eager attention traces into a plain graph; where the model allows no choice, its own
-            model = SentenceTransformer(
-                str(source),
-                device="cpu",
-                local_files_only=True,
-                trust_remote_code=trust.allowed(source),
-                model_kwargs={"attn_implementation": "eager"},
-            )
-        # What a damaged or foreign directory raises, in transformers, torch and safetensors
-        except (
-            *(OSError, ImportError, SafetensorError, pickle.UnpicklingError),
-            *_REFUSALS,
-        ) as problem:
-            if _refused_pickle(problem):
-                raise ModelError(
-                    f"The weights in {source} are a pickle that holds more than tensors, or is"
-                    " damaged: torch's restricted reader refuses it.",
-                    "Save the weights as model.safetensors, or choose another model.",
-                ) from problem
-            raise ModelError(
-                f"sentence-transformers cannot load the model in {source}: "
-                f"{type(problem).__name__}: {_first_line(problem)}",
-                "Give a directory that SentenceTransformer(…) loads, or another model.",
-            ) from problem
-    if _model_type(model) in _FIXED_LENGTH:
-        model[0].processing_kwargs = {
-            "text": {"padding": "max_length", "max_length": _max_length(model)}
-        }
-    with torch.no_grad():
-        return model.float().eval()
-
-
-def _refused_pickle(problem: BaseException | None) -> bool:
-    """Whether torch's restricted unpickler is behind it: transformers wraps what it says."""
-    import pickle
-
-    while problem is not None:
-        if isinstance(problem, pickle.UnpicklingError):
-            return True
-        problem = problem.__cause__ or problem.__context__
-    return False
-
-
 # --- what sentence-transformers answers
 
 
 def _ask(model: SentenceTransformer, kind: Kind, source: Path) -> _Answers:
     samples: Sequence[Any] = verification.TEXTS if kind == "text" else verification.pictures()
-    with _muted():
+    with muted():
         try:
             vectors = np.asarray(model.encode(list(samples), batch_size=4), np.float32)
             features = model.preprocess(list(samples[:2]))
-        except _REFUSALS as problem:
+        except REFUSALS as problem:
             raise ModelError(
-                f"The model in {source} takes no {kind}s: {_first_line(problem)}",
+                f"The model in {source} takes no {kind}s: {first_line(problem)}",
                 f"Name another one with --{kind}-model.",
             ) from problem
     if vectors.ndim != 2 or not np.isfinite(vectors).all():
@@ -195,16 +161,6 @@ def _ask(model: SentenceTransformer, kind: Kind, source: Path) -> _Answers:
     return _Answers(vectors, tuple(name for name in features if hasattr(features[name], "shape")))
 
 
-def _max_length(model: SentenceTransformer) -> int:
-    """Tokens; transformers writes 10^30 for a tokenizer that knows no limit."""
-    length = model.max_seq_length
-    return int(length) if length and length < 1_000_000 else _MAX_LENGTH
-
-
-def _model_type(model: SentenceTransformer) -> str:
-    return str(getattr(getattr(model[0], "config", None), "model_type", ""))
-
-
 # --- the graph
 
 
@@ -212,15 +168,15 @@ def _write_front(model: SentenceTransformer, kind: Kind, folder: Path) -> dict[s
     """What comes before the graph: the tokenizer's file, or the parameters for images."""
     try:
         if kind == "text":
-            fixed = _model_type(model) in _FIXED_LENGTH
-            tokenization.write(model.tokenizer, folder, _max_length(model), fixed)
+            fixed = model_type(model) in FIXED_LENGTH
+            tokenization.write(model.tokenizer, folder, max_length(model), fixed)
             return {}
         processor = model[0].processor
         return preprocessing.from_processor(
             getattr(processor, "image_processor", processor).to_dict()
         )
     except (ValueError, KeyError, AttributeError) as problem:  # of another kind than we know
-        raise NotExportable(_first_line(problem)) from problem
+        raise NotExportable(first_line(problem)) from problem
 
 
 def _write_graph(
@@ -241,7 +197,7 @@ def _write_graph(
     graph = folder / "traced.onnx"
     axes = {name: {0: "n", 1: "length"} if kind == "text" else {0: "n"} for name in inputs}
     try:
-        with _muted(), torch.no_grad():
+        with muted(), torch.no_grad():
             torch.onnx.export(
                 tower,
                 tuple(features[name] for name in inputs),
@@ -255,8 +211,8 @@ def _write_graph(
                 do_constant_folding=False,  # onnxruntime folds, without a copy of the weights
             )
     # OnnxExporterError is a RuntimeError; the others come out of models that cannot be traced
-    except _REFUSALS as problem:
-        raise NotExportable(_first_line(problem)) from problem
+    except REFUSALS as problem:
+        raise NotExportable(first_line(problem)) from problem
     _attach_weights(graph, tower, inputs)
     return graph
 
@@ -345,26 +301,3 @@ def _verify(
     if cosine < verification.EXACT:
         raise NotExportable(f"lowest cosine {cosine:.4f}, wanted {verification.EXACT}")
     return runtime.name, cosine
-
-
-# --- quiet
-
-
-@contextlib.contextmanager
-def _muted() -> Iterator[None]:
-    """The libraries' warnings are about their own future, and not for the user."""
-    loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]

@@ -122,3 +122,10 @@ def _cure(source: str) -> str:
     if Path(source).is_absolute():
         return "Give the directory that SentenceTransformer.save() wrote, with all its files."
     return f"Delete it and run again, so that {source} is fetched anew."
+
+
+def libraries() -> dict[str, str]:
+    """The versions on which it depends whether these files can be exported."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("sentence-transformers", "torch", "onnxruntime")}

@@ -50,10 +50,11 @@ def fetch(name: str, progress: Progress) -> Path:
     model of that name.
     """
     quiet_environment()
-    return _in_cache(name) or _download(name, progress)
+    return in_cache(name) or _download(name, progress)
 
 
-def _in_cache(name: str) -> Path | None:
+def in_cache(name: str) -> Path | None:
+    """The folder of a model in the hub's own cache; None unless it is complete there."""
     from huggingface_hub import snapshot_download
 
     try:

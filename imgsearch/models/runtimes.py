@@ -144,7 +144,7 @@ class TorchTower:
     ) -> None:
         import torch
 
-        from imgsearch.models.export import load
+        from imgsearch.models.loading import load
 
         half = torch.bfloat16 if device != "mps" else torch.float16
         self._dtype = half if precision == "bf16" else torch.float32
