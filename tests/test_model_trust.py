@@ -88,6 +88,7 @@ def test_the_users_word_is_for_one_folder_and_on_the_command_line(
 ) -> None:
     hostile_models.class_of_its_own(folder, canary)
     other = Path(shutil.copytree(folder, tmp_path / "other"))
+    command.cache = tmp_path / "cache"  # in the shared one its digest would be known from now on
     command.environment |= {"IMGSEARCH_TRUST_MODEL_CODE": str(folder), "TRUST_REMOTE_CODE": "1"}
     (command.home / ".env").write_text(f"IMGSEARCH_TRUST_MODEL_CODE={folder}\n")
     asked = ["setup-model", "--image-model", "demo", "--text-model", str(folder)]
