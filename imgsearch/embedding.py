@@ -55,6 +55,11 @@ class TextEncoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Vectors: ...
 
+    def characters_read(self, text: str) -> int | None:
+        """How many of a text's characters the model reads before its limit; None: all of them, or
+        that is not known."""
+        ...
+
 
 class ImageEncoder(Protocol):
     """`prepare` runs on many threads at once; so does `encode`, each call on its own stream."""

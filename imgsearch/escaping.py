@@ -18,6 +18,7 @@ UNSAFE = (
 _UNSAFE = re.compile(f"[{UNSAFE}]")
 # the flags of England, Scotland and Wales are a black flag with tags
 _TEXT = re.compile(f"\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f|[{UNSAFE}]")
+_QUOTED = re.compile(r"[^\w…%+,./:=@-]" if os.name != "nt" else r"[^\w…%+,./:=@\\()-]")
 _BYTE = range(0xDC80, 0xDD00)  # a byte that is not UTF-8, as Python keeps it in a str
 
 
@@ -34,6 +35,21 @@ def shown(text: str | bytes | Path) -> str:
 def shown_lines(text: str) -> str:
     """A text of several lines: as `shown`, but the line breaks stay."""
     return "\n".join(map(shown, text.split("\n")))
+
+
+def shell_quoted(path: bytes) -> str:
+    """A path as it can be pasted behind a command: in quotes where a shell needs them, and in
+    `$'…'` with escapes (bash, zsh) where it holds what a terminal would obey or is not UTF-8."""
+    text = path.decode("utf-8", "surrogateescape")
+    if text.startswith("-"):
+        text = f"./{text}"  # or it would be an option
+    if not is_safe(text):
+        return "$'" + _TEXT.sub(_escaped, re.sub(r"[\\']", r"\\\g<0>", text)) + "'"
+    if not _QUOTED.search(text):
+        return text
+    if os.name == "nt":
+        return f'"{text}"'
+    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def is_safe(text: str) -> bool:
@@ -66,6 +82,8 @@ def _escaped(found: re.Match[str]) -> str:
     code = ord(text)
     if code in _BYTE:
         return f"\\x{code - 0xDC00:02x}"
+    if 0x80 <= code < 0x100:  # not \x9b, which is the byte
+        return f"\\u{code:04x}"
     return text.encode("unicode_escape").decode()
 
 

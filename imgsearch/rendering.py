@@ -1,15 +1,14 @@
-"""Results for people (Rich tables) and for programs (JSON lines, CSV, paths)."""
+"""What every command writes with: Rich for people, JSON for programs, both to stdout."""
 
 from __future__ import annotations
 
-import csv
-import io
+import contextlib
+import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
-from imgsearch import photos
 from imgsearch.escaping import json_text, shown, shown_lines
 
 if TYPE_CHECKING:
@@ -18,136 +17,82 @@ if TYPE_CHECKING:
 
     from imgsearch.search import Result
 
-FIELDS = (
-    *("rank", "score", "id", "path", "relative_path", "name", "taken", "width", "height"),
-    *("library", "missing", "path_escaped", "relative_path_escaped"),
-)
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one
-_LINE_BREAK = re.compile(rb"[\r\n]")
+_TRAILING_BLANKS = re.compile(r"[ \t]+(?=\n)")
+DEFAULT_COLUMNS = 80  # of a terminal that does not know
+UNLIMITED = 10_000  # columns of a pipe, for Rich, which must have a number
 
 
-def console(stderr: bool = False) -> Console:
+def console() -> Console:
+    """Rich on stdout, in which no text is markup."""
     from rich.console import Console
 
     class OurConsole(Console):
         def on_broken_pipe(self) -> None:
             raise  # the BrokenPipeError that Rich is handling: cli.door ends quietly
 
-    return OurConsole(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=stderr)
+    file: Any = sys.stdout if sys.stdout.isatty() else Trimmed(sys.stdout)
+    width = columns() or UNLIMITED
+    return OurConsole(file=file, width=width, highlight=False, markup=False, emoji=False)
 
 
-def results_table(results: Sequence[Result], title: str | None) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+class Trimmed:
+    """stdout in a pipe, without the blanks to which Rich fills every line."""
 
-    table = Table(title=title and Text(shown(title)), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("rank", justify="right", style="dim", no_wrap=True)
-    table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("name", overflow="fold", ratio=3)
-    table.add_column("folder", overflow="fold", ratio=3, style="dim")
-    table.add_column("date", no_wrap=True)
-    for result in results:
-        folder, name = _folder_and_name(result)
-        text = Text(name)
-        if result.missing:
-            text.append(" (missing)", style="yellow")
-        taken = (result.record.taken or "")[:10]
-        table.add_row(
-            str(result.rank), f"{result.score:.3f}", text, Text(folder), Text(shown(taken))
-        )
-    return table
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
 
+    def write(self, text: str) -> int:
+        self._stream.write(_TRAILING_BLANKS.sub("", text))
+        return len(text)
 
-def _raw_relative(result: Result) -> bytes:
-    return photos.path_bytes(result.record.relative_path, result.record.path_escaped)
+    def flush(self) -> None:
+        self._stream.flush()
 
+    def isatty(self) -> bool:
+        return self._stream.isatty()
 
-def _folder_and_name(result: Result) -> tuple[str, str]:
-    folder, _, name = _raw_relative(result).rpartition(b"/")
-    return shown(result.record.library.encode() + (b"/" + folder if folder else b"")), shown(name)
-
-
-def as_dict(result: Result) -> dict[str, Any]:
-    """One result for a program, with FIELDS as keys. Names that are not UTF-8 have percent-escaped
-    bytes, and say so."""
-    record = result.record
-    path, path_escaped = (None, False) if result.path is None else photos.path_text(result.path)
-    return {
-        "rank": result.rank,
-        "score": round(result.score, 6),
-        "id": record.id,
-        "path": path,
-        "relative_path": record.relative_path,
-        "name": record.relative_path.rpartition("/")[2],
-        "taken": (record.taken + (record.taken_offset or "")) if record.taken else None,
-        "width": record.width,
-        "height": record.height,
-        "library": record.library,
-        "missing": result.missing,
-        "path_escaped": path_escaped,
-        "relative_path_escaped": record.path_escaped,
-    }
-
-
-def print_json_lines(results: Iterable[Result]) -> None:
-    _write(b"".join(_utf8(json_text(as_dict(result))) for result in results))
+    def fileno(self) -> int:
+        return self._stream.fileno()
 
 
 def print_json(value: Any) -> None:
-    _write(_utf8(json_text(value, indent=2)))
-
-
-def _utf8(json: str) -> bytes:
     """JSON is UTF-8 whatever the stream's encoding is."""
-    return json.encode() + b"\n"
+    write_bytes(json_text(value, indent=2).encode() + b"\n")
 
 
-def _write(data: bytes) -> None:
+def write_bytes(data: bytes) -> None:
+    """To stdout, after what was written there as text."""
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 
-def print_csv(results: Iterable[Result]) -> None:
-    """By RFC 4180, all at once. A terminal gets control characters escaped."""
-    on_terminal = sys.stdout.isatty()
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, FIELDS)
-    writer.writeheader()
-    for result in results:
-        cells = as_dict(result).items()
-        writer.writerow({name: _cell(value, on_terminal) for name, value in cells})
-    _write(text.getvalue().encode(sys.stdout.encoding, "backslashreplace"))
+def print_results(results: Sequence[Result], title: str | None) -> None:
+    from imgsearch.results_table import Page, table_lines
+
+    page = Page(columns(), is_styled())
+    sys.stdout.write("".join(f"{line}\n" for line in table_lines(results, title, page)))
 
 
-def _cell(value: Any, on_terminal: bool) -> Any:
-    """A spreadsheet would calculate a text that begins like a formula: an apostrophe makes it text
-    (https://owasp.org/www-community/attacks/CSV_Injection)."""
-    if not isinstance(value, str):
-        return value
-    text = f"'{value}" if value.startswith(FORMULA) else value
-    return shown(text) if on_terminal else text
+def columns() -> int | None:
+    """Of the terminal, or of COLUMNS; None in a pipe, where lines may be of any length."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    if not sys.stdout.isatty():
+        return None
+    with contextlib.suppress(OSError):
+        return os.get_terminal_size(sys.stdout.fileno()).columns or DEFAULT_COLUMNS
+    return DEFAULT_COLUMNS
 
 
-def print_paths(results: Iterable[Result], nul: bool) -> tuple[int, int]:
-    """Raw bytes, one path a line (or NUL-ended); on a terminal, escaped. Returns how many had no
-    path on this machine, and how many were left out because a line break would split them."""
-    without = split = 0
-    lines = []
-    escape = sys.stdout.isatty()
-    for result in results:
-        if result.path is None:
-            without += 1
-        elif escape:
-            lines.append(shown(result.path).encode(sys.stdout.encoding, "backslashreplace"))
-        elif nul or not _LINE_BREAK.search(result.path):
-            lines.append(result.path)
-        else:
-            split += 1
-    end = b"\0" if nul else b"\n"
-    _write(b"".join(line + end for line in lines))
-    return without, split
+def is_styled() -> bool:
+    """Whether stdout is a terminal that shows colours, and its user wants them."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown"):
+        return False
+    on_windows = sys.platform == "win32" and "WT_SESSION" not in os.environ
+    return sys.stdout.isatty() and not on_windows
 
 
 def facts_table(title: str, facts: Mapping[str, str]) -> Table:

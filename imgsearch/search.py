@@ -3,6 +3,7 @@ and the index protocol; never a backend, a setting or a terminal."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Collection, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from imgsearch import photo_paths, photos
 from imgsearch.embedding import ImageEncoder, TextEncoder, Vector
 from imgsearch.errors import IndexNotFound, PhotoError, UsageError
+from imgsearch.escaping import shown
 from imgsearch.index.base import ALL, Filter, Hit, Index, Record
 from imgsearch.libraries import Roots
 from imgsearch.photo_paths import Refusal
@@ -83,7 +85,6 @@ def by_image(
 def embed_file(path: Path, encoder: ImageEncoder, max_megapixels: float) -> Vector:
     """Raises PhotoError with the reason for what cannot be decoded."""
     from imgsearch.photos import images
-    from imgsearch.places import shown
 
     try:
         decoded = images.decode(
@@ -111,6 +112,39 @@ def find_record(index: Index, roots: Roots, photo: str) -> Record | None:
             candidates.append(photos.photo_id(library, relative[len(prefix) :]))
     found = index.records(candidates)
     return next((found[id] for id in candidates if id in found), None)
+
+
+def find_shown(index: Index, roots: Roots, photo: str) -> Record | None:
+    """The photo whose path is shown like this in a table: with `…` for what was left out of its
+    middle, or its name alone. Reads the whole index. Raises UsageError where it fits several."""
+    if "…" not in photo and "/" in photo:
+        return None
+    pattern = re.compile(".*".join(map(re.escape, photo.split("…"))), re.DOTALL)
+    found: list[Record] = []
+    ids = iter(index.ids())
+    while batch := list(itertools.islice(ids, 1000)):
+        records = index.records(batch).values()
+        found += [one for one in records if any(map(pattern.fullmatch, _shown_as(one, roots)))]
+    if len(found) > 1:
+        few = ", ".join(shown(f"{one.library}/{one.relative_path}") for one in found[:3])
+        raise UsageError(
+            f"'{shown(photo)}' fits {len(found):,} photos: {few}{', …' if len(found) > 3 else ''}.",
+            "Give one of these paths.",
+        )
+    return found[0] if found else None
+
+
+def _shown_as(record: Record, roots: Roots) -> list[str]:
+    raw = photo_paths.relative_bytes(record.relative_path, record.path_escaped)
+    if raw is None:
+        return []
+    relative = os.fsdecode(raw)
+    names = [relative, f"{record.library}/{relative}", relative.rpartition("/")[2]]
+    root = roots.get(record.library)
+    if root is not None:
+        path = os.path.join(root, relative)
+        names += [path, os.path.relpath(path)]
+    return names
 
 
 def is_current(record: Record, path: Path) -> bool:

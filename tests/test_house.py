@@ -37,7 +37,7 @@ LAYERS = [
     {"elastic"},
     {"index", "cluster_model", "cluster_text"},
     {"batches", "intake", "ingest", "search", "copying"},
-    {"rendering", "demo", "doctor"},
+    {"rendering", "results_table", "machine_formats", "demo", "doctor"},
     {"cli", "__main__"},
 ]
 # these know the index's protocol alone

@@ -189,7 +189,7 @@ def test_streams_of_other_encodings_get_everything(odd: Command, encoding: str) 
         code, out, err = other.run_bytes(*question, *form)
         assert code == 0, err
         assert b"bug" not in err
-        assert len(out) > 1000
+        assert out.count(b".png") >= len(NAMES)
     _, out, _ = other.run_bytes(*question, "--json")
     assert [json.loads(line) for line in out.decode().splitlines()] == odd.run(
         *question, "--json"
@@ -263,7 +263,7 @@ def test_the_log_lines_of_libraries_are_escaped(odd: Command) -> None:
     program = (
         "import logging; from imgsearch.cli import streams; streams.prepare();"
         "from imgsearch.cli.door import listen; listen(2);"
-        "logging.getLogger('imgsearch.x').warning('a\\x1b[31m\\x9b\\u202eb')"
+        "logging.getLogger('imgsearch.x').warning('a\\x1b[31m\\u009b\\u202eb')"
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert finished.stderr == b"a\\x1b[31m\\x9b\\u202eb\n"
+    assert finished.stderr == b"a\\x1b[31m\\u009b\\u202eb\n"

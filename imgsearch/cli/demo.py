@@ -105,7 +105,8 @@ def _show(console: Console, typed: str, results: Sequence[Result]) -> None:
     from imgsearch import rendering
 
     console.print(Text.assemble(("$ ", "dim"), (typed, "bold")))
-    console.print(rendering.results_table(results, None))
+    rendering.print_results(results, None)
+    console.print()
     _show_pictures(console, results)
 
 

@@ -63,6 +63,9 @@ class Texts:
         ]
         return np.concatenate(rows) if rows else np.empty((0, self.dims), np.float32)
 
+    def characters_read(self, text: str) -> int | None:
+        return self._tokens.characters_read(text)
+
 
 class ReferenceTexts:
     """The text encoder over sentence-transformers."""
@@ -74,6 +77,10 @@ class ReferenceTexts:
     def encode(self, texts: Sequence[str]) -> Vectors:
         rows = [unit(self._torch.run(self._torch.preprocess([text]))) for text in texts]
         return np.concatenate(rows) if rows else np.empty((0, self.dims), np.float32)
+
+    def characters_read(self, text: str) -> int | None:
+        del text  # sentence-transformers does not say
+        return None
 
 
 class Images:

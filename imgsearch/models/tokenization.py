@@ -62,6 +62,16 @@ class Tokens:
             for name in self._inputs
         }
 
+    def characters_read(self, text: str) -> int | None:
+        """How many characters fit into the model's limit of tokens; None: all of them."""
+        with self._turn:
+            if self._pieces:
+                self._pieces.learn([text])
+            encoding = self._tokenizer.encode(text)
+        if not encoding.overflowing:
+            return None
+        return max((end for _, end in encoding.offsets), default=0)
+
 
 class _Pieces:
     """The vocabulary of a WordPiece tokenizer, given to it as far as texts need it."""

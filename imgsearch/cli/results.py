@@ -1,0 +1,129 @@
+"""How `query` and `similar` show what they found, as the options say."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import typer
+
+from imgsearch.cli.door import say
+from imgsearch.errors import EXIT_FAILURE, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgsearch.cli.parts import Parts
+    from imgsearch.search import Result
+
+FEW = 50  # photos; scores in a smaller library lie close together
+OPEN_AT_MOST = 10
+
+
+class Output:
+    def __init__(self, json: bool, csv: bool, paths: bool, nul: bool, open: bool) -> None:
+        if json + csv + paths > 1:
+            raise UsageError("--json, --csv and --paths exclude each other.", "Give one of them.")
+        if nul and not paths:
+            raise UsageError("-0 goes with --paths.", "Give both: --paths -0")
+        self._json, self._csv, self._paths, self._nul, self._open = json, csv, paths, nul, open
+        self._for_programs = json or csv or paths
+        self._began = time.perf_counter()
+
+    def show(self, results: Sequence[Result], title: str, open_parts: Parts) -> None:
+        if self._for_programs:
+            self._show_programs(results)
+        elif results:
+            from imgsearch import rendering
+
+            rendering.print_results(results, title)
+        self._hint(results, open_parts)
+        if self._open and results:
+            _open_files(results)
+
+    def say_how_it_was_searched(self, open_parts: Parts, verbose: int) -> None:
+        """-v: in what, by which model; -vv: how long it took, with opening the index."""
+        if not verbose:
+            return
+        index = open_parts.index
+        recorded = index.models()
+        by = "" if recorded is None else f" by {recorded.text_model.name}, {recorded.dims} dims"
+        say(f"Searched {index.count():,} photos in {index.place}{by}.")
+        if verbose > 1:
+            say(f"Took {time.perf_counter() - self._began:.3f} seconds after the program's start.")
+
+    def _show_programs(self, results: Sequence[Result]) -> None:
+        from imgsearch import machine_formats
+
+        if self._json:
+            machine_formats.print_json_lines(results)
+        elif self._csv:
+            machine_formats.print_csv(results)
+        else:
+            _say_what_paths_leaves_out(results, machine_formats.print_paths(results, self._nul))
+
+    def _hint(self, results: Sequence[Result], open_parts: Parts) -> None:
+        if not results:
+            say(_nothing_found(open_parts))
+        count = open_parts.index.count()
+        if count < FEW and not self._for_programs:
+            say(
+                f"Only {count} photos are in the index: in so small a library scores lie close"
+                " together."
+            )
+
+
+def _nothing_found(open_parts: Parts) -> str:
+    """Names only what was asked for."""
+    least = open_parts.settings.setting("min_score")
+    if least.value is None:
+        return "Nothing found."
+    return f"Nothing found with a score of {least.value:g} or more ({least.source})."
+
+
+def _say_what_paths_leaves_out(results: Sequence[Result], split: int) -> None:
+    """`split`: how many paths with a line break were left out."""
+    from imgsearch import rendering
+    from imgsearch.photo_paths import Refusal
+
+    reasons = {
+        Refusal.NO_ROOT: "on this machine their library's root is not known; ingest its folder here"
+        " first.",
+        Refusal.LEADS_OUT: "their paths lead out of their library, by a link;"
+        " ingest --follow-links takes such links as a part of it.",
+    }
+    for refusal, reason in reasons.items():
+        if number := sum(result.refusal is refusal for result in results):
+            say(f"{rendering.count(number, 'photo')} left out: {reason}")
+    if split:
+        say(
+            f"{rendering.count(split, 'photo')} left out: a path with a line break would be read as"
+            " two; -0 prints all."
+        )
+
+
+def _open_files(results: Sequence[Result]) -> None:
+    """Says how many were opened, and why others were not. Exit code 1 where none could be."""
+    from imgsearch import rendering
+    from imgsearch.cli import viewer
+    from imgsearch.photo_paths import may_be_opened
+
+    files = [result.path for result in results if result.path and not result.missing]
+    there = list(filter(may_be_opened, files))
+    if len(there) < len(files):
+        say(f"{rendering.count(len(files) - len(there), 'file')} not opened: no picture.")
+    if not there:
+        say("Nothing to open: none of these pictures is on this machine.")
+        raise typer.Exit(EXIT_FAILURE)
+    chosen = there[:OPEN_AT_MOST]
+    opened = viewer.open_files(chosen)
+    if opened:
+        more = len(there) - len(chosen)
+        left = f"; {more:,} more were not: --open takes the first {OPEN_AT_MOST}" if more else ""
+        say(f"Opened {rendering.count(opened, 'photo')} in the system's viewer{left}.")
+    if opened < len(chosen):
+        failed = rendering.count(len(chosen) - opened, "photo")
+        say(f"{failed} could not be opened: {viewer.PROGRAM} found no program for it.")
+    if not opened:
+        say("--paths prints the paths, for a viewer of your choice: … --paths -0 | xargs -0 feh")
+        raise typer.Exit(EXIT_FAILURE)
