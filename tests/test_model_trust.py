@@ -19,8 +19,11 @@ from typing import Any
 import pytest
 
 from imgsearch import models
+from imgsearch.cluster_model import trace
+from imgsearch.elastic.features import Features
 from imgsearch.errors import ModelError
 from imgsearch.models import files, loading, trust
+from imgsearch.progress import silent
 from tests import hostile_models, model_directories
 from tests.command import SCRIPT, Command
 from tests.conftest import SKIMAGE
@@ -81,6 +84,34 @@ def test_nothing_outside_the_folder_is_read(
 ) -> None:
     harm(folder, canary)
     assert "reaches outside its folder" in _refused(folder, canary, tmp_path).message
+
+
+def test_the_cluster_model_is_traced_from_safe_folders_alone(
+    folder: Path, canary: Path, tmp_path: Path
+) -> None:
+    tower = models.set_up_tower("text", str(folder), tmp_path / "cache")
+    hostile_models.class_of_its_own(folder, canary)
+    with pytest.raises(ModelError, match="would run code of its own"):
+        trace.make(tower, tmp_path / "trace", Features((9, 5, 3)), silent)
+    assert not canary.exists()
+
+
+ODD = {
+    "modules.json": ["{}", '[{"type": 3, "path": ""}]', '["x"]', '[{"path": []}]', "[" * 100_000],
+    "config.json": ["[]", "null", "{", '{"architectures": 7}', '{"model_type": {}}'],
+    "model.safetensors.index.json": ['{"weight_map": []}', '{"weight_map": {"a": {}}}', "7"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, content) for name, all_ in ODD.items() for content in all_]
+)
+def test_odd_json_gets_a_sentence(folder: Path, tmp_path: Path, name: str, content: str) -> None:
+    if name.endswith("index.json"):
+        (folder / "model.safetensors").unlink()
+    (folder / name).write_text(content)
+    with pytest.raises(ModelError):
+        models.set_up_tower("text", str(folder), tmp_path / "cache")
 
 
 def test_the_users_word_is_for_one_folder_and_on_the_command_line(
@@ -175,15 +206,13 @@ def test_by_the_settings_of_a_downloaded_folder(
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("name", ["m", "x/m", "./m", "the path"])
+@pytest.mark.parametrize("name", ["m", "x/m", "./m", "the path", "\0", "\udcff/\ud800", "ä/b"])
 def test_by_the_record_of_an_index_folder(
     without_options: Command, folder: Path, canary: Path, index: Path, tmp_path: Path, name: str
 ) -> None:
     """The digest is the folder's, and the folder lies where the name says: it is no path."""
     hostile_models.class_of_its_own(folder, canary)
-    place = tmp_path / "x" if "x" in name else tmp_path
-    if place != tmp_path:
-        shutil.copytree(folder, place / "m")
+    shutil.copytree(folder, tmp_path / "x" / "m")
     _record(index, name=str(folder) if name == "the path" else name, digest=files.digest(folder))
     refused = without_options.run("--index", index, "query", "moon", code=1, cwd=tmp_path)
     assert "would run" not in refused.stderr  # it was not so much as looked into

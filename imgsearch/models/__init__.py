@@ -286,7 +286,7 @@ def _locked(cache: Path, progress: Progress) -> Iterator[None]:
 
 def entry_folder(kind: Kind, source: str, cache: Path) -> Path:
     slug = re.sub(r"[^\w.-]+", "-", Path(source).name)[:60]
-    key = hashlib.sha256(os.fsencode(source)).hexdigest()[:8]
+    key = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return cache / f"{kind}-{slug}-{key}"
 
 

@@ -16,6 +16,8 @@ from imgsearch.errors import ModelError
 # exports for other runtimes, which some repositories carry beside the weights
 _OTHER_FORMATS = {"onnx", "openvino", "coreml", "tf", "flax", "original"}
 _CONFIGURATION = {".json", ".txt", ".model"}  # .txt: vocabulary and merges; .model: sentencepiece
+# what reading its JSON raises where a directory is damaged, or holds other JSON than a model's
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _WEIGHTLESS = ("Pooling", "Normalize", "Dropout")
 
 
@@ -77,7 +79,7 @@ def require_complete(folder: Path, source: str) -> None:
     """Raises ModelError when a directory is no model, or lacks its weights."""
     try:
         missing = missing_weights(folder)
-    except (OSError, ValueError, KeyError, TypeError) as problem:  # unreadable, or no such JSON
+    except UNREADABLE as problem:
         raise ModelError(
             f"{folder} cannot be read as a model: {problem}", _cure(source)
         ) from problem
@@ -92,7 +94,7 @@ def require_complete(folder: Path, source: str) -> None:
 def missing_weights(folder: Path) -> list[str] | None:
     """What a directory lacks; None when it is no model directory at all.
 
-    Raises OSError, ValueError, KeyError, TypeError for files that are not what their names say.
+    Raises one of UNREADABLE for files that are not what their names say.
     """
     modules_file = folder / "modules.json"
     if modules_file.is_file():

@@ -60,7 +60,7 @@ def in_cache(name: str) -> Path | None:
     try:
         folder = Path(snapshot_download(name, local_files_only=True))
         missing = files.missing_weights(folder)
-    except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged: ask the hub
+    except files.UNREADABLE:  # not there, or damaged: ask the hub
         return None
     return folder if missing == [] else None
 

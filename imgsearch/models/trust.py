@@ -130,9 +130,10 @@ def _check_files(part: Path, folder: Path) -> None:
             continue
         if path.exists() and not path.is_file():
             raise _Outside(f"{name} is not a regular file")
-        if path.name == "adapter_config.json":
+        plain = path.name.lower()  # CONFIG.JSON is config.json on macOS and Windows
+        if plain == "adapter_config.json":
             raise _Outside(f"{name} names another model as its base")
-        if path.suffix == ".json" and path.name not in _UNSCANNED:
+        if plain.endswith(".json") and plain not in _UNSCANNED:
             _Scan(name, folder).content(_json(path))
 
 
@@ -155,7 +156,9 @@ class _Scan:
     loading_options: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        options = re.fullmatch(r"sentence_[\w-]+_config\.json", PurePosixPath(self.name).name)
+        options = re.fullmatch(
+            r"sentence_[\w-]+_config\.json", PurePosixPath(self.name).name.lower()
+        )
         object.__setattr__(self, "loading_options", options is not None)
 
     def content(self, content: Any) -> None:
