@@ -15,7 +15,7 @@ from imgsearch.cluster_model.failures import explained, failure
 from imgsearch.cluster_model.state import ClusterModel, Deployment, Model
 from imgsearch.elastic.client import Cluster
 from imgsearch.embedding import ModelIdentity, TextEncoder, Vectors
-from imgsearch.errors import ImgsearchError, IndexContradiction, ModelError
+from imgsearch.errors import ImgsearchError, IndexContradiction, ModelError, ModelUnavailable
 from imgsearch.index.base import ALL, Filter, Hit
 from imgsearch.index.elasticsearch import ElasticsearchIndex
 
@@ -64,14 +64,17 @@ def choose(
     mode: Mode,
     cache: Path,
     local: Callable[[], TextEncoder | None],
+    *,
+    ask_anew: bool = False,
 ) -> Choice:
     """Where to encode. `text`, `dims`: the index's own, None where it records none. `local`: this
-    machine's encoder if its model is here already. Under `cluster` what stands against it is
+    machine's encoder if its model is here already. `ask_anew`: even where the model did not answer
+    a few minutes ago. Under `cluster` what stands against it is
     raised (ModelError, ModelUnavailable, IndexContradiction), under `auto` it is the reason."""
     if mode == "local":
         return Choice(None, "as --text-encoder says")
     try:
-        return _cluster_or_reason(cluster, model_id, text, dims, mode, cache, local)
+        return _cluster_or_reason(cluster, model_id, text, dims, mode, cache, local, ask_anew)
     except ImgsearchError as error:
         if mode == "cluster":
             raise
@@ -86,9 +89,16 @@ def _cluster_or_reason(
     mode: Mode,
     cache: Path,
     local: Callable[[], TextEncoder | None],
+    ask_anew: bool,
 ) -> Choice:
     model = ClusterModel(cluster, model_id)
-    described, deployment = deployed(model)
+    if mode == "auto" and not ask_anew and (reason := verdicts.absent(cache, model)):
+        return Choice(None, reason)
+    try:
+        described, deployment = deployed(model)
+    except ModelUnavailable as error:
+        verdicts.remember_absent(cache, model, error.message)
+        raise
     if dims is not None and described.dims is not None and described.dims != dims:
         raise failure(
             "other_space", place=model.place, model_id=model_id, dims=described.dims, asked=dims

@@ -60,9 +60,13 @@ def by_text(
         raise UsageError("The query is empty.", 'Say what to look for: imgsearch query "a red car"')
     check_not_empty(index)
     if ask is not None:
-        return _results(ask(text, wanted.k, wanted.where), roots, wanted)
-    [vector] = open_encoder().encode([text])
-    return _results(index.search(vector, wanted.k, wanted.where), roots, wanted)
+        hits = ask(text, wanted.k, wanted.where)
+    else:
+        [vector] = open_encoder().encode([text])
+        hits = index.search(vector, wanted.k, wanted.where)
+    if not hits and not index.count():
+        raise _nothing_in(index)
+    return _results(hits, roots, wanted)
 
 
 def by_record(index: Index, roots: Roots, record: Record, wanted: Wanted) -> list[Result]:
@@ -104,6 +108,11 @@ def find_record(index: Index, roots: Roots, photo: str) -> Record | None:
     candidates = list(_ids_of_file(roots, photo))
     if _ID.fullmatch(photo):
         candidates.append(photo)
+    found = index.records(candidates) if candidates else {}
+    for id in candidates:  # most often it is one of these, and no library need be asked for
+        if id in found:
+            return found[id]
+    candidates = []
     relative = os.fsencode(photo.replace(os.sep, "/"))
     for library in index.libraries():
         candidates.append(photos.photo_id(library, relative))
@@ -202,11 +211,17 @@ def _text(relative: str) -> str:
 
 
 def check_not_empty(index: Index) -> None:
+    """Raises IndexNotFound. A cluster's index that is only empty by now passes, and is found out by
+    the search, which saves a request."""
     if index.models() is None and not index.count():
-        raise IndexNotFound(
-            f"Nothing has been ingested into {index.place} yet.",
-            "Ingest a folder of pictures first: imgsearch ingest ./photos",
-        )
+        raise _nothing_in(index)
+
+
+def _nothing_in(index: Index) -> IndexNotFound:
+    return IndexNotFound(
+        f"Nothing has been ingested into {index.place} yet.",
+        "Ingest a folder of pictures first: imgsearch ingest ./photos",
+    )
 
 
 def _results(hits: Sequence[Hit], roots: Roots, wanted: Wanted) -> list[Result]:

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from imgsearch.embedding import unit
-from imgsearch.errors import ImgsearchError, IndexUnavailable
+from imgsearch.errors import ImgsearchError, IndexContradiction, IndexUnavailable
 from imgsearch.index.base import Filter, Row
 from tests.command import Command
 from tests.elasticsearch import servers
 from tests.elasticsearch.front import Answer, Front, Request
 from tests.elasticsearch.servers import Space
-from tests.index_contract import OTHER_MODELS, filled, record, row, vector
+from tests.index_contract import MODELS, OTHER_MODELS, filled, record, row, vector
 
 
 @pytest.fixture
@@ -240,3 +240,100 @@ def test_killed_before_the_switch_the_next_call_goes_on(space: Space) -> None:
     assert space.open().models() == OTHER_MODELS
     assert space.open().write([row("c.jpg", 3)]) == []
     assert count(space) == 3
+
+
+# -- what is recorded of the index
+
+
+def test_a_summary_that_comes_late_leaves_the_stamp(space: Space) -> None:
+    """It was read before another machine's stamp, and written after it."""
+    other = space.open()
+    with Front([space.server]) as front:
+        index = space.open(through=front.url)
+        when(front, "PUT", "_mapping", lambda: other.stamp(MODELS))
+        when(front, "PUT", "-notes", lambda: other.stamp(MODELS))
+        index.record_ingest({"added": 0})
+    other.write([row("a.jpg", 1)])
+    other.finish()
+    found = space.open(create=False)
+    assert found.models() == MODELS
+    assert found.info().last_ingest == {"added": 0}
+
+
+def test_a_stamp_that_was_written_over_is_mended(space: Space) -> None:
+    """As versions before this one did with the summary of an ingest."""
+    index = space.open()
+    index.stamp(MODELS)
+    [(name, described)] = space.request("GET", f"/{space.name()}").items()
+    meta = described["mappings"]["_meta"]
+    del meta["models"]
+    space.request("PUT", f"/{name}/_mapping", {"_meta": meta | {"last_ingest": {"added": 7}}})
+    index.write([row("a.jpg", 1)])
+    index.finish()
+    assert space.open().models() == MODELS
+    assert space.open().info().last_ingest == {"added": 7}
+
+
+def test_of_two_machines_that_stamp_at_once_one_is_told_before_it_ends(space: Space) -> None:
+    other = space.open()
+    with Front([space.server]) as front:
+        index = space.open(through=front.url)
+        when(front, "PUT", "_mapping", lambda: other.stamp(MODELS))
+        index.stamp(OTHER_MODELS)
+    other.write([row("a.jpg", 1)])
+    with pytest.raises(IndexContradiction):
+        other.finish()
+
+
+# -- how much is asked
+
+
+def asked(front: Front, command: Command, *words: str) -> list[str]:
+    before = len(front.requests)
+    command.run(*words)
+    return [f"{one.method} {one.path}" for one in front.requests[before:]]
+
+
+def test_a_query_asks_three_times_and_twice_where_the_index_is_known(
+    on_cluster: Command, space: Space, album: Path
+) -> None:
+    with Front([space.server]) as front:
+        on_cluster.environment["ES_URL"] = front.url
+        on_cluster.environment["XDG_CACHE_HOME"] = str(on_cluster.home / "cache")
+        on_cluster.run("ingest", album)
+        for left in (on_cluster.home / "cache").rglob("cluster-*.json"):
+            left.unlink()  # as on another machine
+        first = asked(front, on_cluster, "query", "a cat")
+        again = asked(front, on_cluster, "query", "a cat", "-k", "3")
+        [photo] = album.rglob("moon.png")
+        similar = asked(front, on_cluster, "similar", str(photo))
+    assert len(first) <= 3, first
+    assert len(again) <= 2, again
+    assert len(similar) <= 4, similar
+
+
+def test_few_photos_are_said_to_be_few(on_cluster: Command, album: Path) -> None:
+    on_cluster.run("ingest", album)
+    assert "Only 8 photos are in the index" in on_cluster.run("query", "a cat").stderr
+
+
+def test_a_query_of_an_index_that_is_empty_by_now_says_so(on_cluster: Command, album: Path) -> None:
+    on_cluster.run("ingest", album)
+    on_cluster.run("remove", "-y", "album")
+    assert "Nothing has been ingested" in on_cluster.run("query", "a cat", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/", ["ingest", "--limit", "1", "{album}"]), ("photos", ["query", "a cat"])],
+)
+def test_a_cluster_that_cannot_answer_yet_is_asked_again(
+    on_cluster: Command, space: Space, album: Path, path: str, words: list[str]
+) -> None:
+    on_cluster.run("ingest", "--limit", "1", album)
+    words = [word.format(album=album) for word in words]
+    with Front([space.server]) as front:
+        on_cluster.environment["ES_URL"] = front.url
+        front.faults.status(503, times=2, path=path)
+        on_cluster.run(*words)
+        assert front.faults.done["503"] == 2

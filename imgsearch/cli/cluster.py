@@ -30,11 +30,13 @@ def on_cluster(chosen: Settings) -> bool:
 @contextlib.contextmanager
 def connected(chosen: Settings) -> Iterator[Cluster]:
     from imgsearch.elastic.client import Cluster
+    from imgsearch.elastic.patience import patiently
     from imgsearch.index import connection
+    from imgsearch.index.elasticsearch import READ_RETRY_SECONDS
 
     place = parts.index_place(chosen)
     assert isinstance(place, ClusterPlace)
-    cluster = Cluster.connect(connection(place, chosen))
+    cluster = patiently(lambda: Cluster.connect(connection(place, chosen)), READ_RETRY_SECONDS)
     try:
         yield cluster
     finally:
@@ -81,7 +83,7 @@ def _index(open_parts: Parts) -> ElasticsearchIndex:
     return open_parts.index
 
 
-def choice(open_parts: Parts, mode: Mode) -> Choice:
+def choice(open_parts: Parts, mode: Mode, *, ask_anew: bool = False) -> Choice:
     """Where this index's queries are encoded, and why."""
     from imgsearch import cluster_text
 
@@ -96,6 +98,7 @@ def choice(open_parts: Parts, mode: Mode) -> Choice:
         mode,
         places.cache_dir(),
         lambda: _local(names),
+        ask_anew=ask_anew,
     )
 
 
@@ -150,7 +153,7 @@ def encoded_where(open_parts: Parts) -> str:
     from imgsearch.errors import ImgsearchError
 
     mode = open_parts.settings.text_encoder
-    chosen = choice(open_parts, "local" if mode == "local" else "auto")
+    chosen = choice(open_parts, "local" if mode == "local" else "auto", ask_anew=True)
     if chosen.texts is not None:
         return f"in the cluster ({chosen.reason})"
     reason = chosen.reason

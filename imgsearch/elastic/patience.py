@@ -6,6 +6,12 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+from imgsearch.elastic.troubles import Symptom
+from imgsearch.errors import ImgsearchError
+
+T = TypeVar("T")
 
 log = logging.getLogger("imgsearch.elastic")
 
@@ -42,3 +48,17 @@ class Patience:
         level = logging.WARNING if self._attempts >= WARNED_FROM else logging.INFO
         log.log(level, "%s: %s; trying again in %.1f s (%d)", what, why, seconds, self._attempts)
         self._sleep(seconds)
+
+
+def patiently(ask: Callable[[], T], limit: float) -> T:
+    """What a first request returns, sent again for `limit` seconds while the server there says
+    that it cannot answer yet. An address where nothing answers is told at once."""
+    waiting = Patience(limit)
+    while True:
+        try:
+            return ask()
+        except ImgsearchError as error:
+            told: Symptom | None = getattr(error, "symptom", None)
+            if told is None or told.kind != "http" or not told.passing or waiting.spent:
+                raise
+        waiting.pause("the first request", f"{told.status} {told.type}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from imgsearch import places
 from imgsearch.places import ClusterPlace, LocalPlace
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def _cluster(place: ClusterPlace, settings: Settings, create: bool) -> Index:
         create=create,
         options=options,
         num_candidates=settings.num_candidates,
+        cache=places.cache_dir(),
     )
 
 

@@ -39,9 +39,14 @@ class Found:
         return isinstance(self.meta.get("schema_version"), int) and "index_id" in self.meta
 
     @property
+    def uuid(self) -> str:
+        """The server's own name of it; "" where that is not told."""
+        return str(self.settings.get("uuid", ""))
+
+    @property
     def index_id(self) -> str:
         """What this machine remembers libraries' folders by."""
-        return str(self.meta.get("index_id") or self.settings.get("uuid") or self.index)
+        return str(self.meta.get("index_id") or self.uuid or self.index)
 
     @property
     def vector(self) -> Mapping[str, Any]:
@@ -133,6 +138,7 @@ def create(
     full_meta = {
         "schema_version": SCHEMA_VERSION,
         "index_id": uuid.uuid4().hex,
+        "server": _version(cluster),
         **(meta or {}),
     }
     for number in range(_first_free(cluster, name), 1_000_000):
@@ -151,6 +157,13 @@ def create(
     made = find(cluster, alias)
     assert made is not None
     return made
+
+
+def _version(cluster: Cluster) -> dict[str, Any]:
+    """The part of `GET /` that tells what the server can do."""
+    told = cluster.info.get("version")
+    facts = told if isinstance(told, dict) else {}
+    return {name: facts[name] for name in ("number", "build_flavor") if name in facts}
 
 
 def _first_free(cluster: Cluster, name: str) -> int:

@@ -49,6 +49,7 @@ class Reader:
         self._cluster, self._found, self._place = cluster, found, place
         self._library, self._num_candidates = library, num_candidates
         self.patience = patience  # seconds
+        self.photos: int | None = None  # in the whole index, as the last search of neighbours saw
 
     def call(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         """About this index: `path` is appended to its name."""
@@ -217,12 +218,22 @@ class Reader:
         rescore = self.rescores_here(k) and not isinstance(vector, Words)
         if rescore:
             body["fields"] = [VECTOR]
-        for hit in self.call("POST", "/_search", body)["hits"]["hits"]:
+        body["aggs"] = {"all": {"global": {}}}  # saves the request that would count the photos
+        answer = self.call("POST", "/_search", body)
+        self.photos = _photos(answer)
+        for hit in answer["hits"]["hits"]:
             score = 2 * hit["_score"] - 1  # the server's is (1 + cosine) / 2
             if rescore and not isinstance(vector, Words):
                 stored = _of_unit_length(unpacked(hit["fields"][VECTOR]))
                 score = score if stored is None else float(stored @ vector)
             yield Hit(self._record(hit), max(-1.0, min(1.0, score)))
+
+
+def _photos(answer: Mapping[str, Any]) -> int | None:
+    try:
+        return int(answer["aggregations"]["all"]["doc_count"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _of_unit_length(vector: Vector | None) -> Vector | None:

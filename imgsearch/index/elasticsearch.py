@@ -7,18 +7,22 @@ import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from imgsearch.elastic import remembered
 from imgsearch.elastic.client import Cluster
 from imgsearch.elastic.connection import Connection
+from imgsearch.elastic.features import Features
+from imgsearch.elastic.patience import patiently
 from imgsearch.elastic.troubles import trouble
 from imgsearch.embedding import ModelPair, Vector
 from imgsearch.errors import ImgsearchError
 from imgsearch.index import elastic_catalogue as catalogue
+from imgsearch.index import elastic_notes, elastic_status, elastic_succession, stamps
 from imgsearch.index import elastic_operations as operations
-from imgsearch.index import elastic_status, elastic_succession, stamps
 from imgsearch.index.base import (
     ALL,
     SCHEMA_VERSION,
@@ -60,30 +64,69 @@ def open_elasticsearch(
     options: CreateOptions | None = None,
     num_candidates: int | None = None,
     retry_for: float = RETRY_SECONDS,
+    cache: Path | None = None,
 ) -> ElasticsearchIndex:
     """`create`: for ingesting; makes the index where there is none, and is patient with a cluster
-    that has a bad moment (`retry_for` seconds). Raises IndexNotFound, IndexUnavailable (no
+    that has a bad moment (`retry_for` seconds). `cache`: the folder of what this machine remembers
+    of the server, which saves a request. Raises IndexNotFound, IndexUnavailable (no
     connection, no privilege), IndexContradiction (several indices, or none of pictures),
     IndexTooNew, UsageError (the name; an option that the server's version does not have)."""
     check_name(index_name)
     options = options or CreateOptions()
-    cluster = Cluster.connect(connection)
+    patience = retry_for if create else min(retry_for, READ_RETRY_SECONDS)
+    if create:
+        cluster = patiently(lambda: Cluster.connect(connection), patience)
+    else:
+        cluster = Cluster(connection)
     try:
-        found = catalogue.find(cluster, index_name)
-        place = cluster.index_place(index_name)
-        if found is None:
-            if not create:
-                raise trouble("not_found", place=place)
-            quantization_of(options, cluster.features, dims=512, place=place)  # refused at once
-            found = catalogue.create(cluster, index_name, options, alias=index_name)
-        patience = retry_for if create else min(retry_for, READ_RETRY_SECONDS)
-        index = ElasticsearchIndex(cluster, index_name, found, options, patience, num_candidates)
+        if create:
+            found = _found_or_made(cluster, index_name, options, patience)
+        else:
+            found = _found_for_reading(cluster, index_name, patience, cache)
+        index = ElasticsearchIndex(
+            cluster, index_name, found, options, patience, num_candidates, reads_only=not create
+        )
         # an ingest before this one may have been killed before its last refresh
         index._dirty = create
-        return index
     except BaseException:  # Ctrl-C too leaves no connection open
         cluster.close()
         raise
+    if cache is not None and cluster.info.get("cluster_uuid"):
+        remembered.remember(cache, cluster.place, found.uuid, cluster.info)
+    return index
+
+
+def _found_or_made(cluster: Cluster, name: str, options: CreateOptions, patience: float) -> Found:
+    found = catalogue.find(cluster, name, patience=patience)
+    place = cluster.index_place(name)
+    if found is None:
+        quantization_of(options, cluster.features, dims=512, place=place)  # refused at once
+        return catalogue.create(cluster, name, options, alias=name)
+    if options.source_vectors and not found.keeps_vectors_in_source:
+        cluster.notes.append(
+            f"--source-vectors comes too late for {place}: how vectors are kept was decided when"
+            " the index was made. To change it, copy the photos into a new index (imgsearch copy)."
+        )
+    return found
+
+
+def _found_for_reading(cluster: Cluster, name: str, patience: float, cache: Path | None) -> Found:
+    """One request where the server's version is known: from the last command, or from the index,
+    which notes by what version it was made (a newer one can do no less)."""
+    found = patiently(lambda: catalogue.find(cluster, name), patience)
+    if found is None:
+        raise trouble("not_found", place=cluster.index_place(name))
+    info = remembered.recall(cache, cluster.place, found.uuid) if cache is not None else None
+    if info is None and isinstance(found.meta.get("server"), dict):
+        info = {"version": found.meta["server"]}
+    known = Features.of(info) if info is not None else None
+    if info is None or known is None or not known.supported:
+        info = cluster.call("GET", "/", patience=patience)
+        known = Features.of(info)
+        if not known.supported:
+            raise trouble("too_old", place=cluster.place, version=known)
+    cluster.info, cluster.features = info, known
+    return found
 
 
 class ElasticsearchIndex:
@@ -100,7 +143,9 @@ class ElasticsearchIndex:
         patience: float,
         num_candidates: int | None = None,
         predecessor: ElasticsearchIndex | None = None,
+        reads_only: bool = False,
     ) -> None:
+        """`reads_only`: opened to search; what it holds is asked for once."""
         self.place = cluster.index_place(name)
         self.notes = cluster.notes
         self._cluster, self._name, self._found = cluster, name, found
@@ -108,6 +153,8 @@ class ElasticsearchIndex:
         self._num_candidates, self._predecessor = num_candidates, predecessor
         self._unrefreshed: dict[str, str] = {}  # hashes by id, of what a search does not show yet
         self._dirty = False
+        self._reads_only, self._holds_photos = reads_only, False
+        self._made_with: ModelPair | None = None  # by what was recorded when we began to write
         self._begun: Moment | None = None  # of a successor: since when it takes its rows over
         self._use(found)
         if self.foreign:
@@ -145,10 +192,16 @@ class ElasticsearchIndex:
         return self._found.index_id
 
     def models(self) -> ModelPair | None:
-        return self._stamped() if self.count() else None
+        """Of an index that was opened to search, what is recorded: whether there is a photo is
+        told by the search."""
+        stamped = self._stamped()
+        if stamped is None or self._reads_only or self._holds_photos:
+            return stamped
+        self._holds_photos = self.count() > 0
+        return stamped if self._holds_photos else None
 
     def _stamped(self) -> ModelPair | None:
-        if "models" not in self._found.meta:
+        if "models" not in self._found.meta and not self._reads_only:
             self._reload()  # another process may have stamped it meanwhile
         return stamps.load(self._found.meta.get("models"))
 
@@ -160,6 +213,10 @@ class ElasticsearchIndex:
             self._use(found)
 
     def stamp(self, models: ModelPair) -> None:
+        self._record(models)
+        self._made_with = models
+
+    def _record(self, models: ModelPair) -> None:
         known = self._stamped()
         if known is not None and stamps.same(known, models):
             return
@@ -219,13 +276,15 @@ class ElasticsearchIndex:
         """Also what `details` says; several requests."""
         self._reload()
         index, settings = self._found.index, dict(self._found.settings)
+        photos = self._reader.count(ALL)
         return IndexInfo(
-            models=self.models(),
+            models=self.models() if photos else None,
             schema_version=self._found.meta.get("schema_version", SCHEMA_VERSION),
-            photos=self.count(),
+            photos=photos,
             bytes_on_disk=elastic_status.bytes_on_disk(self._cluster, index),
             libraries=self.libraries(),
-            last_ingest=self._found.meta.get("last_ingest"),
+            last_ingest=elastic_notes.last_ingest(self._cluster, self._name, self.index_id)
+            or self._found.meta.get("last_ingest"),  # where versions before kept it
             details=elastic_status.details(
                 self._cluster, index, self._name, settings, dict(self._found.vector)
             ),
@@ -247,13 +306,13 @@ class ElasticsearchIndex:
             self._change_meta(root_hints=known)
 
     def record_ingest(self, report: dict[str, Any]) -> None:
-        """Without the privilege to change the mapping (`manage`), nothing is kept, and a note says
-        so."""
+        """Without the privilege to make an index for it (`create_index`), nothing is kept, and a
+        note says so."""
         skipped = report.get("skipped")
         if isinstance(skipped, list):
             report = {**report, "skipped": skipped[:_SKIPS_REMEMBERED]}
         try:
-            self._change_meta(last_ingest=report)
+            elastic_notes.record(self._cluster, self._name, self.index_id, report, self._patience)
         except ImgsearchError as error:
             self.notes.append(f"This ingest's summary could not be kept: {error.message}")
 
@@ -297,7 +356,10 @@ class ElasticsearchIndex:
         yield from self._reader.ids(where)
 
     def count(self, where: Filter = ALL) -> int:
+        """Of an index that was opened to search, what the last search has seen."""
         self._fresh()
+        if self._reads_only and where == ALL and self._reader.photos is not None:
+            return self._reader.photos
         return self._reader.count(where)
 
     def search(
@@ -349,7 +411,7 @@ class ElasticsearchIndex:
         pack = self._cluster.features.takes_base64 and not self._found.keeps_vectors_in_source
         upserts = operations.upserts(latest.values(), dims, failures, pack=pack)
         deletes = operations.deletions(id for id in dict.fromkeys(delete) if id not in latest)
-        self._dirty = True
+        self._dirty, self._holds_photos = True, self._holds_photos and not deletes
         if len(latest) < OPERATIONS_PER_REQUEST:
             failures += self._writer.write([*upserts, *deletes]).failures
         else:
@@ -365,7 +427,21 @@ class ElasticsearchIndex:
 
     def finish(self, progress: Progress = silent) -> None:
         self._fresh()
+        self._check_stamp()
         self.notes += elastic_status.health_hint(self._cluster, self._found.index, self.place)
+
+    def _check_stamp(self) -> None:
+        """What was recorded when writing began must still be: another machine that began at the
+        same moment, or a version before this one, may have written over it."""
+        if self._made_with is None:
+            return
+        self._reload()
+        now = self._stamped()
+        if now is None:
+            self._change_meta(models=stamps.dump(self._made_with))
+        elif not stamps.same(now, self._made_with):
+            made, asked = stamps.named(now), stamps.named(self._made_with)
+            raise trouble("other_models", place=self.place, models=made, asked=asked)
 
     def erase(self, ids: Iterable[str]) -> int:
         """What is deleted is invisible at once, and leaves the disk when the segments that hold it
@@ -374,9 +450,11 @@ class ElasticsearchIndex:
         deleted = 0
         iterator = iter(ids)
         while some := list(islice(iterator, _ERASED_AT_A_TIME)):
+            self._holds_photos = False  # until counted
             deleted += self._writer.write(operations.deletions(some)).deleted
             self._dirty = True
         self._fresh()
+        self._reader.photos = None
         if deleted:
             self._expunge()
         return deleted

@@ -1,0 +1,46 @@
+"""What this machine remembers of a cluster from the last command, so that a query need not ask
+again: the server's version, by the index that was found there. A file in the cache."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+FILE = "cluster-servers.json"
+GOOD_FOR = 24 * 3600.0  # seconds: by then the server may have been upgraded
+
+
+def recall(cache: Path, place: str, index_uuid: str) -> dict[str, Any] | None:
+    """The answer to `GET /` of the cluster that has the index of that UUID; None if it is not
+    known, or not any more."""
+    known = _read(cache).get(place)
+    if not isinstance(known, dict) or known.get("index") != index_uuid or not index_uuid:
+        return None
+    age, info = time.time() - _number(known.get("time")), known.get("info")
+    return info if isinstance(info, dict) and 0 <= age < GOOD_FOR else None
+
+
+def remember(cache: Path, place: str, index_uuid: str, info: dict[str, Any]) -> None:
+    kept = {key: info[key] for key in ("version", "cluster_name", "cluster_uuid") if key in info}
+    found = {**_read(cache), place: {"index": index_uuid, "time": time.time(), "info": kept}}
+    new = cache / f".{FILE}.{os.getpid()}"
+    with contextlib.suppress(OSError):  # a cache that cannot be written: asked again next time
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new.write_text(json.dumps(found, indent=1), "utf-8")
+        new.replace(cache / FILE)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _read(cache: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((cache / FILE).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
