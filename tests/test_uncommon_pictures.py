@@ -18,13 +18,14 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from imgsearch.photos import SkipReason, images
+from imgsearch.photos import SkipReason, depths, images
 from tests import pictures
 
 PHOTO = pictures.photo(size=(256, 192))
 GREY = PHOTO.convert("L")
 PIXELS = np.asarray(PHOTO)
 GREYS = np.asarray(GREY)
+STRETCHED = GREY.point(lambda level: level * depths.WHITE / 255)  # where white is not known
 
 
 def _shown(data: bytes) -> Image.Image:
@@ -216,6 +217,16 @@ def test_a_grey_tiff_of_integers(dtype: Any, photometric: str, tile: Any) -> Non
     assert _difference(data, GREY) <= 3
 
 
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("dtype", [np.uint32, np.int16, np.int32])
+def test_a_grey_tiff_of_few_of_its_integers(dtype: Any, photometric: str) -> None:
+    """As heights in metres."""
+    values = GREYS.astype(np.int64) * 4 + (100 if dtype == np.uint32 else -300)
+    if photometric == "miniswhite":
+        values = values.max() + values.min() - values
+    assert _difference(_tiff(values.astype(dtype), photometric=photometric), STRETCHED) <= 1
+
+
 @pytest.mark.parametrize("bits", [10, 12, 14])
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
 def test_a_grey_tiff_of_odd_depth(bits: int, photometric: str) -> None:
@@ -256,7 +267,8 @@ def test_a_grey_tiff_of_floating_point(dtype: Any, scale: float, odd: str) -> No
     elif odd == "outliers":
         values[0, :9], values[1, :9] = -60000, 60000
     found = np.asarray(_shown(_tiff(values, extratags=extra)), np.float32)[4:]
-    assert np.abs(found - np.asarray(GREY.convert("RGB"), np.float32)[4:]).mean() < 4
+    expected = STRETCHED if scale > 1 else GREY
+    assert np.abs(found - np.asarray(expected.convert("RGB"), np.float32)[4:]).mean() < 4
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -316,7 +316,7 @@ def _metadata(
 
 
 def _decode_raw(file: IO[bytes], target: int, max_megapixels: float) -> Decoded:
-    """The camera's own JPEG where it is large enough, else half of the sensor's pixels."""
+    """The camera's own JPEG where it is large enough, else the sensor's pixels."""
     with raw.opened(file) as shot:
         _check_size(shot.width, shot.height, max_megapixels)
         preview = shot.preview()
@@ -325,7 +325,7 @@ def _decode_raw(file: IO[bytes], target: int, max_megapixels: float) -> Decoded:
         if image is None:
             large = shot.width * shot.height > HUGE_PIXELS
             with _huge if large else contextlib.nullcontext():
-                image = shot.develop()
+                image = shot.develop(target)
         width, height = shot.upright_size
     return Decoded(image, metadata.read(exif, format="RAW", width=width, height=height))
 

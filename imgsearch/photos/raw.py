@@ -53,9 +53,10 @@ class Raw:
             return self.height, self.width
         return self.width, self.height
 
-    def develop(self) -> Image.Image:
-        """Half of the sensor's pixels, upright."""
-        return Image.fromarray(self._raw.postprocess(half_size=True, use_camera_wb=True))
+    def develop(self, target: int) -> Image.Image:
+        """Half of the sensor's pixels, upright; all where half would be below the target."""
+        half = min(self.width, self.height) >= 2 * target
+        return Image.fromarray(self._raw.postprocess(half_size=half, use_camera_wb=True))
 
     def preview(self) -> bytes | None:
         """The camera's own JPEG."""

@@ -172,9 +172,9 @@ def _image(page: Any) -> Image.Image:
         return _lab(values[..., :3], signed=kind == CIELAB)
     unsigned = values.dtype.kind == "u"
     bits = page.bitspersample if unsigned else None
-    shown = depths.eight_bits(values[..., :colours], bits=bits, no_data=_no_data(page))
-    if kind == WHITE_IS_0:
-        shown = 255 - shown
+    shown = depths.eight_bits(
+        values[..., :colours], bits=bits, no_data=_no_data(page), inverted=kind == WHITE_IS_0
+    )
     if kind == YCBCR and page.compression not in _JPEG:
         return Image.fromarray(shown, "YCbCr").convert("RGB")
     if kind == CMYK:
