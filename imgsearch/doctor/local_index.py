@@ -143,6 +143,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5)
     connection.text_factory = lambda stored: stored.decode("utf-8", "surrogateescape")
     try:
+        if connection.execute(schema.COMPUTED).fetchone()[0]:
+            raise ValueError("it holds views or virtual tables")
         yield connection
     finally:
         connection.close()

@@ -435,7 +435,7 @@ class LocalIndex:
                     break
                 more *= 2  # some are damaged
         damaged = [hit.row for hit in near.found if hit.row not in records]
-        self._note_left_out(len(damaged) + len(near.unreadable))
+        self._note_left_out(len(damaged) + len(near.unreadable) + self._segments.unreadable)
         hits = [Hit(records[hit.row], hit.score) for hit in near.found if hit.row in records]
         return hits[:k]
 

@@ -80,6 +80,9 @@ create table segments (
 )
 """
 
+# what may compute for ever: no imgsearch has made any
+COMPUTED = "select count(*) from sqlite_master where type = 'view' or sql like 'create virtual%'"
+
 Migration = Callable[[sqlite3.Connection], None]
 
 
@@ -164,6 +167,8 @@ def _is_current(database: Database, current: int) -> bool:
             f"{database.path} is a database of another program.",
             "Name another place with --index.",
         )
+    if database.value(COMPUTED):
+        raise _not_ours(database, "it holds views or virtual tables")
     version: int = database.value("pragma user_version")
     if version > current:
         raise IndexTooNew(

@@ -60,6 +60,7 @@ class Segments:
         self._opened: dict[str, Codes] = {}
         self._sketches: dict[str, Sketch | None] = {}
         self._tail: Codes | None = None
+        self.unreadable = 0  # photos above the last file whose vector is missing or damaged
         self._mended_once: set[tuple[int, int]] = set()  # first and last rows
 
     def pieces(self) -> list[Piece]:
@@ -177,13 +178,20 @@ class Segments:
         tail = known.above(covered)
         seen = int(tail.rows[-1]) if len(tail) else covered
         if (self._last_row() or 0) > seen:
-            tail = codes.joined([tail, *self._blocks_of_vectors(seen, None, dims)])
+            more = list(self._blocks_of_vectors(seen, None, dims))
+            self.unreadable = self._photos_above(seen) - sum(map(len, more))
+            tail = codes.joined([tail, *more])
         self._tail = tail
         return tail
 
     def _last_row(self) -> int | None:
         row: int | None = self._database.value("select max(row) from photos")
         return row
+
+    def _photos_above(self, row: int) -> int:
+        """And those whose number is none that a row gets, which are in no file."""
+        statement = "select count(*) from photos where row > ? or row <= 0"
+        return int(self._database.value(statement, (row,)))
 
     def _end_of_next(self, first: int) -> int:
         """The row that ends a file of the largest size which begins above `first`. By counting:
@@ -342,8 +350,8 @@ class Segments:
         """Without what cannot be read as a vector."""
         while True:
             found = self._database.rows(
-                "select row, vector, checksum from embeddings where row > ? and row <= ?"
-                " order by row limit ?",
+                "select row, vector, checksum from embeddings join photos using (row)"
+                " where row > ? and row <= ? order by row limit ?",
                 (first, 2**63 - 1 if last is None else last, _BLOCK),
             )
             if not found:
