@@ -16,6 +16,7 @@ _SAMPLE = 1 << 20  # values, enough to tell a range
 _ROWS = 256  # converted at a time, so that no second copy of a large picture is made
 
 
+@np.errstate(all="ignore")  # signalling NaN, and ranges beyond what a float holds
 def eight_bits(
     values: Values,
     *,
@@ -42,6 +43,9 @@ def eight_bits(
         low, high, top = 0.0, float(2**bits - 1), 255
     else:
         low, high, top = _range(values, no_data)
+    if not np.isfinite(high - low):
+        values, low, high = values / 4, low / 4, high / 4
+        no_data = None if no_data is None else no_data / 4
     result = np.empty(values.shape, np.uint8)
     scale = top / (high - low) if high > low else 0.0
     for start in range(0, len(values), _ROWS):
