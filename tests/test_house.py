@@ -22,6 +22,7 @@ LAYERS = [
     {"errors", "installation", "escaping"},
     {"progress", "stopwatch", "lookahead", "crew", "capacity", "places", "regular_files"},
     {"settings", "photos", "embedding", "gazetteer"},
+    {"phrases"},
     {"photos.words", "photos.dates", "photos.xmp", "photos.depths", "photos.quiet"},
     {"photos.iptc", "photos.sidecars"},
     {"photos.formats", "photos.metadata"},

@@ -1,0 +1,244 @@
+"""Places in a line of words: where they stand, and which country or city they are.
+
+Names of places are also words, people, brands and dishes, so a name alone is never enough. It
+counts with a preposition of place before it, beside a date or a comma, or at the line's end, and
+nothing may follow that could go with it ("Boston terrier"). Names that are everyday words in some
+language (`common.txt`) or that people bear need more than others."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from imgsearch import gazetteer
+from imgsearch.gazetteer import Place
+from imgsearch.phrases import inflection, vocabulary, wordlists
+from imgsearch.phrases.tokens import Line, Token
+
+LONGEST = 5  # tokens of a name; 8 letters where a script has no spaces
+KNOWN = 100_000  # people of a city that is meant without a preposition
+FAMOUS = 500_000  # likewise, written in lower case
+GREAT = 1_000_000  # likewise, though its name is a word
+
+
+@dataclass(frozen=True)
+class Named:
+    """A place at tokens [first, last) of a line, its preposition among them."""
+
+    first: int
+    last: int
+    place: Place
+
+
+def find(line: Line, dated: set[int], lies: Callable[[Place], bool]) -> Named | None:
+    """The one place that `line` names; None where it names none, or several apart. `dated` are
+    the numbers of the tokens that are a date; `lies` says of a place whether it has photos."""
+    found: list[Named] = []
+    at = 0
+    while at < len(line.tokens):
+        named = None if at in dated else _at(line, at, dated, lies)
+        if named:
+            found.append(named)
+            at = named.last
+        else:
+            at += 1
+    if len(found) == 2 and _within(found[0], found[1], line):
+        return replace(found[0], last=found[1].last)
+    return found[0] if len(found) == 1 else None
+
+
+def _within(city: Named, country: Named, line: Line) -> bool:
+    """ "Florence, Italy": a city and its country, with no more than a comma between."""
+    between = [token.raw for token in line.tokens[city.last : country.first]]
+    return (
+        city.place.city is not None
+        and country.place.city is None
+        and city.place.country == country.place.country
+        and between in ([], [","])
+    )
+
+
+def _at(line: Line, at: int, dated: set[int], lies: Callable[[Place], bool]) -> Named | None:
+    tokens = line.tokens
+    most = 8 if tokens[at].unspaced else LONGEST
+    for last in range(min(len(tokens), at + most), at, -1):
+        if dated & set(range(at, last)) or not _word(tokens[at], tokens[last - 1]):
+            continue
+        name = line.text[tokens[at].start : tokens[last - 1].stop]
+        setting = _setting(line, at, last, dated)
+        for spelled, ending in inflection.names(name, setting.preposition):
+            for place in _meant(spelled, replace(setting, ending=ending), lies):
+                return Named(setting.first, last, place)
+    return None
+
+
+def _word(first: Token, last: Token) -> bool:
+    return first.raw[0].isalpha() and last.raw[-1].isalpha()
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What stands around a name."""
+
+    first: int  # the token where its preposition begins
+    preposition: str  # folded; empty where there is none
+    before: Token | None  # what stands before all that; None at the line's beginning
+    after: Token | None
+    dated_before: bool
+    dated_after: bool
+    capital: bool
+    titles: bool  # the preposition has a capital: a Title In Capitals
+    unspaced: bool
+    sole: bool  # nothing else in the line but dates
+    country: str | None  # the country that is named next: Florence, Italy
+    ending: bool = False  # an ending says "in": İtalya'da, 서울에서
+
+
+def _setting(line: Line, at: int, last: int, dated: set[int]) -> _Setting:
+    tokens = line.tokens
+    first, preposition = _preposition(line, at, dated)
+    words = [n for n, token in enumerate(tokens) if token.raw.isalpha() and n not in dated]
+    others = [n for n in words if not first <= n < last]
+    return _Setting(
+        first=first,
+        preposition=preposition,
+        before=tokens[first - 1] if first and first - 1 not in dated else None,
+        after=tokens[last] if last < len(tokens) and last not in dated else None,
+        dated_before=first - 1 in dated,
+        dated_after=last in dated,
+        capital=tokens[at].capital,
+        titles=0 < first < at and tokens[first].raw[0].isupper(),
+        country=_country_after(line, last),
+        unspaced=tokens[at].unspaced,
+        sole=not others,
+    )
+
+
+def _country_after(line: Line, at: int) -> str | None:
+    tokens = line.tokens
+    if at < len(tokens) and tokens[at].raw in ",，、(":
+        at += 1
+    for last in range(min(len(tokens), at + 3), at, -1):
+        best = gazetteer.find(line.text[tokens[at].start : tokens[last - 1].stop])[:1]
+        if best and best[0].city is None:
+            return best[0].country
+    return None
+
+
+def _preposition(line: Line, at: int, dated: set[int]) -> tuple[int, str]:
+    """Where the preposition before token `at` begins, and what it is."""
+    first = at
+    for length in (3, 2, 1):  # nell'Italia, in the USA, in Italy
+        start = at - length
+        if start < 0 or dated & set(range(start, at)):
+            continue
+        said = " ".join(token.folded for token in line.tokens[start:at])
+        if said in _prepositions():
+            return start, said
+    return first, ""
+
+
+@functools.cache
+def _prepositions() -> frozenset[str]:
+    alone = vocabulary.phrases(wordlists.PLACE_LEADS)
+    articles = vocabulary.phrases(vocabulary.ARTICLES)
+    return frozenset(alone) | {
+        f"{one} {article}" for one in ("in", "en", "a", "i", "w") for article in articles
+    }
+
+
+def _meant(name: str, setting: _Setting, lies: Callable[[Place], bool]) -> list[Place]:
+    """The place that `name` means in its setting, if any: none or one."""
+    folded = gazetteer.fold(name)
+    if len(folded) < (2 if setting.unspaced or ord(folded[:1] or "a") > 0x2E80 else 3):
+        return []
+    if folded in _regions() or not _free(setting, folded):
+        return []
+    for place in gazetteer.find(name):
+        if _clear(place, folded, setting) and lies(place):
+            return [place]
+    return []
+
+
+def _free(setting: _Setting, folded: str) -> bool:
+    """Whether the name stands by itself, so that it is no part of another name."""
+    before, after = setting.before, setting.after
+    if before and before.folded in _never_before():
+        return False
+    if before and before.raw == "." and before.glued:
+        return False  # Mr. London
+    if setting.unspaced:
+        opened = before is None or not before.unspaced or bool(setting.preposition)
+        closed = after is None or not after.unspaced or after.raw in "のでにを的、。へ"
+        return opened and closed
+    if setting.ending or setting.country:
+        return True
+    if after and not (after.folded in _small_words() or not after.raw[0].isalnum()):
+        return False
+    return not (after and after.raw in "-'’&_/" and after.glued)
+
+
+def _clear(place: Place, folded: str, setting: _Setting) -> bool:
+    """Whether `place` is meant by its name in this setting, and not a word or a person."""
+    people, main = place.population, gazetteer.fold(place.name) == folded
+    word = folded in _common() or folded in _people()
+    country = place.city is None
+    if setting.country:
+        return place.country == setting.country and setting.capital and not country
+    if setting.unspaced:
+        return country or people >= KNOWN
+    if setting.ending:
+        return country or people >= KNOWN or main
+    if setting.preposition:
+        if " " in setting.preposition and not country:
+            return False  # in der Halle; cities have no article
+        if word:
+            return setting.capital and not setting.titles and (country or people >= 2 * KNOWN)
+        if setting.capital:
+            return country or people >= KNOWN or main
+        return country or people >= 2 * KNOWN
+    beside = setting.dated_before or setting.dated_after or _comma(setting)
+    if word:
+        alone = folded not in _people() and setting.capital and setting.sole
+        return (
+            alone and (setting.dated_before or setting.dated_after) and (country or people >= GREAT)
+        )
+    if setting.before is None and setting.after is not None and not beside:
+        return False  # it begins the line: "Italy on a plate"
+    if country:
+        return True
+    named = setting.before is not None and setting.before.capital and not _comma(setting)
+    return people >= (KNOWN if setting.capital else FAMOUS) and not (named and not beside)
+
+
+def _comma(setting: _Setting) -> bool:
+    return any(
+        token is not None and token.raw in ",;，、" for token in (setting.before, setting.after)
+    )
+
+
+@functools.cache
+def _common() -> frozenset[str]:
+    text = (vocabulary.HERE / "common.txt").read_text("utf-8")
+    return frozenset(text.split()) | frozenset(wordlists.MORE_COMMON.split())
+
+
+@functools.cache
+def _people() -> frozenset[str]:
+    return frozenset(wordlists.BORNE_BY_PEOPLE.split())
+
+
+@functools.cache
+def _regions() -> frozenset[str]:
+    return frozenset(vocabulary.phrases(wordlists.REGIONS))
+
+
+@functools.cache
+def _never_before() -> frozenset[str]:
+    return frozenset(wordlists.NEVER_BEFORE.split())
+
+
+@functools.cache
+def _small_words() -> frozenset[str]:
+    return frozenset(wordlists.SMALL_WORDS.split())

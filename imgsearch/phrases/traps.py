@@ -1,0 +1,84 @@
+"""Numbers and words that look like a date and are none: models, titles, counts, styles."""
+
+from __future__ import annotations
+
+from imgsearch.phrases import wordlists
+from imgsearch.phrases.dates import Written
+from imgsearch.phrases.tokens import Line, Token
+
+NAMED_BY_YEAR = frozenset(wordlists.NAMED_BY_YEAR.split())
+MAKES = frozenset(wordlists.MAKES.split())
+NUMBERED = frozenset(wordlists.NUMBERED.split())
+COUNTED = frozenset(wordlists.COUNTED.split())
+SIGNS = frozenset("$€£¥#№%°+*=@&")
+
+
+def is_date(line: Line, first: int, last: int, written: Written) -> bool:
+    """Whether the tokens [first, last) of `line` are a date and no part of something else."""
+    tokens = line.tokens
+    before = tokens[first - 1] if first else None
+    after = tokens[last] if last < len(tokens) else None
+    if _sign(before) or _sign(after) or _tied(tokens[first], before, after):
+        return False
+    if before and (before.folded in NUMBERED or _possessive(line, first)):
+        return False
+    if written.kind == "year" and not written.led:
+        return _bare_year(line, first, last, before, after)
+    if written.kind == "year":
+        return not (after and after.folded in COUNTED | NAMED_BY_YEAR)
+    if written.kind == "decade":
+        return _decade(before, after, written.led)
+    if written.kind == "day word":
+        return _day_word(line, first, last)
+    return not (after and after.folded in NAMED_BY_YEAR and written.kind == "relative")
+
+
+def _possessive(line: Line, first: int) -> bool:
+    """After "women's" March is a walk, not a month."""
+    return (
+        first >= 2 and line.tokens[first - 1].folded == "s" and line.tokens[first - 2].raw in "'’"
+    )
+
+
+def _bare_year(
+    line: Line, first: int, last: int, before: Token | None, after: Token | None
+) -> bool:
+    words = {token.folded for token in line.tokens[:first] + line.tokens[last:]}
+    if words & (MAKES | NAMED_BY_YEAR) or (after and after.folded in COUNTED):
+        return False
+    round_ = line.tokens[first].folded.endswith("00")
+    counts = after is not None and after.raw.isalpha() and not after.capital
+    if round_ and counts:
+        return False  # 2000 candles
+    # a title such as "1984 by Orwell"
+    return not (after and after.folded in {"by", "von", "par", "por", "di"} and before is None)
+
+
+def _decade(before: Token | None, after: Token | None, led: bool) -> bool:
+    """ "90s music" and "80s haircut" are styles: a decade stands at the end, or has "in the"."""
+    if after is None or not after.raw.isalpha():
+        return True
+    return led and after.folded not in wordlists.STYLES.split()
+
+
+def _day_word(line: Line, first: int, last: int) -> bool:
+    """ "yesterday" at either end of the line, in lower case, is a day; "USA Today" is a paper."""
+    word = line.tokens[first]
+    if first and word.raw[0].isupper():
+        return False
+    others = [token for token in line.tokens[:first] + line.tokens[last:] if token.raw.isalpha()]
+    titled = others and all(token.raw[0].isupper() for token in others)
+    if any(token.folded in NAMED_BY_YEAR for token in others):
+        return False
+    return (first == 0 or last == len(line.tokens)) and not (titled and word.raw[0].isupper())
+
+
+def _sign(token: Token | None) -> bool:
+    return token is not None and token.raw in SIGNS
+
+
+def _tied(first: Token, before: Token | None, after: Token | None) -> bool:
+    """Whether a sign without a space ties the date to more: A-2019, 2019_x."""
+    ahead = before is not None and first.glued and before.raw in "-_/."
+    behind = after is not None and after.glued and after.raw in "-_/"
+    return ahead or behind

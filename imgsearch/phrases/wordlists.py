@@ -1,0 +1,131 @@
+"""Words that decide whether a name is a place and a number is a year; folded, in many languages."""
+
+from __future__ import annotations
+
+# prepositions of place
+PLACE_LEADS = """
+    in im en em a à au aux nel nell_'_ nella nello nei negli nelle all_'_ alla no na nos nas w
+    we v ve в во на у i på pa 在 于
+"""
+# may follow a place that is complete: prepositions, articles, conjunctions, particles
+SMALL_WORDS = """
+    in on at by with without from of during near under over and or for to the a an as after
+    before bei mit ohne am im auf aus und oder von vom zur zum nach vor unter uber der die das
+    dem den ein eine einem einer beim au aux avec sans de du des la le les l un une et ou par
+    pour sur sous dans pendant en el los las con sin y o por para sobre bajo durante una unos al
+    del il lo gli i di da dal della dei senza e per su sotto nel nella alla um uma com sem ao
+    aos na no nas nos sob het een met zonder op bij van voor te tijdens z ze bez w we pod nad
+    przy po do oraz с со без в во на под над при по до и или из у для з із зі та й під біля med
+    utan pa på vid och eller ve ile av fran från til og
+"""
+# after these a name is a person's, a company's, a quarter's
+NEVER_BEFORE = """
+    air captain miss mister mr mrs ms dr sir lady lord prince princess king queen saint st sankt
+    san santa team little new old bank radio royal club fc ac sc cf afc real inter bayern
+    borussia university of von van di da de du del made born hergestellt fabrique hecho fatto
+    feito gemacht сделано wyprodukowano hotel cafe restaurant bar college street avenue uss hms
+    orient planet lonely fort port mount lake point fashion villa castle style like not no the
+    il la el
+"""
+# names of places that are more often people, brands or things
+BORNE_BY_PEOPLE = """
+    jordan chad israel georgia kenya america holland ireland england scotland wales france cuba
+    brazil panama jersey guinea china turkey chile india malta mali oman montenegro dominica
+    martinique sofia sophia sydney florence victoria charlotte adelaide alexandria austin dallas
+    houston jackson lincoln madison diego santiago lourdes carolina regina nancy chester kent
+    orlando salvador leon rosario mercedes brooklyn savannah phoenix eugene milan marsala
+    paisley hamilton washington wellington nelson darwin melbourne cleveland denver logan monroe
+    raleigh kingston lancaster york preston stanley clayton burton ashton brandon aurora
+    valentina camila isabel lucia lucie martin konstanz constance catalina samara alma eva elena
+    helena irving virginia carson tyler dakota trinity roma roman marina luna isla
+"""
+MORE_COMMON = """
+    brest rot hof halle wald weiden singen leer bergen hagen baden regen essen gold haus kiel
+    bremen fur hamburg frankfurt wien berliner krakow orange lima cologne champagne bordeaux
+    cognac burgundy porto madeira tangerine cheddar parma angora kashmir cashmere java bikini
+    bermuda manila panama damask sardinia macau tulle limerick cork troy corona modena siena
+    sienna delft persia camel mercury ford lincoln batman tango samba rumba hull crew derby race
+    island iceland isla того чили мали перу ром куба оман бали рига киров орел победа мир весна
+"""
+# regions: a town somewhere has the name of each, and is not meant
+REGIONS = """
+    alabama alaska arizona arkansas california colorado connecticut delaware florida hawaii
+    idaho illinois indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan
+    minnesota mississippi missouri montana nebraska nevada new_hampshire new_jersey new_mexico
+    north_carolina north_dakota ohio oklahoma oregon pennsylvania rhode_island south_carolina
+    south_dakota tennessee texas utah vermont virginia west_virginia wisconsin wyoming toscana
+    tuscany toskana toscane sicily sicilia sizilien sicile bavaria bayern baviera provence
+    normandy normandie bretagne brittany andalusia andalucia andalusien catalonia cataluna
+    catalunya sardegna sardinia sardinien corsica corse korsika crete kreta mallorca majorca
+    ibiza tenerife teneriffa bali java sumatra borneo siberia сибирь крым lapland lappland
+    scandinavia skandinavien europe europa asia asien afrika africa alps alpen alpes alpi andes
+    himalaya sahara balkan patagonia quebec ontario alberta manitoba yukon queensland victoria
+    tasmania hokkaido okinawa kyushu galicia lombardia lombardy piemonte umbria liguria puglia
+    calabria veneto friuli algarve alentejo alsace elsass lorraine burgundy bourgogne saxony
+    sachsen hessen thuringen brandenburg holstein schleswig westfalen tirol tyrol karnten
+    steiermark wallis cornwall devon kent essex sussex yorkshire highlands kerala rajasthan goa
+    punjab kashmir tibet georgia
+"""
+# with a bare year these are titles, vintages and models, not days when a photo was taken
+NAMED_BY_YEAR = """
+    book novel film movie song album poster soundtrack series show game wine vintage coin stamp
+    banknote calendar diary magazine newspaper edition version model odyssey classic replica
+    buch roman lied spiel wein jahrgang munze briefmarke kalender zeitschrift zeitung ausgabe
+    modell oldtimer livre chanson affiche jeu vin millesime piece timbre calendrier journal
+    libro novela pelicula cancion cartel juego vino cosecha moneda sello calendario revista
+    periodico romanzo canzone gioco annata francobollo rivista giornale livro filme musica jogo
+    vinho safra moeda selo jornal boek spel wijn munt postzegel krant ksiazka powiesc piosenka
+    gra wino moneta znaczek kalendarz gazeta czasopismo plakat книга роман фильм песня игра вино
+    монета марка календарь журнал газета плакат фільм пісня гра календар kitap sarki oyun sarap
+    takvim gazete dergi bok lat mynt frimarke tidning orwell champagne bordeaux chardonnay rioja
+    barolo merlot riesling cabernet brunello phone smartphone laptop telefon handy ordinateur
+    telephone telefono ordenador car truck motorcycle motorbike bike tractor auto wagen motorrad
+    traktor voiture moto coche macchina carro motocicleta samochod motocykl машина автомобиль
+    мотоцикл авто araba bil convertible coupe sedan cabrio pickup suv roadster
+"""
+# makers of cars, motorcycles, aeroplanes, phones, cameras and programs: a number names the model
+MAKES = """
+    abarth acura alfa aston audi bentley bmw bugatti buick cadillac chevrolet chevy chrysler
+    citroen corvette dacia daewoo daihatsu datsun dodge ducati ferrari fiat ford gmc harley
+    honda hummer hyundai infiniti isuzu jaguar jeep kawasaki kia ktm lada lamborghini lancia
+    lexus lotus maserati mazda mclaren mercedes mini mitsubishi moskvich mustang camaro nissan
+    oldsmobile opel peugeot plymouth pontiac porsche renault rover saab seat simca skoda smart
+    subaru suzuki tesla toyota triumph vauxhall vespa volga volkswagen volvo vw wartburg trabant
+    yamaha zaz пежо бмв ауди лада жигули ваз газ волга москвич тоиота мазда форд мерседес опель
+    рено ниссан хонда boeing airbus cessna beechcraft antonov tupolev ilyushin learjet iphone
+    ipad macbook imac nokia samsung galaxy huawei xiaomi sony playstation xbox nintendo canon
+    nikon leica olympus pentax fujifilm kodak windows office photoshop autocad excel fifa nba
+    pes madden wwe rolex omega casio
+    标致 宝马 奔驰 プジョー トヨタ
+    apollo soyuz voyager terminator cyberpunk
+    fantasia
+"""
+# a number after these is a number
+NUMBERED = """
+    route room number no nr num numero nummer numer bus line tram train flight gate page
+    platform highway interstate house chapter apartment suite unit locker zimmer seite linie zug
+    gleis haus wohnung kapitel chambre ligne quai habitacion pagina linea puerta camera stanza
+    binario quarto linha kamer bladzijde lijn pokoj strona linia комната номер страница линия
+    дом кабинет кімната сторінка лінія oda sayfa hat rum sida linje model modell modele modelo
+    modello type typ mark mk version level pier dock studio zone sector hangar locomotive lok
+    autobahn carretera strasse street avenue road exit channel top under over than about iso f
+"""
+# a number before these counts or measures
+COUNTED = """
+    people persons men women children soldiers dollars euros euro eur usd pounds yen rubles m km
+    cm mm mi mile miles meter meters metre metres ft feet foot kg g lb lbs tons w watt watts mah
+    v volt hz mhz ghz kw hp ps px pixel pixels dpi rpm kcal calories steps pieces piece bricks
+    years hours minutes seconds degrees leute menschen personen soldaten dollar kilometer stuck
+    teile schritte jahre stunden kalorien personnes gens hommes kilometres pas ans heures
+    personas hombres metros kilometros piezas pasos anos horas persone uomini metri chilometri
+    pezzi passi anni ore pessoas homens quilometros pecas passos mensen mannen stukken stappen
+    uur osob ludzi metrow kilometrow sztuk krokow godzin людеи человек метров км м рублеи штук
+    шагов метрів рублів кроків kisi adet adim manniskor personer bitar steg series class colours
+    colors faces cranes flowers candles roses stars
+"""
+STYLES = """
+    music musik musique musica muzyka музыка style stil estilo stile styl стиль party fete
+    fiesta festa fashion mode moda мода dress kleid robe vestido disco rock pop hits hair
+    hairstyle haircut frisur kid kids look outfit car cars cartoon cartoons band show tv sitcom
+    game games costume jacket jeans sneakers furniture design decor film movie movies
+"""

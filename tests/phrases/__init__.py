@@ -1,0 +1,50 @@
+"""Lines of words and how they must be understood, on 15 July 2026.
+
+Each line of a set is tab-separated: the words; what is left of them; first and last day; country;
+city. The last four may be missing; a trap has nothing after its words and must stay whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from imgsearch.phrases import Filter, Understood, understand
+
+TODAY = date(2026, 7, 15)
+SETS = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.tsv"))}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A line, and what it must be understood as."""
+
+    line: str
+    text: str
+    filter: Filter
+
+    @property
+    def trap(self) -> bool:
+        """Must stay whole."""
+        return self.filter == Filter()
+
+    def wrong(self) -> Understood | None:
+        """What the line was understood as, where that is not right."""
+        got = understand(self.line, TODAY)
+        return None if (got.text, got.filter) == (self.text, self.filter) else got
+
+
+def read(path: Path) -> list[Case]:
+    """The cases of a set. Lines that begin with # are headings."""
+    cases = []
+    for line in path.read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            words, *rest = line.split("\t")
+            text, first, last, country, city = [*rest, *[""] * 5][:5]
+            meant = Filter(_day(first), _day(last), country or None, city or None)
+            cases.append(Case(words, text if rest else words, meant))
+    return cases
+
+
+def _day(written: str) -> date | None:
+    return date.fromisoformat(written) if written else None

@@ -1,0 +1,91 @@
+"""Lines of words that are understood, and lines that must stay whole (`tests/phrases`)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date
+
+import pytest
+
+from imgsearch.phrases import Filter, understand
+from tests.phrases import SETS, TODAY, read
+
+
+def test_own_phrases_are_understood_and_no_trap_is_taken() -> None:
+    cases = read(SETS["own"])
+    wrong = [(case, got) for case in cases if (got := case.wrong())]
+    traps = [case for case in cases if case.trap]
+    assert len(cases) >= 200
+    assert len(traps) >= len(cases) / 2
+    assert [case.line for case, _ in wrong if case.trap] == []
+    assert len(wrong) <= 0.03 * len(cases), wrong
+
+
+def test_spans_say_where_each_part_stood() -> None:
+    understood = understand("birthday party in Paris, July 2017", TODAY)
+    assert [span.text for span in understood.spans] == ["in Paris", "July 2017"]
+    assert [span.meaning for span in understood.spans] == [
+        Filter(country="FR", city="Paris"),
+        Filter(taken_from=date(2017, 7, 1), taken_to=date(2017, 7, 31)),
+    ]
+    line = "birthday party in Paris, July 2017"
+    assert all(line[span.start : span.stop] == span.text for span in understood.spans)
+
+
+def test_what_no_photo_matches_stays_words() -> None:
+    def photos(asked: Filter) -> bool:
+        return asked.taken_from == date(2019, 1, 1) or asked.country == "IT"
+
+    line = "beach 2019 Italy"
+    assert understand(line, TODAY, photos).text == "beach"
+    assert understand("beach 2018 Italy", TODAY, photos).text == "beach 2018"
+    assert understand("beach 2019 Spain", TODAY, photos).text == "beach Spain"
+    assert understand("beach 2018 Spain", TODAY, lambda asked: False).filter == Filter()
+    assert understand("beach 2018 Spain", TODAY, lambda asked: False).text == "beach 2018 Spain"
+
+
+def test_evidence_chooses_between_places_of_one_name() -> None:
+    def in_america(asked: Filter) -> bool:
+        return asked.country == "US"
+
+    assert understand("market in Florence", TODAY).filter == Filter(country="IT", city="Florence")
+    found = understand("market in Birmingham", TODAY, in_america)
+    assert found.filter == Filter(country="US", city="Birmingham")
+
+
+def test_two_dates_or_two_places_are_none() -> None:
+    assert understand("2018 2020 beach", TODAY).filter == Filter()
+    assert understand("flight from Paris, in Rome, in Berlin", TODAY).filter.city is None
+
+
+def test_words_come_back_as_they_were_written() -> None:
+    assert understand("  A  dog,\tasleep ", TODAY).text == "  A  dog,\tasleep "
+    assert understand("", TODAY).text == ""
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["\0", "💥" * 50, "2019" * 200, "in " * 150, "a" * 5000, "'" * 400, "99.99.9999", "31.02.2019",
+     "0000-00-00", "2019-13-01", "in 2019 " * 60, "٢٠١٩", "²⁰¹⁹", "\u202e2019", "year 9999"],
+)  # fmt: skip
+def test_no_line_fails(hostile: str) -> None:
+    assert isinstance(understand(hostile, TODAY).text, str)
+
+
+@pytest.mark.parametrize("today", [date(2024, 2, 29), date(2026, 1, 1), date(2026, 12, 31)])
+def test_relative_dates_hold_on_any_day(today: date) -> None:
+    for line in ("last year", "last month", "last summer", "12 months ago", "last weekend"):
+        asked = understand(line, today).filter
+        assert asked.taken_from
+        assert asked.taken_to
+        assert asked.taken_from <= asked.taken_to < today
+
+
+def test_a_date_is_understood_without_numpy_and_babel() -> None:
+    program = (
+        "import sys, datetime; from imgsearch.phrases import understand;"
+        "assert understand('sunset in Lisbon 2019', datetime.date.today()).filter.city;"
+        "assert not {'numpy', 'babel', 'dateparser'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
