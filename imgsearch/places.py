@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import platformdirs
 
@@ -39,10 +40,47 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+_SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
+_CREDENTIALS_WITHOUT_SCHEME = re.compile(r"[^/:@]+:[^@]*@[\w.-]+(:\d+)?(/|$)")
+
+
 def without_credentials(url: str) -> str:
-    """A URL as it may be shown: no user, no password."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """A URL as it may be shown: no user, no password, no query. All before the last `@` is left
+    out, because a password may hold a raw `/`, `?` or `#`, and a URL may lack its scheme."""
+    scheme = _SCHEME.match(url)
+    rest = url[scheme.end() :] if scheme else url
+    shown = rest.rpartition("@")[2].partition("?")[0].partition("#")[0]
+    return (scheme.group(0).strip() if scheme else "") + shown
+
+
+def passwords_in(url: str) -> list[str]:
+    """The password before the last `@`, as it is written and with percent-escapes undone."""
+    scheme = _SCHEME.match(url)
+    credentials = url[scheme.end() if scheme else 0 :].rpartition("@")[0]
+    password = credentials.partition(":")[2]
+    return [password, unquote(password)] if password else []
+
+
+def split_url(url: str, source: str) -> SplitResult:
+    """The parts of a cluster's URL. Raises UsageError, which names `source`, shows no password."""
+    try:
+        parts = urlsplit(url)
+        behind = f"{parts.path}?{parts.query}#{parts.fragment}"
+        # an `@` behind `user:` or `host:` ends a password that holds a raw `/`, `?` or `#`
+        cut_short = "@" in behind and ("@" in parts.netloc or ":" in parts.netloc)
+        usable = parts.scheme in ("http", "https") and parts.port != 0 and bool(parts.hostname)
+    except ValueError:  # its text repeats the password
+        usable, cut_short = False, False
+    if usable and not cut_short:
+        return parts
+    cure = "Write it with scheme, host and port: https://host:9200/my-photos"
+    if "@" in url:
+        cure += (
+            ". User and password are better off in ES_USER and ES_PASSWORD; in a URL, special"
+            " characters are percent-encoded: / as %2F, ? as %3F, # as %23, @ as %40, [ as %5B."
+        )
+    place = shown(without_credentials(url))
+    raise UsageError(f"{source} is not the URL of a cluster: {place!r}.", cure) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +117,11 @@ def index_place(value: str | None, es_url: str | None, es_cloud_id: str | None) 
         return _named(DEFAULT_LOCAL_INDEX)
     if value.lower().startswith(("http://", "https://")):
         return _from_url(value)
+    if _CREDENTIALS_WITHOUT_SCHEME.match(value) and not Path(value).exists():
+        raise UsageError(
+            f"--index is not a URL without its scheme: {shown(without_credentials(value))!r}.",
+            "Write it with its scheme: https://host:9200/my-photos",
+        )
     if not value.strip():
         raise UsageError("--index is empty.", "Name a folder, an index, or a URL; or leave it out.")
     if _looks_like_a_path(value):
@@ -102,15 +145,14 @@ def _named(name: str) -> LocalPlace:
 
 
 def _checked(url: str | None) -> str | None:
-    if url is not None and not url.lower().startswith(("http://", "https://")):
-        raise UsageError(
-            f"ES_URL is no URL: {url!r}.", "Write it with its scheme: https://host:9200"
-        )
+    if url is None:
+        return None
+    split_url(url, "ES_URL")
     return url
 
 
 def _from_url(value: str) -> ClusterPlace:
-    parts = urlsplit(value)
+    parts = split_url(value, "--index")
     prefix, _, name = parts.path.rstrip("/").rpartition("/")
     base = urlunsplit((parts.scheme, parts.netloc, prefix, "", ""))
     return ClusterPlace(base, name or DEFAULT_CLUSTER_INDEX)

@@ -1,118 +1,79 @@
 """Settings: option > environment > `.env` in the working directory > `imgsearch.toml` there or the
-user's `config.toml` > default. Each value knows where it came from; nothing is read at import."""
+user's `config.toml` > default. Each value knows where it came from; nothing is read at import.
+
+The command line, the environment and `config.toml` are the user's. The files of the working
+directory may be a stranger's: without the user's permission they set only what is harmless, so that
+no secret goes to an address that they name, and no check of TLS is weakened by them."""
 
 from __future__ import annotations
 
 import difflib
 import os
+import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgsearch import places
+from imgsearch import folder_files, places
 from imgsearch.errors import SettingsError
+from imgsearch.folder_files import FolderFile, Permission
+from imgsearch.setting_table import KNOWN, Known, Setting
 
-Parse = Callable[[Any], Any]
-
-
-def _text(value: Any) -> str:
-    return str(value)
-
-
-def _flag(value: Any) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True}
-    words |= {"0": False, "false": False, "no": False, "off": False}
-    try:
-        return words[str(value).strip().lower()]
-    except KeyError:
-        raise ValueError("neither yes nor no") from None
-
-
-def _positive(number: Callable[[Any], Any]) -> Parse:
-    def parse(value: Any) -> Any:
-        parsed = number(value)
-        if not parsed > 0:
-            raise ValueError("not above zero")
-        return parsed
-
-    return parse
-
-
-def _list(value: Any) -> list[str]:
-    """A TOML array, an option given several times, or comma-separated text."""
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",") if item.strip()]
-    return [str(item) for item in value]
-
-
-def _one_of(*words: str) -> Parse:
-    def parse(value: Any) -> str:
-        if str(value) not in words:
-            raise ValueError(f"not one of {', '.join(words)}")
-        return str(value)
-
-    return parse
+_PREFIX = "IMGSEARCH_"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A setting that exists. `environment`: names beside IMGSEARCH_<NAME>, the first one wins."""
+class NotObeyed:
+    """What a file of the working directory asks for and does not get. `settings` as they may be
+    shown, empty where the file could not be read."""
 
-    parse: Parse
-    default: Any
-    environment: tuple[str, ...] = ()
-    secret: bool = False
-
-
-KNOWN: dict[str, Known] = {
-    "index": Known(_text, None),
-    "model": Known(_text, None),
-    "image_model": Known(_text, None),
-    "text_model": Known(_text, None),
-    "precision": Known(_one_of("auto", "f32", "bf16", "int8"), "auto"),
-    "k": Known(_positive(int), 10),
-    "min_score": Known(float, None),
-    "exclude": Known(_list, []),
-    "follow_links": Known(_flag, False),
-    "max_megapixels": Known(_positive(float), 250.0),
-    "batch_size": Known(_positive(int), None),
-    "workers": Known(_positive(int), None),
-    # the cluster
-    "es_url": Known(_text, None, ("ES_URL", "ES_HOST")),
-    "es_api_key": Known(_text, None, ("ES_API_KEY",), secret=True),
-    "es_user": Known(_text, None, ("ES_USER",)),
-    "es_password": Known(_text, None, ("ES_PASSWORD", "ES_PWD"), secret=True),
-    "es_cloud_id": Known(_text, None, ("ES_CLOUD_ID",)),
-    "ca_certs": Known(_text, None, ("ES_CA_CERTS",)),
-    "verify_certs": Known(_flag, True, ("ES_VERIFY_CERTS",)),
-    "ssl_assert_fingerprint": Known(_text, None, ("ES_SSL_ASSERT_FINGERPRINT",)),
-    "shards": Known(_positive(int), 1),
-    "replicas": Known(_text, "auto"),
-    "quantization": Known(_one_of("none", "int8", "int4", "bbq"), None),
-    "source_vectors": Known(_flag, False),
-    "num_candidates": Known(_positive(int), None),
-    "text_encoder": Known(_one_of("auto", "local", "cluster"), "auto"),
-    "model_id": Known(_text, None),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    value: Any
-    source: str  # "--index", "IMGSEARCH_INDEX", "IMGSEARCH_INDEX in .env", "imgsearch.toml", …
+    file: FolderFile
+    settings: Mapping[str, Setting]
+    permission: Permission
 
     @property
-    def is_default(self) -> bool:
-        return self.source == "default"
+    def why(self) -> str:
+        return self.file.fault or {
+            "changed": "the file has changed since you allowed it",
+            "refused": "you refused this file",
+        }.get(self.permission, "a file of the working folder sets these only once you allow it")
+
+    @property
+    def cure(self) -> str:
+        if self.file.fault:
+            return "Correct that, or set the values in the environment or in your config.toml."
+        folder = shlex.quote(places.shown(self.file.path.parent))
+        return f"To allow this very file: imgsearch trust {folder}"
+
+    @property
+    def pending(self) -> bool:
+        """The user has not answered for this content yet."""
+        return not self.file.fault and self.permission != "refused"
+
+    @property
+    def message(self) -> str:
+        names = ", ".join(self.settings) or "everything in it"
+        return f"Not obeyed: {names} in {places.shown(self.file.path)}: {self.why}."
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.cure}"
 
 
 class Settings:
-    """All settings, by attribute: `settings.index`; `settings.setting("index").source`."""
+    """All settings, by attribute: `settings.index`; `settings.setting("index").source`.
+    `notes`: what the user should hear. `not_obeyed`: what files of the folder may not set."""
 
-    def __init__(self, values: Mapping[str, Setting]) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Setting],
+        notes: Iterable[str] = (),
+        not_obeyed: Iterable[NotObeyed] = (),
+    ) -> None:
         self._values = dict(values)
+        self.notes = list(notes)
+        self.not_obeyed = list(not_obeyed)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -123,15 +84,23 @@ class Settings:
     def setting(self, name: str) -> Setting:
         return self._values[name]
 
+    def secrets(self) -> Iterator[str]:
+        """What no message may repeat, passwords within URLs among it."""
+        for name, setting in self._values.items():
+            if KNOWN[name].secret and setting.value:
+                yield setting.value
+            elif name in ("es_url", "index") and "@" in str(setting.value):
+                yield from places.passwords_in(setting.value)
+
     def shown(self) -> dict[str, Setting]:
         """For `status`: every setting, a secret's value hidden."""
-        return {name: _harmless(name, setting) for name, setting in self._values.items()}
+        return {name: _showable(name, setting) for name, setting in self._values.items()}
 
 
-def _harmless(name: str, setting: Setting) -> Setting:
+def _showable(name: str, setting: Setting) -> Setting:
     if KNOWN[name].secret and setting.value is not None:
         return Setting("(set)", setting.source)
-    if isinstance(setting.value, str) and "://" in setting.value:
+    if name in ("es_url", "index") and isinstance(setting.value, str):
         return Setting(places.without_credentials(setting.value), setting.source)
     return setting
 
@@ -145,14 +114,70 @@ def load(
     Raises SettingsError, naming the source."""
     environment = os.environ if environment is None else environment
     directory = Path.cwd() if working_directory is None else working_directory
-    sources = [
-        _from_options(options),
-        _from_environment(environment, ""),
-        _from_environment(_read_dotenv(directory / ".env"), " in .env"),
-        _from_toml(directory / "imgsearch.toml"),
-        _from_toml(places.config_file()),
-    ]
-    return Settings({name: _first(name, known, sources) for name, known in KNOWN.items()})
+    users = [_from_options(options), _from_environment(environment, "")]
+    notes = _unknown_names(environment, "")
+    sources: list[Mapping[str, Setting]] = [*users]
+    not_obeyed = []
+    for name in folder_files.NAMES:
+        file = folder_files.read(directory, name)
+        if file is None:
+            continue
+        obeyed, refused = _permitted(file, directory, notes)
+        sources.append(obeyed)
+        if refused is not None:
+            not_obeyed.append(refused)
+    sources.append(_from_config(places.config_file()))
+    in_vain = set().union(*users)  # the user's own word outranks the file anyway
+    return Settings(
+        {name: _first(name, known, sources) for name, known in KNOWN.items()},
+        notes,
+        [each for each in not_obeyed if each.file.fault or set(each.settings) - in_vain],
+    )
+
+
+def _permitted(
+    file: FolderFile, directory: Path, notes: list[str]
+) -> tuple[Mapping[str, Setting], NotObeyed | None]:
+    """The settings of a file that may be obeyed, and the others."""
+    if file.fault:
+        found = {} if not file.text else _in_file(file, [])
+        refused = NotObeyed(file, _to_show(found), "unknown")
+        return {}, refused if found or not file.text else None
+    found = _in_file(file, notes)
+    withheld = _guarded(found, directory)
+    permission = folder_files.permission(file)
+    if not withheld or permission == "allowed":
+        return found, None
+    obeyed = {name: setting for name, setting in found.items() if name not in withheld}
+    return obeyed, NotObeyed(file, _to_show(withheld), permission)
+
+
+def guarded(file: FolderFile, directory: Path) -> dict[str, Setting]:
+    """What a file of the directory may set only with the user's permission, secrets hidden.
+    Raises SettingsError."""
+    return _to_show(_guarded(_in_file(file, []), directory))
+
+
+def _guarded(found: Mapping[str, Setting], directory: Path) -> dict[str, Setting]:
+    return {
+        name: setting
+        for name, setting in found.items()
+        if not KNOWN[name].harmless(setting.value, directory)
+    }
+
+
+def _to_show(found: Mapping[str, Setting]) -> dict[str, Setting]:
+    return {name: _showable(name, setting) for name, setting in found.items()}
+
+
+def _in_file(file: FolderFile, notes: list[str]) -> dict[str, Setting]:
+    """All settings of a file of the working directory, as they are written there.
+    Raises SettingsError."""
+    if file.path.name != ".env":
+        return _from_toml(file.text, file.path)
+    variables = _parse_dotenv(file.text)
+    notes += _unknown_names(variables, " in .env")
+    return _from_environment(variables, " in .env")
 
 
 def defaults(**options: Any) -> Settings:
@@ -167,18 +192,24 @@ def _first(name: str, known: Known, sources: Iterable[Mapping[str, Setting]]) ->
             given = source[name]
             try:
                 return Setting(known.parse(given.value), given.source)
-            except (TypeError, ValueError) as error:
-                shown = "its value" if known.secret else repr(given.value)
-                raise SettingsError(
-                    f"{given.source}: {shown} will not do for {name.replace('_', '-')}: {error}.",
-                    f"Correct it, or leave it out (default: {known.default}).",
-                ) from None
+            except ValueError as error:
+                raise _invalid(known, given, error) from None
     return Setting(known.default, "default")
+
+
+def _invalid(known: Known, given: Setting, error: ValueError) -> SettingsError:
+    shown = repr(given.value)
+    shown = "its value" if known.secret else shown if len(shown) <= 80 else f"{shown[:80]}…"
+    default = "" if known.default in (None, []) else f" (default: {known.default})"
+    return SettingsError(
+        f"Invalid value for {given.source}: {shown} is {error}.",
+        f"{known.cure}, or leave it out{default}.",
+    )
 
 
 def _from_options(options: Mapping[str, Any]) -> dict[str, Setting]:
     return {
-        name: Setting(value, f"--{name.replace('_', '-')}")
+        name: Setting(value, f"--{name.replace('_', '-')}" if len(name) > 1 else f"-{name}")
         for name, value in options.items()
         if value is not None and value != []
     }
@@ -187,7 +218,7 @@ def _from_options(options: Mapping[str, Any]) -> dict[str, Setting]:
 def _from_environment(environment: Mapping[str, str | None], suffix: str) -> dict[str, Setting]:
     found = {}
     for name, known in KNOWN.items():
-        for variable in (f"IMGSEARCH_{name.upper()}", *known.environment):
+        for variable in (f"{_PREFIX}{name.upper()}", *known.environment):
             value = environment.get(variable)
             if value:
                 found[name] = Setting(value, variable + suffix)
@@ -195,49 +226,75 @@ def _from_environment(environment: Mapping[str, str | None], suffix: str) -> dic
     return found
 
 
-def _read_dotenv(path: Path) -> dict[str, str | None]:
+def _unknown_names(environment: Iterable[str], suffix: str) -> list[str]:
+    """A note for each variable that looks like a setting of ours and is none."""
+    names = {f"{_PREFIX}{name.upper()}" for name in KNOWN}
+    return [
+        f"{places.shown(variable)}{suffix} has no effect: there is no such setting."
+        + _nearest(variable, sorted(names), "imgsearch status lists them.")
+        for variable in environment
+        if variable.startswith(_PREFIX) and variable not in names
+    ]
+
+
+def _nearest(name: str, names: Iterable[str], otherwise: str) -> str:
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+    return f" Did you mean {near[0]}?" if near else f" {otherwise}"
+
+
+def _parse_dotenv(content: str) -> dict[str, str | None]:
+    import io
+
+    from dotenv import dotenv_values
+
+    # no interpolation: a `$` in a password is a `$`
+    return dict(dotenv_values(stream=io.StringIO(content), interpolate=False))
+
+
+def _from_config(path: Path) -> dict[str, Setting]:
+    """The user's own file."""
     try:
-        if not path.is_file():
-            return {}
-        from dotenv import dotenv_values
-
-        # no interpolation: a `$` in a password is a `$`
-        return dict(dotenv_values(path, interpolate=False))
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> SettingsError:
-    return SettingsError(f"{path} cannot be read: {error}.", "Mend or remove the file.")
-
-
-def _from_toml(path: Path) -> dict[str, Setting]:
-    try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path, error) from None
+    except OSError as error:
+        raise SettingsError(
+            f"{places.shown(path)} cannot be read: {error.strerror}.",
+            "Correct its permissions, or remove the file.",
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(
+            f"{places.shown(path)} is not UTF-8 text.", "Save it as UTF-8, or remove the file."
+        ) from None
+    return _from_toml(content, path)
+
+
+def _from_toml(content: str, path: Path) -> dict[str, Setting]:
     found = {}
-    for key, value in _parse_toml(text, path).items():
+    for key, value in _parse_toml(content, path).items():
         name = key.replace("-", "_").lower()
         if name not in KNOWN:
-            near = difflib.get_close_matches(name, KNOWN, n=1)
             raise SettingsError(
-                f"{path}: there is no setting {key!r}.",
-                f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(KNOWN)}.",
+                f"{places.shown(path)}: there is no setting {key!r}.",
+                _nearest(name, KNOWN, f"Known: {', '.join(KNOWN)}.").strip(),
             )
-        found[name] = Setting(value, str(path))
+        found[name] = Setting(value, f"{name} in {places.shown(path)}")
     return found
 
 
-def _parse_toml(text: str, path: Path) -> dict[str, Any]:
+def _parse_toml(content: str, path: Path) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
-        found: dict[str, Any] = tomllib.loads(text)
+        found: dict[str, Any] = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}.", "Mend that line.") from None
+        raise SettingsError(
+            f"{places.shown(path)} is not valid TOML: {error}.", "Correct that line."
+        ) from None
+    except RecursionError:
+        raise SettingsError(
+            f"{places.shown(path)} is not valid TOML: nested too deeply.", "Correct the file."
+        ) from None
     return found

@@ -21,6 +21,7 @@ PACKAGE = ROOT / "imgsearch"
 LAYERS = [
     {"errors", "installation", "escaping"},
     {"progress", "stopwatch", "lookahead", "crew", "capacity", "places", "regular_files"},
+    {"setting_values", "folder_files", "setting_table"},
     {"settings", "photos", "embedding", "gazetteer"},
     {"phrases"},
     {"photos.words", "photos.dates", "photos.xmp", "photos.depths", "photos.quiet"},

@@ -21,6 +21,7 @@ MODULES = {  # where a command is declared
     "doctor": "doctor",
     "remove": "remove",
     "copy": "copy",
+    "trust": "trust",
 }
 
 app = typer.Typer(

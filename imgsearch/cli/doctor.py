@@ -9,6 +9,7 @@ import typer
 from imgsearch import places
 from imgsearch.cli import parts
 from imgsearch.cli.common import Common, command
+from imgsearch.cli.door import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,9 @@ def doctor(
     from imgsearch import rendering
     from imgsearch.doctor.examination import findings
 
-    chosen = parts.load_settings(common)
+    chosen = parts.load_settings(common, ask=False)
+    for each in chosen.not_obeyed:
+        say(str(each))
     found = list(findings(chosen, parts.index_place(chosen), places.cache_dir(), deep=deep))
     if json:
         rendering.print_json(_as_dict(found))

@@ -10,8 +10,9 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import typer
 from typer.core import TyperGroup
@@ -27,7 +28,7 @@ from imgsearch.errors import (
 
 _hidden: set[str] = set()
 _SECRET_VARIABLE = re.compile(r"PASSWORD|PWD$|KEY|TOKEN|SECRET", re.IGNORECASE)
-_USER_IN_URL = re.compile(r"(https?://)[^/\s@]+@")
+_USER_IN_URL = re.compile(r"(https?://)[^\s'\",]+@")  # up to the last @: a raw / may be within
 
 
 class Group(TyperGroup):
@@ -67,8 +68,8 @@ def reporting() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Lines for the person, on stderr, which escapes them."""
-    sys.stderr.write(f"{text}\n")
+    """Lines for the person, on stderr, which escapes them; what `hide` was told is left out."""
+    sys.stderr.write(f"{_without(_hidden, text)}\n")
     sys.stderr.flush()
 
 
@@ -120,20 +121,32 @@ def listen(verbose: int) -> None:
     logger.setLevel(level)
     if not logger.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(_Discreet("%(message)s"))
         logger.addHandler(handler)
         logger.propagate = False
 
 
 def hide(secret: str) -> None:
-    """From now on this text is left out of reports."""
+    """From now on this text is left out of messages, logs and reports."""
     _hidden.add(secret)
 
 
 def without_secrets(text: str) -> str:
-    text = _USER_IN_URL.sub(r"\1…@", text)
+    """For a report: without what `hide` was told, and what the environment's names call secret."""
     of_environment = (value for name, value in os.environ.items() if _SECRET_VARIABLE.search(name))
-    for secret in (*_hidden, *of_environment):
-        if len(secret) > 3:
-            text = text.replace(secret, "…")
+    return _without((*_hidden, *of_environment), text)
+
+
+def _without(secrets: Iterable[str], text: str) -> str:
+    text = _USER_IN_URL.sub(r"\1…@", text)
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be part of another
+        # as it is, as Python's repr writes it, and as it stands in a URL
+        for form in {secret, repr(secret)[1:-1], quote(secret, safe="")}:
+            if len(form) > 3:
+                text = text.replace(form, "…")
     return text
+
+
+class _Discreet(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return _without(_hidden, super().format(record))

@@ -22,14 +22,22 @@ if TYPE_CHECKING:
     from imgsearch.settings import Settings
 
 
-def load_settings(common: Common, **options: Any) -> Settings:
+def load_settings(common: Common, *, ask: bool = True, **options: Any) -> Settings:
+    """`ask`: about a file of the working directory that is not allowed yet; where there is no
+    terminal, or the command only looks, its settings that need permission are left out.
+    Raises SettingsError."""
+    from imgsearch.cli import permission
+
     listen(common.verbose)
     _allow_model_code(common.options.get("trust_model_code") or ())
-    loaded = settings.load({**common.options, **options})
-    for name, known in settings.KNOWN.items():
-        value = loaded.setting(name).value
-        if known.secret and value:
-            hide(value)
+    given = {**common.options, **options}
+    loaded = settings.load(given)
+    if ask and permission.granted(loaded.not_obeyed):
+        loaded = settings.load(given)
+    for secret in loaded.secrets():
+        hide(secret)
+    for note in loaded.notes:
+        say(note)
     return loaded
 
 

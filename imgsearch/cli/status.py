@@ -12,7 +12,7 @@ from imgsearch.cli.common import Common, command
 if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
     from imgsearch.libraries import Roots
-    from imgsearch.settings import Settings
+    from imgsearch.settings import NotObeyed, Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def status(
     from imgsearch import places, rendering
     from imgsearch.errors import IndexNotFound
 
-    chosen = parts.load_settings(common)
+    chosen = parts.load_settings(common, ask=False)
     facts: dict[str, str] = {"index": str(parts.index_place(chosen))}
     skipped: list[dict[str, str]] = []
     try:
@@ -42,7 +42,10 @@ def status(
     facts["model cache"] = str(places.cache_dir() / "models")
     settings = _settings(chosen)
     if json:
-        rendering.print_json({"index": facts, "skipped": skipped, "settings": settings})
+        withheld = [_not_obeyed(each) for each in chosen.not_obeyed]
+        rendering.print_json(
+            {"index": facts, "skipped": skipped, "settings": settings, "not_obeyed": withheld}
+        )
         return
     console = rendering.console()
     console.print(rendering.facts_table("Index", facts))
@@ -64,6 +67,29 @@ def status(
             },
         )
     )
+    if chosen.not_obeyed:
+        console.print()
+        console.print(
+            rendering.facts_table(
+                "Not obeyed",
+                {
+                    places.shown(each.file.path): f"{', '.join(each.settings) or 'everything'}: "
+                    f"{each.why}. {each.cure}"
+                    for each in chosen.not_obeyed
+                },
+            )
+        )
+
+
+def _not_obeyed(withheld: NotObeyed) -> dict[str, Any]:
+    from imgsearch import places
+
+    return {
+        "file": places.shown(withheld.file.path),
+        "settings": {name: setting.value for name, setting in withheld.settings.items()},
+        "why": withheld.why,
+        "cure": withheld.cure,
+    }
 
 
 def _facts(info: IndexInfo) -> dict[str, str]:

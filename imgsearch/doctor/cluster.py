@@ -73,12 +73,10 @@ def _is_here(url: str) -> bool:
 
 
 def _peer_certificate(connection: Connection) -> Mapping[str, Any]:
-    import certifi
+    from imgsearch.elastic.client import trusted_authorities
 
     parts = urlsplit(connection.url or "")
-    context = ssl.create_default_context(cafile=connection.ca_certs)
-    if connection.ca_certs is None:
-        context.load_verify_locations(certifi.where())
+    context = trusted_authorities(connection.ca_certs)
     address = (parts.hostname or "", parts.port or 443)
     with (
         socket.create_connection(address, timeout=_ASK_SECONDS) as plain,

@@ -207,21 +207,22 @@ def _tls_options(connection: Connection) -> dict[str, Any]:
         return {"ssl_assert_fingerprint": connection.ssl_assert_fingerprint}
     if not connection.verify_certs:
         return {"verify_certs": False, "ssl_show_warn": False}  # `notes` has our own warning
-    return {"ssl_context": _trust(connection.ca_certs)}
+    return {"ssl_context": trusted_authorities(connection.ca_certs)}
 
 
-def _trust(ca_certs: str | None) -> ssl.SSLContext:
-    """The CA that was named; else the system's store (a company's own CA is in there), and
-    certifi's beside it (some builds of Python know no system store)."""
+def trusted_authorities(ca_certs: str | None) -> ssl.SSLContext:
+    """The system's store (a company's own CA is in there), certifi's beside it (some builds of
+    Python know no system store), and the file that was named. Raises IndexUnavailable."""
     import certifi
 
-    try:
-        context = ssl.create_default_context(cafile=ca_certs)
-    except (OSError, ssl.SSLError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "no PEM in it"
-        raise trouble("no_ca_file", file=f"{ca_certs} ({why})") from None
-    if ca_certs is None:
-        context.load_verify_locations(certifi.where())
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    if ca_certs is not None:
+        try:
+            context.load_verify_locations(ca_certs)
+        except (OSError, ssl.SSLError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else "no PEM"
+            raise trouble("no_ca_file", file=f"{ca_certs} ({why})") from None
     return context
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from imgsearch.elastic.troubles import trouble
-from imgsearch.places import without_credentials
+from imgsearch.places import split_url, without_credentials
 
 PASSWORD_IN_URL = (
     "A password in a URL shows in the process list and in the shell's history. Better: ES_USER and"
@@ -20,7 +20,7 @@ CERTIFICATES_NOT_VERIFIED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """`url` without an index name. Without `ca_certs` the system's trust store serves."""
+    """`url` without an index name. `ca_certs` are trusted besides the system's."""
 
     url: str | None = None
     cloud_id: str | None = None
@@ -45,8 +45,8 @@ class Connection:
 
 
 def split_credentials(url: str) -> tuple[str, str | None, str | None]:
-    """The URL without them, user, password; percent-escapes undone."""
-    parts = urlsplit(url)
+    """The URL without them, user, password; percent-escapes undone. Raises UsageError."""
+    parts = split_url(url, "--index or ES_URL")
     credentials, at, _ = parts.netloc.rpartition("@")
     if not at:
         return url, None, None
@@ -56,7 +56,7 @@ def split_credentials(url: str) -> tuple[str, str | None, str | None]:
 
 def settled(connection: Connection, notes: list[str]) -> Connection:
     """Credentials taken out of the URL, the port made explicit, contradictions refused.
-    What the user should hear goes to `notes`. Raises IndexUnavailable."""
+    What the user should hear goes to `notes`. Raises IndexUnavailable, and UsageError for a URL."""
     if connection.url:
         connection = _settled_url(connection, connection.url, notes)
     elif not connection.cloud_id:
@@ -79,15 +79,10 @@ def _settled_url(connection: Connection, url: str, notes: list[str]) -> Connecti
     url, user, password = split_credentials(url)
     if password is not None:
         notes.append(PASSWORD_IN_URL)
-    try:
-        parts = urlsplit(url)
-        usual_port = {"http": 80, "https": 443}[parts.scheme]
-        port = parts.port or usual_port
-        if not parts.hostname:
-            raise ValueError
-    except (ValueError, KeyError):
-        raise trouble("malformed_url", place=without_credentials(url)) from None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    name = parts.hostname or ""
+    host = f"[{name}]" if ":" in name else name
     return replace(
         connection,
         url=urlunsplit((parts.scheme, f"{host}:{port}", parts.path.rstrip("/"), "", "")),

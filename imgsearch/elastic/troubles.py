@@ -80,11 +80,6 @@ TROUBLES: dict[str, Trouble] = {
         "No cluster is named.",
         "Name one: --index https://host:9200/my-photos, or set ES_URL or ES_CLOUD_ID.",
     ),
-    "malformed_url": Trouble(
-        IndexUnavailable,
-        "{place} is no address of a cluster.",
-        "Write it with scheme, host and port: https://host:9200/my-photos",
-    ),
     "malformed_cloud_id": Trouble(
         IndexUnavailable,
         "ES_CLOUD_ID cannot be read.",

@@ -1,0 +1,54 @@
+"""Asks whether a file of the working directory may set more than what is harmless."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from imgsearch.cli.door import say
+
+if TYPE_CHECKING:
+    from imgsearch.setting_table import Setting
+    from imgsearch.settings import NotObeyed
+
+
+def granted(not_obeyed: Sequence[NotObeyed]) -> bool:
+    """Whether the user has now allowed the files. On a terminal this is one question for all of
+    them, and the answer is remembered; elsewhere a sentence for each. Raises SettingsError where
+    a file was allowed, has changed, and nobody can be asked: the command would work elsewhere."""
+    from imgsearch import folder_files, places
+    from imgsearch.errors import SettingsError
+
+    for each in not_obeyed:
+        if each.file.fault:
+            say(str(each))
+    pending = [each for each in not_obeyed if each.pending]
+    if not pending:
+        return False
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        for each in pending:
+            if each.permission == "changed":
+                raise SettingsError(each.message, each.cure)
+            say(str(each))
+        return False
+    for each in pending:
+        say(description(places.shown(each.file.path), each.settings))
+    say("With them, imgsearch sends what you ingest and search for where the file says.")
+    allowed = typer.confirm("Did you write this, or do you trust who did?", err=True)
+    try:
+        folder_files.remember([each.file for each in pending], allowed=allowed)
+    except OSError as error:
+        say(f"The answer could not be remembered: {error.strerror}.")
+        return False
+    return allowed
+
+
+def description(name: str, found: Mapping[str, Setting]) -> str:
+    """What a file sets, secrets hidden."""
+    from imgsearch import places
+
+    values = "; ".join(f"{key} = {places.shown(str(one.value))}" for key, one in found.items())
+    return f"{name} sets: {values}."
