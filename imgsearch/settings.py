@@ -22,6 +22,7 @@ from imgsearch.folder_files import FolderFile, Permission
 from imgsearch.setting_table import KNOWN, Known, Setting
 
 _PREFIX = "IMGSEARCH_"
+_SEE_STATUS = "imgsearch status lists the settings."
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,18 +229,18 @@ def _from_environment(environment: Mapping[str, str | None], suffix: str) -> dic
 
 def _unknown_names(environment: Iterable[str], suffix: str) -> list[str]:
     """A note for each variable that looks like a setting of ours and is none."""
-    names = {f"{_PREFIX}{name.upper()}" for name in KNOWN}
-    return [
-        f"{places.shown(variable)}{suffix} has no effect: there is no such setting."
-        + _nearest(variable, sorted(names), "imgsearch status lists them.")
-        for variable in environment
-        if variable.startswith(_PREFIX) and variable not in names
-    ]
+    notes = []
+    for variable in environment:
+        name = variable.removeprefix(_PREFIX).lower()
+        if variable.startswith(_PREFIX) and name not in KNOWN:
+            near = _nearest(name)
+            hint = f"Did you mean {_PREFIX}{near.upper()}?" if near else _SEE_STATUS
+            notes.append(f"{places.shown(variable)}{suffix} is not a setting. {hint}")
+    return notes
 
 
-def _nearest(name: str, names: Iterable[str], otherwise: str) -> str:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
-    return f" Did you mean {near[0]}?" if near else f" {otherwise}"
+def _nearest(name: str) -> str | None:
+    return next(iter(difflib.get_close_matches(name, KNOWN, n=1)), None)
 
 
 def _parse_dotenv(content: str) -> dict[str, str | None]:
@@ -274,9 +275,10 @@ def _from_toml(content: str, path: Path) -> dict[str, Setting]:
     for key, value in _parse_toml(content, path).items():
         name = key.replace("-", "_").lower()
         if name not in KNOWN:
+            near = _nearest(name)
             raise SettingsError(
                 f"{places.shown(path)}: there is no setting {key!r}.",
-                _nearest(name, KNOWN, f"Known: {', '.join(KNOWN)}.").strip(),
+                f"Did you mean {near!r}?" if near else f"Known: {', '.join(KNOWN)}.",
             )
         found[name] = Setting(value, f"{name} in {places.shown(path)}")
     return found

@@ -125,13 +125,13 @@ def test_a_variable_that_is_no_setting_is_told(
     tmp_path: Path, config: Path, variable: str, near: str
 ) -> None:
     [note] = settings.load({}, {variable: "3", "PATH": "/bin"}, tmp_path).notes
-    assert note.startswith(f"{variable} has no effect")
+    assert note.startswith(f"{variable} is not a setting")
     assert near in note
     (tmp_path / ".env").write_text(f"{variable}=3\nOTHER=1\n")
     [note] = settings.load({}, {}, tmp_path).notes
-    assert note.startswith(f"{variable} in .env has no effect")
+    assert note.startswith(f"{variable} in .env is not a setting")
     [note] = settings.load({}, {"IMGSEARCH_JSON": "1"}, tmp_path).notes[:1]
-    assert "imgsearch status lists them" in note
+    assert "imgsearch status lists" in note
 
 
 def test_an_unknown_key_names_the_nearest(tmp_path: Path, config: Path) -> None:

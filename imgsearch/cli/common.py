@@ -93,7 +93,7 @@ OPTIONS: dict[str, Any] = {
         typer.Option(
             "--ssl-assert-fingerprint",
             metavar="SHA256",
-            help="Trust the certificate with this fingerprint.",
+            help="Trust the certificate with this SHA-256 fingerprint.",
             rich_help_panel=CLUSTER,
         ),
     ],
