@@ -379,7 +379,9 @@ def test_the_way_of_es_docker_takes_one_question(
     assert "[y/N]" not in second
     assert listener.was_told == (answer == "y")
     if answer == "n":  # shown where one looks, and taken back on demand
-        assert "you refused this file" in command.run("status", cwd=folder).stdout
+        assert "Not obeyed" in command.run("status", cwd=folder).stdout
+        [withheld] = command.run("status", "--json", cwd=folder).json["not_obeyed"]
+        assert withheld["why"] == "you refused this file"
         command.run("trust", folder)
         command.run("query", "red", cwd=folder, code=1)
         assert listener.was_told
