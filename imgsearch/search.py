@@ -162,7 +162,7 @@ def is_current(record: Record, path: Path) -> bool:
         status = path.stat()
     except OSError:
         return True
-    return (status.st_size, status.st_mtime_ns) == (record.size, record.mtime_ns)
+    return (status.st_size, photos.mtime_ns(status)) == (record.size, record.mtime_ns)
 
 
 def _ids_of_file(roots: Roots, photo: str) -> list[str]:

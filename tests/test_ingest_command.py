@@ -254,7 +254,52 @@ def test_errors_of_the_command_line(command: Command, album: Path, tmp_path: Pat
         assert "imgsearch ingest" in answer.stderr, command_line
 
 
+def test_a_date_beyond_64_bits_harms_nobody(command: Command, album: Path, index: Path) -> None:
+    late = 13_569_465_600  # 2400
+    os.utime(album / "moon.png", (late, late))
+    if (album / "moon.png").stat().st_mtime < late:
+        pytest.skip("the file system has no such date")
+    assert _ingest(command, index, album)["added"] == 8
+    (album / "new.png").write_bytes((album / "grass.png").read_bytes() + b"\0")
+    report = _ingest(command, index, album)
+    assert (report["unchanged"], report["added"]) == (8, 1)
+    moon = ("similar", "moon.png", "-k", "9", "--json")
+    assert len(command.run("--index", index, *moon).json_lines) == 8
+
+
 # -- interruption
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_a_first_ingest_that_was_stopped_early_is_repeated(
+    command: Command, album: Path, index: Path, kept: int
+) -> None:
+    """`kept`: an empty generation; an empty database in it; all but CURRENT."""
+    if kept == 2:
+        _ingest(command, index, album)
+        (index / "CURRENT").unlink()
+    else:
+        (index / "generation-1").mkdir(parents=True)
+        (index / "CURRENT.123.partial").write_text("gen")
+        if kept:
+            (index / "generation-1" / "index.sqlite").touch()
+    report = _ingest(command, index, album)
+    assert report["added"] + report["unchanged"] == 8
+    assert sorted(path.name for path in index.iterdir()) == [
+        "CURRENT",
+        "generation-1",
+        "ingest.lock",
+    ]
+    assert len(_rows(command, index)) == 8
+
+
+def test_two_first_ingests_at_once(command: Command, album: Path, index: Path) -> None:
+    processes = [command.start("--index", index, "ingest", album) for _ in range(2)]
+    for process in processes:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode in (0, 1), err
+        assert process.returncode == 0 or b"Another ingest holds" in err
+    assert _ingest(command, index, album)["unchanged"] == 8
 
 
 def _stored(index: Path) -> dict[str, tuple[object, ...]]:

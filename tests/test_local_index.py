@@ -825,6 +825,82 @@ def test_a_reader_delays_the_erasing_and_is_named(folder: Path, opened: list[Loc
     assert bytes.fromhex(record("3.jpg").id) not in _bytes_of(folder)
 
 
+def test_a_generation_that_a_kill_left_behind_is_cleared_away(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 40)
+    index = reopen(folder, opened)
+    with index.lock():
+        shutil.copytree(folder / "generation-1", folder / "old")
+        successor = index.successor(OTHER_MODELS)
+        successor.write([row(f"{n}.jpg", n + 50) for n in range(40)])
+        successor.promote()
+        successor.close()
+    (folder / "old").rename(folder / "generation-1")  # killed before it was deleted
+    assert b"39.jpg" in _bytes_of(folder / "generation-1")
+    index = reopen(folder, opened)
+    with index.lock():
+        index.erase([record("39.jpg").id])
+    assert b"39.jpg" not in _bytes_of(folder)
+    assert not (folder / "generation-1").exists()
+
+
+def test_what_is_erased_is_in_no_half_filled_successor(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 40)
+    index = reopen(folder, opened)
+    with index.lock():
+        successor = index.successor(OTHER_MODELS)
+        successor.write([row(f"{n}.jpg", n + 50) for n in range(40)])
+        successor.close()
+        index.erase([record("39.jpg").id])
+        assert b"39.jpg" not in _bytes_of(folder)
+        again = index.successor(OTHER_MODELS)
+        assert again.count() == 39
+        again.close()
+
+
+def test_an_index_that_was_embedded_anew_meanwhile_takes_no_rows(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 10)
+    early, other = reopen(folder, opened), reopen(folder, opened)
+    with other.lock():
+        successor = other.successor(OTHER_MODELS)
+        successor.promote()
+        successor.close()
+    with pytest.raises(IndexLocked, match="embedded anew"), early.lock():
+        pass
+
+
+@pytest.mark.parametrize("what", ["flipped", "gone"])
+def test_a_damaged_vector_is_said_and_embedded_again(
+    folder: Path, opened: list[LocalIndex], what: str
+) -> None:
+    fill(folder, 60)
+    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+        connection.create_function("flipped", 1, lambda blob: bytes([blob[0] ^ 1]) + blob[1:])
+        change = {
+            "flipped": "update embeddings set vector = flipped(vector) where row = 8",
+            "gone": "delete from embeddings where row = 8",
+        }
+        connection.execute(change[what])
+        connection.commit()
+    index = reopen(folder, opened)
+    (damaged,) = index._by_row([8]).values()
+    assert index.vectors([damaged.id]) == {}
+    found = index.search(vector(7), 60)
+    assert len(found) == len(list(index.rows())) == 59
+    assert damaged.id not in {hit.record.id for hit in found}
+    assert any("1 photo is damaged" in note for note in index.notes)
+    ids = {each.id for some in index.fingerprints() for each in some}
+    assert (damaged.id in ids) == (what == "flipped")
+    assert index.write([Row(damaged, vector(7))]) == []
+    assert paths(index.search(vector(7), 1)) == ["7.jpg"]
+    assert index.count() == 60
+
+
 def test_a_photo_takes_little_space(folder: Path, opened: list[LocalIndex]) -> None:
     """At 512 dimensions, at most 3.5 KB besides paths and metadata; a sketch takes .26 of it."""
     from tests.benchmarks.index_scale import MODELS as MODELS_512

@@ -49,7 +49,9 @@ def open_local(folder: Path, *, create: bool, limits: Limits | None = None) -> L
     for attempt in range(5):
         generation = place.current(create=create)
         if create or (generation / DATABASE).exists():
-            return LocalIndex(place, generation, limits or Limits())
+            index = LocalIndex(place, generation, limits or Limits())
+            index.complete_erasing()
+            return index
         if attempt and place.current(create=False) == generation:
             break  # not a `promote` between our two looks
     raise IndexDamaged(
@@ -379,6 +381,13 @@ class LocalIndex:
         if self._meta("erasing"):
             self._purge(self._dims())
         return erased
+
+    def complete_erasing(self) -> None:
+        """Of an `erase` that was interrupted: its rows can no longer be named again."""
+        if self._database.writable and self._meta("erasing") and self._stamped() is not None:
+            with self._place.exclusive() as alone:
+                if alone:
+                    self._purge(self._dims())
 
     def _erase_from_successor(self, ids: Sequence[str]) -> None:
         """An interrupted `ingest --re-embed` has left one, which holds the same photos."""

@@ -35,6 +35,7 @@ SYSTEM_NAMES = frozenset(
     }
 )
 _HASH_BYTES = 16  # 128 bits: no accidental twin among any number of photos
+_LATEST = (1 << 63) - 1  # ns
 _CHUNK = 1 << 20  # bytes read at a time
 _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
@@ -180,7 +181,7 @@ def listings(
                 continue
             names.append(name)
             sizes.append(status.st_size)
-            mtimes.append(status.st_mtime_ns)
+            mtimes.append(mtime_ns(status))
         yield Listing(root, prefix, names, sizes, mtimes, skips)
         folders += reversed(inside)
 
@@ -255,6 +256,11 @@ def unreadable(path: str, error: OSError) -> Skip:
     else:
         reason = SkipReason.UNREADABLE
     return Skip(path, reason, error.strerror or type(error).__name__)
+
+
+def mtime_ns(status: os.stat_result) -> int:
+    """As an index can keep it, in 64 bits: a date after April 2262 is that day's."""
+    return max(-_LATEST, min(status.st_mtime_ns, _LATEST))
 
 
 def photo_id(library: str, relative: bytes) -> str:

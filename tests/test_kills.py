@@ -1,0 +1,106 @@
+"""Whatever a command does to a local index, kill -9 at any moment of it and the same command once
+more end row by row and bit by bit as an undisturbed run does."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.command import Command
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
+
+PHOTOS = 60
+Line = Callable[[Path, Path], list[str]]  # of the index and the album
+OPERATIONS: dict[str, Line] = {
+    "ingest": lambda index, album: ["--index", str(index), "ingest", str(album)],
+    "re-embed": lambda index, album: ["--index", str(index), "ingest", "--re-embed"],
+    "remove": lambda index, album: ["--index", str(index), "remove", "--under", "gone", "--yes"],
+    "prune": lambda index, album: ["--index", str(index), "ingest", "--prune", str(album)],
+    "copy": lambda index, album: ["copy", str(index.with_name("base")), str(index)],
+}
+
+
+def stored(index: Path) -> dict[str, tuple[object, ...]]:
+    """Rows and vectors by path, but for the numbers that a run chooses."""
+    current = index / (index / "CURRENT").read_text().strip() / "index.sqlite"
+    with contextlib.closing(sqlite3.connect(current)) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = connection.execute(
+            "select photos.*, vector, checksum from photos join embeddings on photo = photos.row"
+        ).fetchall()
+    return {
+        row["relative_path"]: tuple(row[key] for key in row.keys() if key != "row")  # noqa: SIM118
+        for row in rows
+    }
+
+
+def bytes_of(index: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in index.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def situation(command: Command, demo_photos: Path, tmp_path: Path) -> Callable[[str, Path], Path]:
+    """Makes what an operation begins with at a path; and the album, once."""
+    album, base = tmp_path / "album", tmp_path / "base"
+    sources = sorted(demo_photos.rglob("*.png"))
+    for number in range(PHOTOS):
+        path = album / ("gone" if number % 3 else "kept") / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(sources[number % len(sources)].read_bytes() + b"%d" % number)
+    options = ("--workers", "1", "--precision", "f32")
+    command.environment |= {"IMGSEARCH_WORKERS": "1", "IMGSEARCH_PRECISION": "f32"}
+    command.run("--index", base, "ingest", album, *options)
+
+    def make(operation: str, index: Path) -> Path:
+        if operation not in ("ingest", "copy"):
+            shutil.copytree(base, index)
+        if operation == "prune":
+            shutil.rmtree(album / "gone", ignore_errors=True)
+        return album
+
+    return make
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("moments", [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_and_repeated(
+    command: Command,
+    situation: Callable[[str, Path], Path],
+    tmp_path: Path,
+    operation: str,
+    moments: int,
+) -> None:
+    undisturbed = tmp_path / "undisturbed"
+    album = situation(operation, undisturbed)
+    line = OPERATIONS[operation]
+    started = time.monotonic()
+    command.run(*line(undisturbed, album))
+    duration = time.monotonic() - started
+    expected = stored(undisturbed)
+    assert len(expected) == (PHOTOS // 3 if operation in ("remove", "prune") else PHOTOS)
+    draw = random.Random(f"{operation} {moments}")
+    for attempt in range(moments):
+        index = tmp_path / f"killed-{attempt}"
+        situation(operation, index)
+        process = command.start(*line(index, album))
+        time.sleep(draw.uniform(0.3, 1) * duration)  # the first third loads the program
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        repeated = command.run(*line(index, album), code=None)
+        # of what is removed already, nothing lies under that folder any more
+        assert repeated.returncode in ((0, 2) if operation == "remove" else (0,)), repeated.stderr
+        assert stored(index) == expected
+        if operation == "remove":
+            assert b"gone/" not in bytes_of(index)
+        assert len(list(index.glob("generation-*"))) == 1
+        shutil.rmtree(index)
