@@ -491,6 +491,16 @@ def test_a_raw_whose_directory_lies_at_its_end() -> None:
     assert (found.metadata.format, found.metadata.camera) == ("RAW", "Test Mosaic")
 
 
+def test_a_raw_is_developed_with_the_curve_of_srgb() -> None:
+    """Half of the sensor at a fifth of its range, the other half at the end of it."""
+    pytest.importorskip("rawpy", reason="an extra")
+    shot = Image.new("RGB", (128, 64), "white")
+    shot.paste((51, 51, 51), (64, 0, 128, 64))
+    found = images.decode(pictures.dng(shot), target=8, max_megapixels=250).image.convert("L")
+    dark = np.asarray(found.crop((found.width * 5 // 8, 0, *found.size)), np.float32)
+    assert abs(dark.mean() - 255 * (1.055 * (51 / 255) ** (1 / 2.4) - 0.055)) < 3
+
+
 def test_what_is_too_large_says_so_in_our_words() -> None:
     data = pictures.encoded(Image.new("L", (6000, 4000)), ".png")
     with pytest.raises(images.Undecodable) as caught:

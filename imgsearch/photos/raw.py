@@ -21,6 +21,7 @@ _TURNS = {  # by LibRaw's flip
     6: Image.Transpose.ROTATE_270,
 }
 _SIDEWAYS = (5, 6)
+_SRGB = (2.4, 12.92)  # its curve, as LibRaw names one; without it, that of television
 
 
 @contextlib.contextmanager
@@ -56,7 +57,9 @@ class Raw:
     def develop(self, target: int) -> Image.Image:
         """Half of the sensor's pixels, upright; all where half would be below the target."""
         half = min(self.width, self.height) >= 2 * target
-        return Image.fromarray(self._raw.postprocess(half_size=half, use_camera_wb=True))
+        return Image.fromarray(
+            self._raw.postprocess(half_size=half, use_camera_wb=True, gamma=_SRGB)
+        )
 
     def preview(self) -> bytes | None:
         """The camera's own JPEG."""
