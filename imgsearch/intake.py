@@ -106,6 +106,7 @@ class Intake:
         self._new: list[Read] = []  # to be embedded
         self._twins: dict[str, list[Read]] = {}  # by hash: same bytes as one being embedded
         self._rows: list[Row] = []  # to be written
+        self._counted: dict[str, str] = {}  # as what each of these rows counts in the result
         self._gone: list[str] = []  # ids to be deleted with them
         self._held = self._held_bytes = 0  # photos that are on the way
 
@@ -225,10 +226,12 @@ class Intake:
             self._known.add_size(same.candidate.photo.size)
 
     def _count(self, candidate: Candidate) -> None:
-        if candidate.known:
-            self._result.updated += 1
-        else:
-            self._result.added += 1
+        self._count_as(candidate, "updated" if candidate.known else "added")
+
+    def _count_as(self, candidate: Candidate, name: str) -> None:
+        setattr(self._result, name, getattr(self._result, name) + 1)
+        if not self._dry_run:
+            self._counted[candidate.id] = name
 
     # -- the index: one task at a time, so that what comes meanwhile goes with the next
 
@@ -246,10 +249,13 @@ class Intake:
     def _begin_writing(self) -> None:
         rows, self._rows = self._rows, []
         gone, self._gone = self._gone, []
+        counted, self._counted = self._counted, {}
 
         def take(failures: Sequence[Failure]) -> None:
             paths = {row.record.id: self._path(row.record) for row in rows} if failures else {}
             for id, reason in failures:
+                name = counted[id]
+                setattr(self._result, name, getattr(self._result, name) - 1)
                 self._result.skipped.append(Skip(paths[id], SkipReason.REFUSED, reason))
 
         self._crew.give("index", take, self._write, rows, gone)
@@ -295,14 +301,14 @@ class Intake:
         candidate = read.candidate
         own = next((record for record in records if record.id == candidate.id), None)
         if own is not None:  # touched: only the fingerprint is new
-            self._result.unchanged += 1
+            self._count_as(candidate, "unchanged")
             self._add(Row(_same_picture(read, own), None))
             return
         old = None if candidate.known else next(filter(self._has_left, records), None)
         if old is None:
             self._count(candidate)
         else:
-            self._result.renamed += 1
+            self._count_as(candidate, "renamed")
             self.moved.add(old.id)
         self._add(Row(_same_picture(read, records[0]), vector), old)
 

@@ -323,7 +323,7 @@ def test_more_neighbours_than_the_server_gives(space: Space) -> None:
 
 @pytest.mark.parametrize(
     ("block", "words"),
-    [("read_only_allow_delete", "flood stage"), ("write", "cannot be changed")],
+    [("read_only_allow_delete", "flood stage"), ("write", "takes no writes")],
 )
 def test_a_read_only_index(space: Space, block: str, words: str) -> None:
     index = space.open()

@@ -3,6 +3,8 @@ without a word."""
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -337,3 +339,40 @@ def test_a_cluster_that_cannot_answer_yet_is_asked_again(
         front.faults.status(503, times=2, path=path)
         on_cluster.run(*words)
         assert front.faults.done["503"] == 2
+
+
+# -- blocks, and indexes that are closed
+
+
+@pytest.mark.parametrize("block", ["read", "write", "read_only", "metadata"])
+def test_the_cure_of_a_block_lifts_it(space: Space, block: str) -> None:
+    index = filled(space.open, rows("a.jpg"))
+    [name] = space.request("GET", f"/{space.name()}")
+    space.request("PUT", f"/{name}/_block/{block}")
+
+    def use() -> None:
+        index.write(rows("b.jpg"))
+        assert index.search(vector(0), 1)
+        index._change_meta()
+
+    with pytest.raises(IndexUnavailable) as refused:
+        use()
+    body = json.loads(re.findall(r"\{.*\}", refused.value.cure)[0])
+    space.request("PUT", f"/{name}/_settings", body)
+    use()
+
+
+@pytest.mark.parametrize("block", ["read", "write", "read_only", "metadata", "closed"])
+def test_the_doctor_sees_blocks_and_closed_indexes(
+    on_cluster: Command, space: Space, album: Path, block: str
+) -> None:
+    on_cluster.run("ingest", "--limit", "1", album)
+    [name] = space.request("GET", f"/{space.name()}")
+    if block == "closed":
+        space.request("POST", f"/{name}/_close")
+    else:
+        space.request("PUT", f"/{name}/_block/{block}")
+    page = on_cluster.run("doctor", code=1).stdout
+    assert (f"{name}/_open" if block == "closed" else f"index.blocks.{block}") in page
+    if block == "metadata":
+        space.request("PUT", f"/{name}/_settings", {"index.blocks.metadata": None})

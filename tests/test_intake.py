@@ -266,3 +266,31 @@ def test_the_last_batches_are_small_so_that_all_workers_end_together(
     largest = sorted(sizes, reverse=True)
     assert largest[:3] == [16, 16, 16]
     assert largest[3] <= 3  # of the twelve that neither worker had yet
+
+
+class RefusingIndex:
+    """Like `index`, but that it refuses the files of one name, as a server may."""
+
+    def __init__(self, index: LocalIndex, refused: str) -> None:
+        self._index, self._refused = index, refused
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+    def write(self, rows: Sequence[Row], delete: Sequence[str] = ()) -> list[Failure]:
+        bad = [row for row in rows if row.record.relative_path == self._refused]
+        failures = self._index.write([row for row in rows if row not in bad], delete)
+        return failures + [Failure(row.record.id, "refused by the test") for row in bad]
+
+
+@pytest.mark.parametrize("state", ["new", "touched"])
+def test_what_the_index_refuses_is_counted_as_refused_alone(
+    index: LocalIndex, encoder: Thumbnails, folder: Path, state: str
+) -> None:
+    bad = sorted(folder.iterdir())[3]
+    if state == "touched":  # known by its bytes
+        _run(index, encoder, folder)
+        bad.touch()
+    result = _run(RefusingIndex(index, bad.name), encoder, folder)
+    assert [skip.reason.value for skip in result.skipped] == ["refused by the index"]
+    assert result.added + result.updated + result.unchanged == 99

@@ -173,10 +173,12 @@ def mapping(found: Found | None, place: str) -> Iterator[Finding]:
     if found is None:
         yield ok("index", f"none yet at {place}: imgsearch ingest ./photos")
         return
-    blocks = found.settings.get("blocks", {})
-    if "true" in (blocks.get("read_only_allow_delete"), blocks.get("read_only")):
-        cure = "Make room on the cluster's disks, or lift the block: PUT INDEX/_settings"
-        yield failure("index", f"{found.index} is read-only", cure)
+    if str(found.settings.get("verified_before_close")) == "true":
+        yield failure("index", f"{found.index} is closed", f"Open it: POST {found.index}/_open")
+        return
+    blocked = list(_blocked(found))
+    yield from blocked
+    if blocked:
         return
     similarity = found.vector.get("similarity", "cosine")
     if similarity != "cosine":
@@ -197,6 +199,27 @@ def mapping(found: Found | None, place: str) -> Iterator[Finding]:
         kind = found.index_type or "not there before the first photo"
         detail = f"{found.index}, mapping as ours, {VECTOR} {found.dims or '–'} dims, {kind}"
         yield ok("index", detail)
+
+
+_BLOCKS = {
+    "read": "cannot be read",
+    "write": "takes no writes",
+    "read_only": "is read-only",
+    "read_only_allow_delete": "is read-only, as when a disk of the cluster is full",
+    "metadata": "does not show what it is",
+}
+
+
+def _blocked(found: Found) -> Iterator[Finding]:
+    blocks = found.settings.get("blocks")
+    if not isinstance(blocks, Mapping):
+        return
+    for kind, effect in _BLOCKS.items():
+        if str(blocks.get(kind)) == "true":
+            cure = f'Lift it: PUT {found.index}/_settings {{"index.blocks.{kind}": null}}'
+            if kind == "read_only_allow_delete":
+                cure = f"Make room on the cluster's disks. {cure}"
+            yield failure("index", f"{found.index} {effect} (a block)", cure)
 
 
 def _retyped(found: Found) -> Iterator[str]:

@@ -14,6 +14,7 @@ from imgsearch.doctor.cluster_text import TextModel
 from imgsearch.doctor.findings import Check, Finding, examine, of_error
 from imgsearch.elastic.client import Cluster
 from imgsearch.elastic.connection import settled
+from imgsearch.elastic.patience import patiently
 from imgsearch.embedding import ModelPair
 from imgsearch.errors import ImgsearchError
 from imgsearch.index import connection, elastic_catalogue, stamps
@@ -22,6 +23,8 @@ from imgsearch.models import ModelNames
 from imgsearch.models.recorded import names_beside
 from imgsearch.places import ClusterPlace, LocalPlace
 from imgsearch.settings import Settings
+
+_PATIENCE = 10.0  # seconds, with a cluster that cannot answer yet
 
 
 def findings(
@@ -68,7 +71,7 @@ def _names(settings: Settings, recorded: ModelPair | None, cache: Path) -> Model
 def _of_cluster(settings: Settings, place: ClusterPlace, cache: Path) -> Iterator[Finding]:
     """Without a connection nothing else of it can be told."""
     try:
-        there = Cluster.connect(connection(place, settings))
+        there = patiently(lambda: Cluster.connect(connection(place, settings)), _PATIENCE)
     except ImgsearchError as error:
         yield of_error("cluster", error)
         yield from _rest(settings, cache, None)
@@ -122,4 +125,4 @@ def _of_connected(
             ("text model there", text_model),
         ]
     )
-    yield from _rest(settings, cache, None)
+    yield from _rest(settings, cache, recorded)

@@ -68,6 +68,10 @@ def _http(status: int, *words: str) -> Callable[[Symptom], bool]:
     )
 
 
+def _blocked(words: str) -> Callable[[Symptom], bool]:
+    return lambda s: s.type == "cluster_block_exception" and s.status == 403 and words in s.reason
+
+
 def _kind(kind: Kind) -> Callable[[Symptom], bool]:
     return lambda s: s.kind == kind
 
@@ -203,11 +207,37 @@ TROUBLES: dict[str, Trouble] = {
         " again: only the rest will be done.",
         lambda s: s.type == "cluster_block_exception" and "flood-stage" in s.reason,
     ),
+    "block_of_cluster": Trouble(
+        IndexUnavailable,
+        "{place}: the whole cluster is read-only: {reason}",
+        "Lift the block with: PUT _cluster/settings"
+        ' {{"persistent": {{"cluster.blocks.read_only": null,'
+        ' "cluster.blocks.read_only_allow_delete": null}}}}',
+        _blocked("cluster read-only"),
+    ),
+    "block_of_reading": Trouble(
+        IndexUnavailable,
+        "{place} cannot be read: {reason}",
+        'Lift the block with: PUT INDEX/_settings {{"index.blocks.read": null}}',
+        _blocked("index read (api)"),
+    ),
+    "block_of_metadata": Trouble(
+        IndexUnavailable,
+        "{place}: what it is may be neither seen nor changed: {reason}",
+        'Lift the block with: PUT INDEX/_settings {{"index.blocks.metadata": null}}',
+        _blocked("index metadata (api)"),
+    ),
+    "block_of_writing": Trouble(
+        IndexUnavailable,
+        "{place} takes no writes: {reason}",
+        "If imgsearch ingest --re-embed was interrupted, run it again: it goes on. Otherwise lift"
+        ' the block with: PUT INDEX/_settings {{"index.blocks.write": null}}',
+        _blocked("index write (api)"),
+    ),
     "block": Trouble(
         IndexUnavailable,
         "{place} cannot be changed: {reason}",
-        "Lift the block with: PUT INDEX/_settings"
-        ' {{"index.blocks.read_only": null, "index.blocks.write": null}}',
+        'Lift the block with: PUT INDEX/_settings {{"index.blocks.read_only": null}}',
         lambda s: s.type == "cluster_block_exception" and s.status == 403,
     ),
     "forbidden": Trouble(
