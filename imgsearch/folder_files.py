@@ -40,7 +40,7 @@ def read(directory: Path, name: str) -> FolderFile | None:
     """None where there is no such file. Nothing but a regular file of at most MAX_BYTES is read, so
     a pipe or a device stops nobody."""
     path = Path(os.path.realpath(directory)) / name
-    if path.is_dir():  # a virtual environment may be called .env
+    if os.path.isdir(path):  # a virtual environment may be called .env
         return None
     try:
         with regular_files.opened(path, follow_links=True) as file:

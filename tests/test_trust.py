@@ -343,7 +343,7 @@ def on_a_terminal(
 
 def conversation(command: Command, cwd: Path, answer: str, *words: str) -> str:
     """What a person sees who answers every question alike."""
-    seen = b""
+    seen, answered = b"", 0
     with on_a_terminal(command, cwd, *words) as (process, terminal):
         while True:
             try:
@@ -352,8 +352,9 @@ def conversation(command: Command, cwd: Path, answer: str, *words: str) -> str:
                 break
             if not some:
                 break
-            seen += some
-            if b"[y/N]: " in some:
+            seen += some  # a question may come in pieces
+            if seen.count(b"[y/N]: ") > answered:
+                answered += 1
                 os.write(terminal, answer.encode() + b"\n")
         process.wait(60)
     return seen.decode()

@@ -36,7 +36,7 @@ def granted(not_obeyed: Sequence[NotObeyed]) -> bool:
         return False
     for each in pending:
         say(description(places.shown(each.file.path), each.settings))
-    say("With them, imgsearch sends what you ingest and search for where the file says.")
+    say("Your credentials, and what you ingest and search for, would go where these say.")
     allowed = typer.confirm("Did you write this, or do you trust who did?", err=True)
     try:
         folder_files.remember([each.file for each in pending], allowed=allowed)
