@@ -17,7 +17,7 @@ from pathlib import Path
 from babel import Locale
 
 from imgsearch.gazetteer import find, fold
-from imgsearch.gazetteer.archive import Archive
+from imgsearch.gazetteer.build import City, country_names, read
 
 HERE = Path(__file__).parent
 LANGUAGES = "en de fr es it pt nl pl ru uk tr sv da nb fi cs ro hu"
@@ -65,19 +65,25 @@ def _single(name: str, found: set[int]) -> bool:
 
 def common_words() -> list[str]:
     """Folded names of places that are words of everyday language."""
-    names = [line.partition("\t")[0] for line in Archive().all_lines("names")]
-    words = [name for name in names if name.isalpha() and 2 <= len(name) <= 20]
+    names = {name for city in read("cities15000.json") for name in _names(city)}
+    names |= {name for named in country_names(read("countries.json")).values() for name in named}
+    lower = {form for name in names for form in (name.lower(), fold(name))}
+    words = [word for word in sorted(lower) if word.isalpha() and 2 <= len(word) <= 20]
     latin = [word for word in words if ord(max(word)) < 0x250]
     cyrillic = [word for word in words if ord(min(word)) >= 0x400 and ord(max(word)) < 0x530]
     common: set[str] = set()
     for dictionary in DICTIONARIES.split():
         asked = cyrillic if dictionary in ("ru_RU", "uk_UA") else latin
-        common |= _accepted(dictionary, asked)
+        common |= {fold(word) for word in _accepted(dictionary, asked)}
     for noun in _accepted("de_DE", [word.title() for word in latin]):
-        best = find(noun)[0]
-        if best.population < CITY_OF_PEOPLE and fold(best.name) != fold(noun):
+        best = next(iter(find(noun)), None)
+        if best and best.population < CITY_OF_PEOPLE and fold(best.name) != fold(noun):
             common.add(fold(noun))
     return sorted(common)
+
+
+def _names(city: City) -> list[str]:
+    return [city["name"], *city["alternatenames"]]
 
 
 def _accepted(dictionary: str, words: list[str]) -> set[str]:

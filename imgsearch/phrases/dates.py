@@ -60,7 +60,8 @@ def _ends(words: str) -> re.Pattern[str]:
 @functools.cache
 def _leads() -> re.Pattern[str]:
     return re.compile(
-        rf"(?:^|(?<= )){any_of(vocabulary.LEADS)}(?: {any_of(vocabulary.ARTICLES)})?"
+        rf"(?:^|(?<= ))(?:{any_of(vocabulary.TAKEN)} )?{any_of(vocabulary.LEADS)}"
+        rf"(?: {any_of(vocabulary.ARTICLES)})?"
         rf"(?: {any_of(vocabulary.YEAR_LEADS)}){{0,2}} $"
         rf"|(?:^|(?<= )){any_of(vocabulary.YEAR_LEADS)} $"
     )
@@ -95,6 +96,15 @@ def _follows(words: str) -> re.Pattern[str]:
     return re.compile(rf"^ {any_of(words)}(?![^ ])")
 
 
+def _with_weekday(ahead: str) -> int:
+    """Where a day's date begins that stands behind `ahead`: with "Saturday," and "le" before it."""
+    start = len(ahead)
+    if (match := re.search(r"(\S+) (?:, )?$", ahead)) and match[1] in vocabulary.calendar()["days"]:
+        start = match.start()
+    article = _ends(vocabulary.ARTICLES).search(ahead[:start])
+    return article.start() if article and not _leads().search(ahead[:start]) else start
+
+
 def _with_lead(one: Written, folded: str, today: date) -> Written:
     """`one` with the preposition before it, which may open it towards the past or today."""
     if one.kind == "span":
@@ -114,6 +124,9 @@ def _with_lead(one: Written, folded: str, today: date) -> Written:
         if (match := _ends(vocabulary.AFTER).search(ahead)) and one.days[1]:
             first = one.days[1] + timedelta(1)
             return replace(one, start=match.start(), days=(first, None), led=True)
+    if one.kind == "day":
+        one = replace(one, start=_with_weekday(ahead))
+        ahead = folded[: one.start]
     if (match := _leads().search(ahead)) and (one.kind, match.group()) != ("year", "a "):
         return replace(one, start=match.start(), led=True)
     return one

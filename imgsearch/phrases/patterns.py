@@ -182,8 +182,9 @@ def _fixed(unit: str, back: int) -> Reader:
 @functools.cache
 def patterns() -> list[tuple[str, re.Pattern[str], Reader]]:
     """Every way to write one date: its name, its pattern, what it says."""
-    month, first = rf"(?P<month>{_WORD})(?: \.)?", rf"(?P<first>{_WORD})"
-    season, feast = _group("season", meanings("season")), _group("feast", meanings("feast"))
+    month, first = rf"(?<!rio de )(?P<month>{_WORD})(?: \.)?", rf"(?P<first>{_WORD})"
+    season = r"(?![春夏秋冬] (?![天季])[\u3400-\u9fff])" + _group("season", meanings("season"))
+    feast = _group("feast", meanings("feast"))
     unit = _group("unit", meanings("unit"))
     number = rf"(?P<count>\d\d?|{any_of(list(counts()))})"
     opened = any_of(f"{vocabulary.BETWEEN} {vocabulary.FROM}")

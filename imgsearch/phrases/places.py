@@ -18,8 +18,7 @@ from imgsearch.phrases.tokens import Line, Token
 
 LONGEST = 5  # tokens of a name; 8 letters where a script has no spaces
 KNOWN = 100_000  # people of a city that is meant without a preposition
-FAMOUS = 500_000  # likewise, written in lower case
-GREAT = 1_000_000  # likewise, though its name is a word
+GREAT = 1_000_000  # likewise, written in lower case, or though its name is a word
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,7 @@ class _Setting:
     capital: bool
     titles: bool  # the preposition has a capital: a Title In Capitals
     unspaced: bool
+    dated: bool  # the line has a date
     sole: bool  # nothing else in the line but dates
     country: str | None  # the country that is named next: Florence, Italy
     ending: bool = False  # an ending says "in": İtalya'da, 서울에서
@@ -111,6 +111,7 @@ def _setting(line: Line, at: int, last: int, dated: set[int]) -> _Setting:
         titles=0 < first < at and tokens[first].raw[0].isupper(),
         country=_country_after(line, last),
         unspaced=tokens[at].unspaced,
+        dated=bool(dated),
         sole=not others,
     )
 
@@ -164,14 +165,15 @@ def _meant(name: str, setting: _Setting, lies: Callable[[Place], bool]) -> list[
 def _free(setting: _Setting, folded: str) -> bool:
     """Whether the name stands by itself, so that it is no part of another name."""
     before, after = setting.before, setting.after
-    if before and before.folded in _never_before():
+    if before and before.folded in (_made() if setting.preposition else _never_before()):
         return False
     if before and before.raw == "." and before.glued:
         return False  # Mr. London
     if setting.unspaced:
         opened = before is None or not before.unspaced or bool(setting.preposition)
         closed = after is None or not after.unspaced or after.raw in "のでにを的、。へ"
-        return opened and closed
+        apart = after is not None and setting.dated and not after.glued  # 日本 樱花 2019年
+        return opened and (closed or apart)
     if setting.ending or setting.country:
         return True
     if after and not (after.folded in _small_words() or not after.raw[0].isalnum()):
@@ -191,25 +193,29 @@ def _clear(place: Place, folded: str, setting: _Setting) -> bool:
     if setting.ending:
         return country or people >= KNOWN or main
     if setting.preposition:
-        if " " in setting.preposition and not country:
-            return False  # in der Halle; cities have no article
+        if not country and (" " in setting.preposition or setting.preposition in ("im", "aux")):
+            return False  # in der Halle, im Ofen: cities have no article
         if word:
             return setting.capital and not setting.titles and (country or people >= 2 * KNOWN)
         if setting.capital:
             return country or people >= KNOWN or main
         return country or people >= 2 * KNOWN
-    beside = setting.dated_before or setting.dated_after or _comma(setting)
+    dated = setting.dated_before or setting.dated_after
+    beside = dated or _comma(setting)
+    if " " in folded and not (country or main) and not (setting.capital and beside):
+        return False  # big apple
+    if word and folded not in _common() and country:  # Kenya 2015, but not Tom Holland 2019
+        return dated and setting.capital and not (setting.before is None or setting.before.capital)
     if word:
         alone = folded not in _people() and setting.capital and setting.sole
-        return (
-            alone and (setting.dated_before or setting.dated_after) and (country or people >= GREAT)
-        )
+        return alone and dated and (country or people >= GREAT)
     if setting.before is None and setting.after is not None and not beside:
         return False  # it begins the line: "Italy on a plate"
     if country:
         return True
-    named = setting.before is not None and setting.before.capital and not _comma(setting)
-    return people >= (KNOWN if setting.capital else FAMOUS) and not (named and not beside)
+    if not setting.capital:
+        return people >= (2 * KNOWN if dated and main else GREAT)
+    return people >= KNOWN and (beside or setting.before is None or not setting.before.capital)
 
 
 def _comma(setting: _Setting) -> bool:
@@ -232,6 +238,11 @@ def _people() -> frozenset[str]:
 @functools.cache
 def _regions() -> frozenset[str]:
     return frozenset(vocabulary.phrases(wordlists.REGIONS))
+
+
+@functools.cache
+def _made() -> frozenset[str]:
+    return frozenset(wordlists.MADE.split())
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgsearch.phrases import wordlists
+from imgsearch.phrases import vocabulary, wordlists
 from imgsearch.phrases.dates import Written
 from imgsearch.phrases.tokens import Line, Token
 
@@ -10,6 +10,7 @@ NAMED_BY_YEAR = frozenset(wordlists.NAMED_BY_YEAR.split())
 MAKES = frozenset(wordlists.MAKES.split())
 NUMBERED = frozenset(wordlists.NUMBERED.split())
 COUNTED = frozenset(wordlists.COUNTED.split())
+FROM = frozenset(vocabulary.phrases(vocabulary.FROM + " of aus au des"))
 SIGNS = frozenset("$€£¥#№%°+*=@&")
 
 
@@ -22,6 +23,10 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
         return False
     if before and (before.folded in NUMBERED or _possessive(line, first)):
         return False
+    if _possessive(line, last + 2):
+        return False  # today's special
+    if before and before.folded in NAMED_BY_YEAR and tokens[first].folded in FROM:
+        return False  # a movie from 1999
     if written.kind == "year" and not written.led:
         return _bare_year(line, first, last, before, after)
     if written.kind == "year":
@@ -33,11 +38,11 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
     return not (after and after.folded in NAMED_BY_YEAR and written.kind == "relative")
 
 
-def _possessive(line: Line, first: int) -> bool:
-    """After "women's" March is a walk, not a month."""
-    return (
-        first >= 2 and line.tokens[first - 1].folded == "s" and line.tokens[first - 2].raw in "'’"
-    )
+def _possessive(line: Line, at: int) -> bool:
+    """Whether the two tokens before `at` are "'s": after "women's", March is a walk, no month."""
+    if not 2 <= at <= len(line.tokens):
+        return False
+    return line.tokens[at - 1].folded == "s" and line.tokens[at - 2].raw in "'’"
 
 
 def _bare_year(
@@ -46,10 +51,10 @@ def _bare_year(
     words = {token.folded for token in line.tokens[:first] + line.tokens[last:]}
     if words & (MAKES | NAMED_BY_YEAR) or (after and after.folded in COUNTED):
         return False
-    round_ = line.tokens[first].folded.endswith("00")
+    year = line.tokens[first].folded
     counts = after is not None and after.raw.isalpha() and not after.capital
-    if round_ and counts:
-        return False  # 2000 candles
+    if year.endswith("000") or (year.endswith("00") and counts):
+        return False  # Death Race 2000, 1900 candles
     # a title such as "1984 by Orwell"
     return not (after and after.folded in {"by", "von", "par", "por", "di"} and before is None)
 

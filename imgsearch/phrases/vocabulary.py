@@ -92,8 +92,9 @@ UNITS = {
     """,
 }
 YESTERDAY = """
-    yesterday gestern hier ayer ieri ontem gisteren wczoraj вчера вчора dun igar
-    昨日 昨天 어제 きのう
+    yesterday gestern hier ayer ieri ontem gisteren wczoraj вчера вчора учора dun igar last_night
+    letzte_nacht hier_soir anoche ieri_sera ontem_a_noite gisteravond 昨日 昨天 어제 きのう 昨夜
+    昨晚
 """
 BEFORE_YESTERDAY = """
     day_before_yesterday the_day_before_yesterday vorgestern avant_hier avant_-_hier anteayer
@@ -130,6 +131,11 @@ LEADS = """
     a in on from of during at im am vom aus wahrend en du de des au dans del nel nell_'_ dal di em
     no na do da op van uit w we z в во на за із з с у i pa fran från aret om under taken around
     um в_течение pendant durante depuis_le 在 于 在_了
+"""
+TAKEN = """
+    taken shot photographed aufgenommen fotografiert pris prise prises photographie tomada tomado
+    tomadas tomados scattata scattate scattato tirada tiradas genomen zrobione сделанные сделано
+    снято снятые çekilen tagna tagen
 """
 ARTICLES = "the der dem den die das la le l_' el il het lo los las les o a"
 YEAR_LEADS = "year jahr jahre jahres dem annee an ano anno jaar roku году l_' aret"

@@ -18,14 +18,21 @@ SMALL_WORDS = """
     przy po do oraz с со без в во на под над при по до и или из у для з із зі та й під біля med
     utan pa på vid och eller ve ile av fran från til og
 """
-# after these a name is a person's, a company's, a quarter's
+# after these a name is a person's, a company's, a dish's
 NEVER_BEFORE = """
     air captain miss mister mr mrs ms dr sir lady lord prince princess king queen saint st sankt
     san santa team little new old bank radio royal club fc ac sc cf afc real inter bayern
-    borussia university of von van di da de du del made born hergestellt fabrique hecho fatto
-    feito gemacht сделано wyprodukowano hotel cafe restaurant bar college street avenue uss hms
+    borussia university of von van di da de du del
+    hotel cafe restaurant bar college street avenue uss hms
     orient planet lonely fort port mount lake point fashion villa castle style like not no the
     il la el
+    pizza salami salad sauce spaghetti risotto chateau vin club bus zoo alla with
+"""
+# likewise before "in": where something comes from
+MADE = """
+    made born produced manufactured hergestellt geboren gemacht fabrique ne fabriquee hecho hecha
+    nacido fatto fatta nato prodotto feito feita nascido gemaakt geboren wyprodukowano urodzony
+    сделано сделан родился зроблено tillverkad fodd tillverkat lost
 """
 # names of places that are more often people, brands or things
 BORNE_BY_PEOPLE = """
@@ -40,6 +47,7 @@ BORNE_BY_PEOPLE = """
     helena irving virginia carson tyler dakota trinity roma roman marina luna isla
 """
 MORE_COMMON = """
+    ofen jordan napoli
     brest rot hof halle wald weiden singen leer bergen hagen baden regen essen gold haus kiel
     bremen fur hamburg frankfurt wien berliner krakow orange lima cologne champagne bordeaux
     cognac burgundy porto madeira tangerine cheddar parma angora kashmir cashmere java bikini
@@ -102,6 +110,7 @@ MAKES = """
 """
 # a number after these is a number
 NUMBERED = """
+    class klasse classe clase klasa класс клас year jahr
     route room number no nr num numero nummer numer bus line tram train flight gate page
     platform highway interstate house chapter apartment suite unit locker zimmer seite linie zug
     gleis haus wohnung kapitel chambre ligne quai habitacion pagina linea puerta camera stanza
