@@ -10,7 +10,6 @@ from datetime import date, timedelta
 from imgsearch.phrases import vocabulary
 from imgsearch.phrases.days import Days
 from imgsearch.phrases.patterns import patterns
-from imgsearch.phrases.vocabulary import any_of
 
 FIRST_YEAR = 1839  # of photography
 
@@ -31,7 +30,7 @@ def find(folded: str, today: date) -> list[Written]:
     """The dates in `folded`, in order; none overlaps another. A date that has not begun by
     `today`, or ended before there were cameras, is none."""
     found = []
-    for kind, pattern, read in patterns():
+    for kind, pattern, read in patterns(folded):
         for match in pattern.finditer(folded):
             days = read(match, today)
             if days:
@@ -52,24 +51,37 @@ def _possible(days: Days, today: date) -> bool:
     return (first is None or first <= today) and (last is None or last.year >= FIRST_YEAR)
 
 
-@functools.cache
-def _ends(words: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:^|(?<= )){any_of(words)} $")
+def _ends(ahead: str, words: str) -> int | None:
+    """Where the phrase of `words` begins with which `ahead` ends, longest first; else None."""
+    known = _phrases(words)
+    tokens = ahead.split()
+    for length in range(min(4, len(tokens)), 0, -1):
+        phrase = " ".join(tokens[-length:])
+        if re.sub("[’‘]", "'", phrase) in known:
+            return len(ahead.rstrip()) - len(phrase)
+    return None
 
 
 @functools.cache
-def _leads() -> re.Pattern[str]:
-    return re.compile(
-        rf"(?:^|(?<= ))(?:{any_of(vocabulary.TAKEN)} )?{any_of(vocabulary.LEADS)}"
-        rf"(?: {any_of(vocabulary.ARTICLES)})?"
-        rf"(?: {any_of(vocabulary.YEAR_LEADS)}){{0,2}} $"
-        rf"|(?:^|(?<= )){any_of(vocabulary.YEAR_LEADS)} $"
-    )
+def _phrases(words: str) -> frozenset[str]:
+    return frozenset(vocabulary.phrases(words))
 
 
-_LINKS = re.compile(rf"^ {any_of(vocabulary.TO + ' から 到 至 ile ~ 〜')} $")
-_ANDS = re.compile(rf"^ {any_of(vocabulary.AND + ' 和 と')} $")
-_TAIL = re.compile(rf"^ {any_of('まで 之间 之間 の間 間 arasi arasinda arasindaki')}(?![^ ])")
+def _is(between: str, words: str) -> bool:
+    return re.sub("[’‘]", "'", between.strip()) in _phrases(words)
+
+
+LINKS = vocabulary.TO + " から 到 至 ile ~ 〜"
+ANDS = vocabulary.AND + " 和 と"
+TAILS = "まで 之间 之間 の間 間 arasi arasinda arasindaki"
+SINCE_AFTER = "以降 以来 以後 之后 之後 이후"
+BEFORE_AFTER = "以前 之前 이전"
+
+
+def _tail(behind: str, words: str) -> int:
+    """How many letters of `behind` are a phrase of `words` at its beginning."""
+    found = [phrase for phrase in _phrases(words) if f"{behind} ".startswith(f" {phrase} ")]
+    return max((len(phrase) + 1 for phrase in found), default=0)
 
 
 def _spans_of_two(found: list[Written], folded: str) -> list[Written]:
@@ -79,30 +91,14 @@ def _spans_of_two(found: list[Written], folded: str) -> list[Written]:
         if joined:
             before = joined[-1]
             between = folded[before.stop : one.start]
-            opened = _ends(vocabulary.BETWEEN).search(folded[: before.start])
-            opened = opened or _ends(vocabulary.FROM).search(folded[: before.start])
-            if _LINKS.match(between) or (opened and _ANDS.match(between)):
-                start = opened.start() if opened else before.start
-                tail = _TAIL.match(folded[one.stop :])
-                stop = one.stop + (tail.end() if tail else 0)
+            opened = _ends(folded[: before.start], f"{vocabulary.BETWEEN} {vocabulary.FROM}")
+            if _is(between, LINKS) or (opened is not None and _is(between, ANDS)):
+                start = before.start if opened is None else opened
+                stop = one.stop + _tail(folded[one.stop :], TAILS)
                 joined[-1] = Written(start, stop, (before.days[0], one.days[1]), "span", True)
                 continue
         joined.append(one)
     return joined
-
-
-@functools.cache
-def _follows(words: str) -> re.Pattern[str]:
-    return re.compile(rf"^ {any_of(words)}(?![^ ])")
-
-
-def _with_weekday(ahead: str) -> int:
-    """Where a day's date begins that stands behind `ahead`: with "Saturday," and "le" before it."""
-    start = len(ahead)
-    if (match := re.search(r"(\S+) (?:, )?$", ahead)) and match[1] in vocabulary.calendar()["days"]:
-        start = match.start()
-    article = _ends(vocabulary.ARTICLES).search(ahead[:start])
-    return article.start() if article and not _leads().search(ahead[:start]) else start
 
 
 def _with_lead(one: Written, folded: str, today: date) -> Written:
@@ -110,23 +106,54 @@ def _with_lead(one: Written, folded: str, today: date) -> Written:
     if one.kind == "span":
         return one
     ahead, behind = folded[: one.start], folded[one.stop :]
-    if match := _follows("以降 以来 以後 之后 之後 이후").search(behind):
-        return replace(one, stop=one.stop + match.end(), days=(one.days[0], today), led=True)
-    if (match := _follows("以前 之前 이전").search(behind)) and one.days[0]:
-        last = one.days[0] - timedelta(1)
-        return replace(one, stop=one.stop + match.end(), days=(None, last), led=True)
-    if match := _ends(vocabulary.SINCE).search(ahead):
-        return replace(one, start=match.start(), days=(one.days[0], today), led=True)
+    before, after = _day_before(one.days[0]), _day_after(one.days[1])
+    if length := _tail(behind, SINCE_AFTER):
+        return replace(one, stop=one.stop + length, days=(one.days[0], today), led=True)
+    if before and (length := _tail(behind, BEFORE_AFTER)):
+        return replace(one, stop=one.stop + length, days=(None, before), led=True)
+    if (start := _ends(ahead, vocabulary.SINCE)) is not None:
+        return replace(one, start=start, days=(one.days[0], today), led=True)
     if one.kind not in ("relative", "day word"):
-        if (match := _ends(vocabulary.BEFORE).search(ahead)) and one.days[0]:
-            last = one.days[0] - timedelta(1)
-            return replace(one, start=match.start(), days=(None, last), led=True)
-        if (match := _ends(vocabulary.AFTER).search(ahead)) and one.days[1]:
-            first = one.days[1] + timedelta(1)
-            return replace(one, start=match.start(), days=(first, None), led=True)
+        if before and (start := _ends(ahead, vocabulary.BEFORE)) is not None:
+            return replace(one, start=start, days=(None, before), led=True)
+        if after and (start := _ends(ahead, vocabulary.AFTER)) is not None:
+            return replace(one, start=start, days=(after, None), led=True)
     if one.kind == "day":
         one = replace(one, start=_with_weekday(ahead))
         ahead = folded[: one.start]
-    if (match := _leads().search(ahead)) and (one.kind, match.group()) != ("year", "a "):
-        return replace(one, start=match.start(), led=True)
-    return one
+    start = _lead(ahead)
+    if start is None or (one.kind == "year" and ahead[start:].strip() == "a"):
+        return one
+    return replace(one, start=start, led=True)
+
+
+def _day_before(day: date | None) -> date | None:
+    return day and day - timedelta(1)
+
+
+def _day_after(day: date | None) -> date | None:
+    return day and day + timedelta(1)
+
+
+def _with_weekday(ahead: str) -> int:
+    """Where a day's date begins that stands behind `ahead`: with "Saturday," and "le" before it."""
+    start = len(ahead)
+    if (match := re.search(r"(\S+) (?:, )?$", ahead)) and match[1] in vocabulary.calendar()["days"]:
+        start = match.start()
+    article = _ends(ahead[:start], vocabulary.ARTICLES)
+    return start if article is None or _lead(ahead[:start]) is not None else article
+
+
+def _lead(ahead: str) -> int | None:
+    """Where "taken in the year" or a part of it begins at the end of `ahead`; None without."""
+    year = _ends(ahead, vocabulary.YEAR_LEADS)
+    rest = ahead if year is None else ahead[:year]
+    further = _ends(rest, vocabulary.YEAR_LEADS)
+    rest = rest if further is None else rest[:further]
+    article = _ends(rest, vocabulary.ARTICLES)
+    lead = None if article is None else _ends(rest[:article], vocabulary.LEADS)
+    lead = _ends(rest, vocabulary.LEADS) if lead is None else lead
+    if lead is None:
+        return further if further is not None else year
+    taken = _ends(ahead[:lead], vocabulary.TAKEN)
+    return lead if taken is None else taken

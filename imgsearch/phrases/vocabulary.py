@@ -132,6 +132,7 @@ LEADS = """
     no na do da op van uit w we z в во на за із з с у i pa fran från aret om under taken around
     um в_течение pendant durante depuis_le 在 于 在_了
 """
+# "taken in 2011"
 TAKEN = """
     taken shot photographed aufgenommen fotografiert pris prise prises photographie tomada tomado
     tomadas tomados scattata scattate scattato tirada tiradas genomen zrobione сделанные сделано
