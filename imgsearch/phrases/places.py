@@ -67,7 +67,11 @@ def _at(line: Line, at: int, dated: set[int], lies: Callable[[Place], bool]) -> 
         name = line.text[tokens[at].start : tokens[last - 1].stop]
         setting = _setting(line, at, last, dated)
         for spelled, ending in inflection.names(name, setting.preposition):
-            for place in _meant(spelled, replace(setting, ending=ending), lies):
+            known = replace(setting, ending=ending)
+            if not (_free(known) or _maybe_country(line, last)):
+                continue  # without a look into the gazetteer, which takes a millisecond
+            place = _meant(gazetteer.fold(spelled), known, line, last, lies)
+            if place:
                 return Named(setting.first, last, place)
     return None
 
@@ -91,7 +95,7 @@ class _Setting:
     unspaced: bool
     dated: bool  # the line has a date
     sole: bool  # nothing else in the line but dates
-    country: str | None  # the country that is named next: Florence, Italy
+    country: str | None = None  # the country that is named next: Florence, Italy
     ending: bool = False  # an ending says "in": İtalya'da, 서울에서
 
 
@@ -109,11 +113,16 @@ def _setting(line: Line, at: int, last: int, dated: set[int]) -> _Setting:
         dated_after=last in dated,
         capital=tokens[at].capital,
         titles=0 < first < at and tokens[first].raw[0].isupper(),
-        country=_country_after(line, last),
         unspaced=tokens[at].unspaced,
         dated=bool(dated),
         sole=not others,
     )
+
+
+def _maybe_country(line: Line, at: int) -> bool:
+    """Whether the tokens from `at` may be a country's name: "Florence, Italy", "Florence Italy"."""
+    following = line.tokens[at : at + 1]
+    return bool(following) and (following[0].raw in ",，、(" or following[0].capital)
 
 
 def _country_after(line: Line, at: int) -> str | None:
@@ -149,20 +158,22 @@ def _prepositions() -> frozenset[str]:
     }
 
 
-def _meant(name: str, setting: _Setting, lies: Callable[[Place], bool]) -> list[Place]:
-    """The place that `name` means in its setting, if any: none or one."""
-    folded = gazetteer.fold(name)
-    if len(folded) < (2 if setting.unspaced or ord(folded[:1] or "a") > 0x2E80 else 3):
-        return []
-    if folded in _regions() or not _free(setting, folded):
-        return []
-    for place in gazetteer.find(name):
-        if _clear(place, folded, setting) and lies(place):
-            return [place]
-    return []
+def _meant(
+    folded: str, setting: _Setting, line: Line, at: int, lies: Callable[[Place], bool]
+) -> Place | None:
+    """The place that the name `folded`, which ends before token `at`, means in its setting."""
+    shortest = 2 if ord(folded[:1] or "a") > 0x2E80 else 3
+    if len(folded) < shortest or folded in _regions():
+        return None
+    known = gazetteer.find(folded)
+    if known and _maybe_country(line, at):
+        setting = replace(setting, country=_country_after(line, at))
+    if known and (setting.country or _free(setting)):
+        return next((one for one in known if _clear(one, folded, setting) and lies(one)), None)
+    return None
 
 
-def _free(setting: _Setting, folded: str) -> bool:
+def _free(setting: _Setting) -> bool:
     """Whether the name stands by itself, so that it is no part of another name."""
     before, after = setting.before, setting.after
     if before and before.folded in (_made() if setting.preposition else _never_before()):
@@ -174,7 +185,7 @@ def _free(setting: _Setting, folded: str) -> bool:
         closed = after is None or not after.unspaced or after.raw in "のでにを的、。へ"
         apart = after is not None and setting.dated and not after.glued  # 日本 樱花 2019年
         return opened and (closed or apart)
-    if setting.ending or setting.country:
+    if setting.ending:
         return True
     if after and not (after.folded in _small_words() or not after.raw[0].isalnum()):
         return False
