@@ -235,6 +235,23 @@ def test_a_folder_within_does_not_make_its_root_this_machines(
     assert {line["path"] for line in found} == {None}
 
 
+@pytest.mark.parametrize("output", ["--json", "--csv", "--paths", None])
+def test_a_link_out_of_a_library_is_in_no_output(
+    command: Command, stranger: tuple[Path, Path], tmp_path: Path, output: str | None
+) -> None:
+    index, album = stranger
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    linked = min(album.iterdir())
+    linked.rename(outside / linked.name)
+    linked.symlink_to(outside / linked.name)
+    line = ["--index", str(index), "query", "x", "-k", "99", *([output] if output else [])]
+    assert str(linked) not in command.run(*line).stdout
+    command.run("--index", index, "ingest", album, "--follow-links")
+    if output:
+        assert str(linked) in command.run(*line).stdout
+
+
 # -- this machine's list of roots
 
 
