@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Protocol
 
 
@@ -14,3 +15,14 @@ class Progress(Protocol):
 
 def silent(what: str, done: int, total: int) -> None:
     """For callers that show nothing."""
+
+
+def ago(age: timedelta) -> str:
+    """How long ago, in one unit: "20 seconds ago", "3 days ago". Never in the future, whatever
+    another machine's clock says."""
+    seconds = max(int(age.total_seconds()), 0)
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            number = seconds // length
+            return f"{number:,} {unit}{'' if number == 1 else 's'} ago"
+    return "just now" if seconds < 2 else f"{seconds} seconds ago"

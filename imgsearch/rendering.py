@@ -108,6 +108,19 @@ def facts_table(title: str, facts: Mapping[str, str]) -> Table:
     return table
 
 
+def moment(iso: str) -> str:
+    """An ISO date and time for a person: "2 hours ago (2026-11-25 20:52)". Another text stays."""
+    from datetime import datetime
+
+    from imgsearch.progress import ago
+
+    try:
+        at = datetime.fromisoformat(iso)
+        return f"{ago(datetime.now().astimezone() - at)} ({at:%Y-%m-%d %H:%M})"
+    except (TypeError, ValueError):  # TypeError: a time without its zone, as nobody writes it
+        return iso
+
+
 def size(number: float) -> str:
     """Bytes for a person: 1.2 MB."""
     for unit in ("bytes", "kB", "MB", "GB"):

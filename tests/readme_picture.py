@@ -16,7 +16,7 @@ from rich.text import Text
 
 from imgsearch.demo import PHOTOS
 from imgsearch.index.local import open_local
-from imgsearch.rendering import results_table
+from imgsearch.results_table import Page, table_lines
 from imgsearch.search import Result
 from tests.command import SCRIPT
 
@@ -47,7 +47,8 @@ def main() -> None:
         results = _answers(Path(folder))
     console = Console(record=True, width=76, file=io.StringIO(), force_terminal=True)
     console.print(Text.assemble(("$ ", "dim"), (f'imgsearch query "{WORDS}"', "bold")))
-    console.print(results_table(results, None))
+    page = Page(console.width, styled=True)
+    console.print(Text.from_ansi("\n".join(table_lines(results, None, page))))
     for _ in range(5):
         console.print()
     svg = console.export_svg(title="imgsearch")

@@ -106,7 +106,7 @@ def test_documents_that_another_program_wrote_into_ours_are_seen_and_kept(
     [described] = space.request("GET", f"/{space.name()}").values()
     dims = described["mappings"]["properties"]["image_embedding"]["dims"]
     tutorial_documents(space, dims, 3)
-    assert f"{space.name()}-000001" in on_cluster.run("status").stdout
+    assert f"{space.name()}-000001" in on_cluster.run("status", "-v").stdout
     assert on_cluster.run("ingest", "--re-embed", code=1).stderr
     assert count(space) == 11
     on_cluster.run("remove", "-y", f"{space.name()}-000001")

@@ -187,7 +187,7 @@ def test_the_table_fits_its_terminal(searched: Command, columns: int) -> None:
 
 
 def test_status_shows_the_index_and_every_setting_with_its_source(searched: Command) -> None:
-    shown = searched.run("status").stdout
+    shown = searched.run("status", "-v").stdout
     for words in ("icons", "bytes per photo", "dims", "demo", "IMGSEARCH_MODEL", "last ingest"):
         assert words in shown
     report = json.loads(searched.run("status", "--json").stdout)

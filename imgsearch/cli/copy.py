@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -35,6 +35,7 @@ def copy(
     replicas: Replicas = None,
     quantization: Quantization = None,
     source_vectors: SourceVectors = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Copy all photos of one index into another, without embedding anything again.
 
@@ -65,10 +66,10 @@ def copy(
             is_new = library in new.index.libraries() and new.roots.get(library) is None
             if is_new and old.roots.registered(library):
                 new.roots.remember(library, root, follow_links=old.roots.follows_links(library))
-    _show(result)
+    _show(result, json)
 
 
-def _show(result: Result) -> None:
+def _show(result: Result, json: bool) -> None:
     from imgsearch import rendering
 
     facts = {
@@ -77,9 +78,25 @@ def _show(result: Result) -> None:
         "photos": f"{result.in_source:,} in the source, {result.in_target:,} in the target",
         "vectors compared": f"{result.compared:,}, {result.different:,} of them different",
     }
-    rendering.console().print(rendering.facts_table("Copied", facts))
+    if json:
+        rendering.print_json(_as_dict(result))
+    else:
+        rendering.console().print(rendering.facts_table("Copied", facts))
     for id, reason in result.failures:
         say(f"refused {id}: {reason}")
     if not result.complete:
         say("The copy is not complete. Give the same command again.")
         raise typer.Exit(1)
+
+
+def _as_dict(result: Result) -> dict[str, Any]:
+    return {
+        "copied": result.copied,
+        "already_there": result.already_there,
+        "in_source": result.in_source,
+        "in_target": result.in_target,
+        "compared": result.compared,
+        "different": result.different,
+        "refused": [{"id": id, "reason": reason} for id, reason in result.failures],
+        "complete": result.complete,
+    }

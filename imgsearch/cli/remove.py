@@ -28,6 +28,7 @@ def remove(
         str | None, typer.Option("--under", metavar="FOLDER", help="All photos in this folder.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Take photos out of the index for good. The files themselves are not touched."""
     from imgsearch import rendering
@@ -48,12 +49,17 @@ def remove(
             f"Remove {photos} from {open_parts.index.place}?", err=True
         ):
             say("Nothing was removed.")
+            if json:
+                rendering.print_json({"removed": 0, "libraries": []})
             return
         with open_parts.index.lock():
             removed = open_parts.index.erase(ids)
             for library in libraries:
                 open_parts.roots.forget(library)
-    rendering.console().print(f"Removed {rendering.count(removed, 'photo')} from the index.")
+    if json:
+        rendering.print_json({"removed": removed, "libraries": libraries})
+    else:
+        rendering.console().print(f"Removed {rendering.count(removed, 'photo')} from the index.")
 
 
 def _chosen(open_parts: Parts, what: list[str], under: str | None) -> tuple[list[str], list[str]]:

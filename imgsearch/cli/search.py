@@ -30,7 +30,9 @@ Under = Annotated[
     typer.Option("--under", metavar="FOLDER", help="Only photos in this folder or library."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Csv = Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a header.")]
+Csv = Annotated[
+    bool, typer.Option("--csv", help="Comma-separated values, with a header; no formulas.")
+]
 Paths = Annotated[bool, typer.Option("--paths", help="Paths alone, one a line.")]
 Nul = Annotated[bool, typer.Option("-0", help="With --paths: end each with NUL, for xargs -0.")]
 Open = Annotated[bool, typer.Option("--open", help="Open the results in the system's viewer.")]

@@ -51,6 +51,7 @@ def setup_model(
     delete: Annotated[
         bool, _option("--delete", help="Stop and delete the cluster's model.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Fetch the models, export them for fast use, and verify the export.
 
@@ -59,7 +60,7 @@ def setup_model(
 
     Example: imgsearch setup-model
     """
-    from imgsearch import models, rendering
+    from imgsearch import models
 
     chosen = parts.load_settings(common, model_id=model_id)
     given = {
@@ -73,15 +74,23 @@ def setup_model(
         "--model-id": model_id,
     }
     _check(chosen, given)
-    facts: dict[str, str]
     if not cluster.on_cluster(chosen):
         names = models.model_names(chosen.model, chosen.image_model, chosen.text_model)
-        facts = _facts(parts.ready_models(names))
+        _show(parts.ready_models(names), None, json)
     elif stop or delete:
-        _end(chosen, delete)
-        return
+        _end(chosen, delete, json)
     else:
-        facts = _on_cluster(chosen, given)
+        _show(*_on_cluster(chosen, given), json)
+
+
+def _show(found: ModelSet, there: tuple[Arranged, str] | None, json: bool) -> None:
+    """`there`: what was done in a cluster, and its place."""
+    from imgsearch import rendering
+
+    if json:
+        rendering.print_json({"models": _as_dicts(found), "cluster": there and _dict_there(*there)})
+        return
+    facts = _facts(found) | ({} if there is None else _facts_there(*there))
     rendering.console().print(rendering.facts_table("Models are ready", facts))
 
 
@@ -100,7 +109,7 @@ def _check(chosen: Settings, given: dict[str, Any]) -> None:
         raise UsageError("--replace, --stop and --delete exclude each other.", "Give one of them.")
 
 
-def _on_cluster(chosen: Settings, given: dict[str, Any]) -> dict[str, str]:
+def _on_cluster(chosen: Settings, given: dict[str, Any]) -> tuple[ModelSet, tuple[Arranged, str]]:
     from imgsearch.cli.bars import bytes_bar
     from imgsearch.cluster_model import arrangement
     from imgsearch.models import encoders
@@ -119,7 +128,7 @@ def _on_cluster(chosen: Settings, given: dict[str, Any]) -> dict[str, str]:
                 wish,
                 progress,
             )
-        return _facts(found) | _facts_there(arranged, there.place)
+        return found, (arranged, there.place)
 
 
 def _wish(chosen: Settings, names: ModelNames, given: dict[str, Any]) -> Wish:
@@ -134,7 +143,7 @@ def _wish(chosen: Settings, names: ModelNames, given: dict[str, Any]) -> Wish:
     )
 
 
-def _end(chosen: Settings, delete: bool) -> None:
+def _end(chosen: Settings, delete: bool, json: bool) -> None:
     from imgsearch import rendering
     from imgsearch.cluster_model import deployment
     from imgsearch.cluster_model.state import ClusterModel
@@ -144,9 +153,40 @@ def _end(chosen: Settings, delete: bool) -> None:
         names, _ = cluster.names_there(chosen)
         model = ClusterModel(there, cluster.model_id(chosen, names))
         done = deployment.delete(model) if delete else deployment.stop(model)
+    if json:
+        answer = {"model_id": model.model_id, "place": model.place}
+        rendering.print_json({**answer, "stopped": done or delete, "deleted": done and delete})
+        return
     what = "deleted" if delete else "stopped"
     there_was = f"{what}" if done else ("not there" if delete else "not running")
     rendering.console().print(shown(f"{model.model_id} at {model.place}: {there_was}"))
+
+
+def _as_dicts(found: ModelSet) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": tower.kind,
+            "name": tower.identity.name,
+            "dims": tower.dims,
+            "served_by": tower.served_by,
+            "verified_cosine": tower.verified if tower.served_by == "onnx" else None,
+            "folder": str(tower.folder),
+            "bytes": tower.size_bytes,
+        }
+        for tower in (found.image, found.text)
+    ]
+
+
+def _dict_there(arranged: Arranged, place: str) -> dict[str, Any]:
+    return {
+        "model_id": arranged.model_id,
+        "place": place,
+        "deployment": str(arranged.deployment),
+        "verified_cosine": arranged.cosine,
+        "done": list(arranged.done),
+        "bytes_sent": arranged.sent,
+        "seconds": {stage: round(took, 3) for stage, took in arranged.seconds.items()},
+    }
 
 
 def _facts(found: ModelSet) -> dict[str, str]:

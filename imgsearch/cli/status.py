@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from imgsearch.cli import cluster, parts
 from imgsearch.cli.common import Common, command
+from imgsearch.errors import ImgsearchError, IndexNotFound
 
 if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
     from imgsearch.libraries import Roots
     from imgsearch.settings import NotObeyed, Settings
+
+COUNTS = ("added", "updated", "unchanged", "renamed", "removed")
 
 
 def register(app: typer.Typer) -> None:
@@ -23,62 +27,182 @@ def status(
     common: Common,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Show where the index is, what is in it, and every setting with its source."""
-    from imgsearch import places, rendering
-    from imgsearch.errors import IndexNotFound
-
+    """Show where the index is and what is in it; with -v, every setting and its source."""
     chosen = parts.load_settings(common, ask=False)
-    facts: dict[str, str] = {"index": str(parts.index_place(chosen))}
-    skipped: list[dict[str, str]] = []
+    known = _look(chosen)
+    if json:
+        from imgsearch import rendering
+
+        rendering.print_json(_as_dict(known, chosen))
+    else:
+        _show(known, chosen, bool(common.verbose))
+    if known.trouble is not None:
+        raise known.trouble
+
+
+@dataclass(slots=True)
+class Known:
+    """What could be found out about an index. `info`: None where nothing has been ingested, or
+    where the index cannot be reached (`trouble`)."""
+
+    place: str
+    info: IndexInfo | None = None
+    roots: dict[str, str] = field(default_factory=dict)  # of libraries, on this machine
+    encoded: str = ""  # where queries are
+    trouble: ImgsearchError | None = None
+
+    @property
+    def skipped(self) -> list[dict[str, str]]:
+        skipped: list[dict[str, str]] = self.last_ingest.get("skipped", [])
+        return skipped
+
+    @property
+    def last_ingest(self) -> dict[str, Any]:
+        return (self.info and self.info.last_ingest) or {}
+
+
+def _look(chosen: Settings) -> Known:
+    known = Known(str(parts.index_place(chosen)))
     try:
         with parts.opened(chosen) as open_parts:
-            info = open_parts.index.info()
-            facts |= _facts(info) | _libraries(info, open_parts.roots)
-            if cluster.on_cluster(chosen) and info.photos:
-                facts["queries are encoded"] = cluster.encoded_where(open_parts)
-            skipped = (info.last_ingest or {}).get("skipped", [])
+            known.info = open_parts.index.info()
+            known.roots = _roots(known.info, open_parts.roots)
+            if cluster.on_cluster(chosen) and known.info.photos:
+                known.encoded = cluster.encoded_where(open_parts)
     except IndexNotFound:
-        facts["photos"] = "none yet: imgsearch ingest ./photos"
-    facts["model cache"] = str(places.cache_dir() / "models")
-    settings = _settings(chosen)
-    if json:
-        withheld = [_not_obeyed(each) for each in chosen.not_obeyed]
-        rendering.print_json(
-            {"index": facts, "skipped": skipped, "settings": settings, "not_obeyed": withheld}
-        )
-        return
+        pass
+    except ImgsearchError as error:  # the settings, which may be the reason, are shown all the same
+        known.trouble = error
+    return known
+
+
+def _roots(info: IndexInfo, roots: Roots) -> dict[str, str]:
+    from imgsearch import places
+
+    found = {name: roots.get(name) for name in info.libraries}
+    return {name: places.shown(root) for name, root in found.items() if root is not None}
+
+
+def _show(known: Known, chosen: Settings, verbose: bool) -> None:
+    from imgsearch import places, rendering
+
     console = rendering.console()
+    facts = {"index": known.place} | _facts(known, verbose)
+    if verbose:
+        facts |= _details(known)
+        facts["model cache"] = str(places.cache_dir() / "models")
     console.print(rendering.facts_table("Index", facts))
-    if skipped and common.verbose:
+    if known.skipped and verbose:
+        named = {skip["path"]: f"{skip['reason']} ({skip['detail']})" for skip in known.skipped}
         console.print()
-        console.print(
-            rendering.facts_table(
-                "Skipped by the last ingest",
-                {skip["path"]: f"{skip['reason']} ({skip['detail']})" for skip in skipped},
-            )
-        )
-    console.print()
-    console.print(
-        rendering.facts_table(
-            "Settings",
-            {
-                name: f"{_shown(setting['value'])}  ({setting['source']})"
-                for name, setting in settings.items()
-            },
-        )
-    )
+        console.print(rendering.facts_table("Skipped by the last ingest", named))
+    if verbose or known.trouble:
+        lines = {
+            name: f"{_shown(setting['value'])}  ({setting['source']})"
+            for name, setting in _settings(chosen).items()
+        }
+        console.print()
+        console.print(rendering.facts_table("Settings", lines))
     if chosen.not_obeyed:
+        withheld = {
+            places.shown(each.file.path): f"{', '.join(each.settings) or 'everything'}: "
+            f"{each.why}. {each.cure}"
+            for each in chosen.not_obeyed
+        }
         console.print()
-        console.print(
-            rendering.facts_table(
-                "Not obeyed",
-                {
-                    places.shown(each.file.path): f"{', '.join(each.settings) or 'everything'}: "
-                    f"{each.why}. {each.cure}"
-                    for each in chosen.not_obeyed
-                },
-            )
-        )
+        console.print(rendering.facts_table("Not obeyed", withheld))
+
+
+def _facts(known: Known, verbose: bool) -> dict[str, str]:
+    """What everybody wants to know."""
+    from imgsearch import rendering
+
+    if known.trouble is not None:
+        return {"photos": "not known: the index cannot be read"}
+    if known.info is None:
+        return {"photos": "none yet: imgsearch ingest ./photos"}
+    info = known.info
+    facts = {"photos": f"{info.photos:,}"}
+    for name, summary in info.libraries.items():
+        where = known.roots.get(name, "a folder of another machine")
+        facts[f"library {name}"] = f"{rendering.count(summary.photos, 'photo')} in {where}"
+    if info.models is not None:
+        facts["model"] = _model(info)
+    if known.encoded:
+        facts["queries are encoded"] = known.encoded
+    if known.last_ingest:
+        facts["last ingest"] = _last_ingest(known.last_ingest, verbose)
+    facts["size"] = rendering.size(info.bytes_on_disk)
+    return facts
+
+
+def _model(info: IndexInfo) -> str:
+    assert info.models is not None
+    pair = info.models
+    names = dict.fromkeys([pair.image_model.name, pair.text_model.name])
+    kind = ", int8" if pair.quantized else ""
+    return f"{' and '.join(names)} ({pair.dims} dims{kind})"
+
+
+def _last_ingest(report: dict[str, Any], verbose: bool) -> str:
+    from imgsearch import rendering
+
+    finished = str(report.get("finished", ""))
+    counts = [f"{report[name]:,} {name}" for name in COUNTS if report.get(name)]
+    skipped = len(report.get("skipped", []))
+    if skipped:
+        counts.append(f"{skipped:,} skipped" + ("" if verbose else " (-v names them)"))
+    return "; ".join(filter(None, [rendering.moment(finished), ", ".join(counts)]))
+
+
+def _details(known: Known) -> dict[str, str]:
+    if known.info is None:
+        return {}
+    info, facts = known.info, {}
+    if info.models is not None:
+        facts["image model"] = info.models.image_model.name
+        facts["text model"] = info.models.text_model.name
+        facts["dims"] = str(info.models.dims)
+        if info.photos:
+            each = info.bytes_on_disk / info.photos
+            facts["bytes per photo"] = f"{each:,.0f}"
+            facts["bytes per photo and dimension"] = f"{each / info.models.dims:,.2f}"
+    facts["schema version"] = str(info.schema_version)
+    return facts | info.details
+
+
+def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
+    """For programs: numbers are numbers, what is not known is null. README.md documents it."""
+    from imgsearch import places
+
+    info = known.info
+    pair = None if info is None else info.models
+    last = {name: value for name, value in known.last_ingest.items() if name != "skipped"}
+    trouble = known.trouble
+    return {
+        "index": {
+            "place": known.place,
+            "photos": _photos(known),
+            "bytes_on_disk": None if info is None else info.bytes_on_disk,
+            "schema_version": None if info is None else info.schema_version,
+            "image_model": None if pair is None else pair.image_model.name,
+            "text_model": None if pair is None else pair.text_model.name,
+            "dims": None if pair is None else pair.dims,
+            "int8_model": None if pair is None else pair.quantized,
+            "queries_encoded": known.encoded or None,
+            "details": {} if info is None else info.details,
+        },
+        "error": trouble and {"message": trouble.message, "cure": trouble.cure},
+        "libraries": [
+            {"name": name, "photos": summary.photos, "root": known.roots.get(name)}
+            for name, summary in ({} if info is None else info.libraries).items()
+        ],
+        "last_ingest": {**last, "skipped": len(known.skipped)} if last else None,
+        "skipped": known.skipped,
+        "model_cache": str(places.cache_dir() / "models"),
+        "settings": _settings(chosen),
+        "not_obeyed": [_not_obeyed(each) for each in chosen.not_obeyed],
+    }
 
 
 def _not_obeyed(withheld: NotObeyed) -> dict[str, Any]:
@@ -92,52 +216,10 @@ def _not_obeyed(withheld: NotObeyed) -> dict[str, Any]:
     }
 
 
-def _facts(info: IndexInfo) -> dict[str, str]:
-    from imgsearch import rendering
-
-    facts = {"photos": f"{info.photos:,}", "on disk": rendering.size(info.bytes_on_disk)}
-    if info.models is not None:
-        pair = info.models
-        facts["image model"] = pair.image_model.name
-        facts["text model"] = pair.text_model.name
-        facts["dims"] = str(pair.dims) + (" (int8 model)" if pair.quantized else "")
-        if info.photos:
-            each = info.bytes_on_disk / info.photos
-            facts["bytes per photo"] = f"{each:,.0f}"
-            facts["bytes per photo and dimension"] = f"{each / pair.dims:,.2f}"
-    facts["schema version"] = str(info.schema_version)
-    if info.last_ingest:
-        facts["last ingest"] = _last_ingest(info.last_ingest)
-    return facts | info.details
-
-
-def _last_ingest(report: dict[str, Any]) -> str:
-    counts = ", ".join(
-        f"{report[name]:,} {name}"
-        for name in ("added", "updated", "unchanged", "renamed", "removed")
-        if report.get(name)
-    )
-    skipped = report.get("skipped", [])
-    return "; ".join(
-        part
-        for part in (
-            report.get("finished", ""),
-            counts,
-            f"{len(skipped):,} skipped (-v names them)" if skipped else "",
-        )
-        if part
-    )
-
-
-def _libraries(info: IndexInfo, roots: Roots) -> dict[str, str]:
-    from imgsearch import places, rendering
-
-    facts = {}
-    for name, summary in info.libraries.items():
-        root = roots.get(name)
-        where = "a folder of another machine" if root is None else places.shown(root)
-        facts[f"library {name}"] = f"{rendering.count(summary.photos, 'photo')} in {where}"
-    return facts
+def _photos(known: Known) -> int | None:
+    if known.info is not None:
+        return known.info.photos
+    return None if known.trouble else 0
 
 
 def _shown(value: Any) -> str:

@@ -25,6 +25,7 @@ from imgsearch import regular_files
 from imgsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexUnavailable
 from imgsearch.index.codes import private_file
 from imgsearch.index.database import door
+from imgsearch.progress import ago
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -201,7 +202,8 @@ class IndexFolder:
         for _ in range(5):  # it is written just after the lock is taken
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
                 holder = json.loads(regular_files.read(self.path / "ingest.holder"))
-                who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
+                age = datetime.now().astimezone() - datetime.fromisoformat(holder["since"])
+                who = f"process {holder['pid']} on {holder['host']}, started {ago(age)}"
                 return IndexLocked(f"Another ingest holds {self.path}: {who}.", cure)
             time.sleep(0.05)
         return IndexLocked(f"Another ingest holds {self.path}.", cure)
