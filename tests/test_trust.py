@@ -206,7 +206,7 @@ def test_what_is_harmless_applies_without_permission(command: Command, folder: P
     write_file(folder, ".env", es_url="https://elsewhere.example", k="3", index="./here")
     found = command.run("status", "--json", cwd=folder).json
     assert found["settings"]["k"] == {"value": 3, "source": "IMGSEARCH_K in .env"}
-    assert found["index"]["index"] == str(folder / "here")
+    assert found["index"]["place"] == str(folder / "here")
     assert found["settings"]["es_url"]["value"] is None
 
 
