@@ -14,7 +14,7 @@ def main() -> None:
         from imgsearch.cli import streams
 
         streams.prepare()
-        from imgsearch.cli.app import app
+        from imgsearch.cli.main import app
 
         app(prog_name="imgsearch")
     finally:

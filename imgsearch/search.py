@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgsearch import photo_paths, photos
-from imgsearch.embedding import ImageEncoder, TextEncoder, Vector
+from imgsearch import photos
 from imgsearch.errors import IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.index.base import ALL, Filter, Hit, Index, Record
-from imgsearch.libraries import Roots
-from imgsearch.photo_paths import Refusal
+from imgsearch.ingest.sources import Roots
+from imgsearch.models.base import ImageEncoder, TextEncoder, Vector
+from imgsearch.roots import locations
+from imgsearch.roots.locations import Refusal
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -88,13 +89,13 @@ def by_image(
 
 def embed_file(path: Path, encoder: ImageEncoder, max_megapixels: float) -> Vector:
     """Raises PhotoError with the reason for what cannot be decoded."""
-    from imgsearch.photos import images
+    from imgsearch.photos import decode
 
     try:
-        decoded = images.decode(
+        decoded = decode.decode(
             os.fspath(path), target=encoder.image_size, max_megapixels=max_megapixels
         )
-    except images.Undecodable as error:
+    except decode.Undecodable as error:
         raise PhotoError(
             f"{shown(path)}: {error.reason.value} ({error.detail}).", "Show another picture."
         ) from None
@@ -144,7 +145,7 @@ def find_shown(index: Index, roots: Roots, photo: str) -> Record | None:
 
 
 def _shown_as(record: Record, roots: Roots) -> list[str]:
-    raw = photo_paths.relative_bytes(record.relative_path, record.path_escaped)
+    raw = locations.relative_bytes(record.relative_path, record.path_escaped)
     if raw is None:
         return []
     relative = os.fsdecode(raw)
@@ -229,12 +230,11 @@ def _results(hits: Sequence[Hit], roots: Roots, wanted: Wanted) -> list[Result]:
         hit
         for hit in hits
         if (wanted.min_score is None or hit.score >= wanted.min_score)
-        and photo_paths.relative_bytes(hit.record.relative_path, hit.record.path_escaped)
-        is not None
+        and locations.relative_bytes(hit.record.relative_path, hit.record.path_escaped) is not None
     ]
     return [_result(rank, hit, roots) for rank, hit in enumerate(near, start=1)]
 
 
 def _result(rank: int, hit: Hit, roots: Roots) -> Result:
-    found = photo_paths.located(roots.root(hit.record.library), hit.record)
+    found = locations.located(roots.root(hit.record.library), hit.record)
     return Result(rank, hit.score, hit.record, found.path, found.missing, found.refusal)

@@ -14,9 +14,9 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from imgsearch.embedding import ModelIdentity, ModelPair, Vector, unit
 from imgsearch.errors import IndexContradiction, IndexLocked
 from imgsearch.index.base import Filter, Index, Record, Row
+from imgsearch.models.base import ModelIdentity, ModelPair, Vector, unit
 
 IndexFactory = Callable[..., Index]
 

@@ -39,11 +39,11 @@ def _between(readme: str, begin: str, end: str, text: str) -> str:
 
 
 def _troubles() -> str:
-    from imgsearch.cluster_model import failures
-    from imgsearch.elastic import troubles
+    from imgsearch.index.elasticsearch import errors as troubles
+    from imgsearch.index.elasticsearch.text_model import errors
 
     lines = ["| what you see | what to do |", "|---|---|"]
-    for seen, cure in (*troubles.rows(), *failures.rows()):
+    for seen, cure in (*troubles.rows(), *errors.rows()):
         cells = (cell.replace("|", "\\|").replace("<", "&lt;") for cell in (seen, cure))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

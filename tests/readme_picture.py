@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.text import Text
 
 from imgsearch.demo import PHOTOS
-from imgsearch.index.local import open_local
-from imgsearch.results_table import Page, table_lines
+from imgsearch.index.local.index import open_local
+from imgsearch.output.results_table import Page, table_lines
 from imgsearch.search import Result
 from tests.command import SCRIPT
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch import capacity, settings
+from imgsearch import settings
 from imgsearch.cli import ingest
+from imgsearch.ingest import resources
 
 GB = 1 << 30
 
@@ -25,24 +26,24 @@ def _machine(
         path = folder / "cgroup" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text}\n")
-    monkeypatch.setattr(capacity, "_GROUPS", folder / "cgroup")
-    monkeypatch.setattr(capacity, "_OWN_GROUPS", own)
-    monkeypatch.setattr(capacity, "_installed_memory", lambda: 256 * GB)
+    monkeypatch.setattr(resources, "_GROUPS", folder / "cgroup")
+    monkeypatch.setattr(resources, "_OWN_GROUPS", own)
+    monkeypatch.setattr(resources, "_installed_memory", lambda: 256 * GB)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
 
 
 def test_a_machine_without_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     none = {"cpu.max": "max 100000", "memory.max": "max"}
     _machine(monkeypatch, tmp_path, "0::/\n", none)
-    assert (capacity.cores(), capacity.memory()) == (64, 256 * GB)
+    assert (resources.cores(), resources.memory()) == (64, 256 * GB)
     _machine(monkeypatch, tmp_path / "cgroup", "", {})  # another system: there are no such files
-    assert (capacity.cores(), capacity.memory()) == (64, 256 * GB)
+    assert (resources.cores(), resources.memory()) == (64, 256 * GB)
 
 
 def test_a_container_of_version_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     files = {"cpu.max": "150000 100000", "memory.max": str(2 * GB)}
     _machine(monkeypatch, tmp_path, "0::/\n", files)
-    assert (capacity.cores(), capacity.memory()) == (2, 2 * GB)
+    assert (resources.cores(), resources.memory()) == (2, 2 * GB)
 
 
 def test_a_group_inside_a_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_a_group_inside_a_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         "user.slice/mine.scope/memory.max": str(8 * GB),
     }
     _machine(monkeypatch, tmp_path, "0::/user.slice/mine.scope\n", files)
-    assert (capacity.cores(), capacity.memory()) == (4, 4 * GB)
+    assert (resources.cores(), resources.memory()) == (4, 4 * GB)
 
 
 def test_a_container_of_version_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -67,10 +68,10 @@ def test_a_container_of_version_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         "5:cpu,cpuacct:/docker/0123\n4:memory:/docker/0123\n1:name=systemd:/docker/0123\n0::/\n"
     )
     _machine(monkeypatch, tmp_path, groups, files)
-    assert (capacity.cores(), capacity.memory()) == (1, GB)
+    assert (resources.cores(), resources.memory()) == (1, GB)
     files = {"cpu/cpu.cfs_quota_us": "-1", "memory/memory.limit_in_bytes": str(2**63 - 4096)}
     _machine(monkeypatch, tmp_path, groups, files)
-    assert (capacity.cores(), capacity.memory()) == (64, 256 * GB)
+    assert (resources.cores(), resources.memory()) == (64, 256 * GB)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")

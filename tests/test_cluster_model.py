@@ -24,13 +24,24 @@ import numpy as np
 import pytest
 
 from imgsearch import models
-from imgsearch.cluster_model import deployment, failures, state, trace, upload, verdicts
-from imgsearch.cluster_model.deployment import Asked
-from imgsearch.cluster_model.state import ClusterModel, default_model_id, memory_wanted
-from imgsearch.elastic.features import Features
-from imgsearch.embedding import TextEncoder, Vectors
 from imgsearch.errors import ImgsearchError, ModelError, ModelUnavailable
+from imgsearch.index.elasticsearch.features import Features
+from imgsearch.index.elasticsearch.text_model import (
+    comparisons,
+    deployment,
+    errors,
+    state,
+    trace,
+    upload,
+)
+from imgsearch.index.elasticsearch.text_model.deployment import Asked
+from imgsearch.index.elasticsearch.text_model.state import (
+    ClusterModel,
+    default_model_id,
+    memory_wanted,
+)
 from imgsearch.models import DEFAULT_TEXT_MODEL, DEMO_MODELS, Tower, encoders
+from imgsearch.models.base import TextEncoder, Vectors
 from tests import model_directories
 from tests.command import Command
 from tests.elasticsearch.front import Answer, Request, User
@@ -578,22 +589,22 @@ def test_each_failure_has_its_message_and_its_cure(
     cure: str,
     error: type[ImgsearchError],
 ) -> None:
-    monkeypatch.setattr("imgsearch.cluster_model.inference._SECONDS", 1)
+    monkeypatch.setattr("imgsearch.index.elasticsearch.text_model.inference._SECONDS", 1)
     break_it(cluster)
     with pytest.raises(error) as caught:
         cluster.arrange()
     assert seen in caught.value.message
     assert cure in caught.value.cure
     assert "\n" not in caught.value.message + caught.value.cure
-    row = failures.FAILURES[name]
+    row = errors.FAILURES[name]
     assert caught.value.cure == row.cure.replace("{{", "{").replace("}}", "}")
 
 
 def test_a_missing_privilege(cluster: MlCluster) -> None:
     _privilege(cluster)
-    from imgsearch.cluster_model.arrangement import Wish, arrange
-    from imgsearch.elastic.client import Cluster
-    from imgsearch.elastic.connection import Connection
+    from imgsearch.index.elasticsearch.client import Cluster
+    from imgsearch.index.elasticsearch.connection import Connection
+    from imgsearch.index.elasticsearch.text_model.setup import Wish, arrange
 
     client = Cluster.connect(Connection(url=cluster.front.url, user="reader", password="secret"))
     with pytest.raises(ModelError, match="may not do that") as caught:
@@ -735,8 +746,8 @@ def test_interrupted(command: Command, make: Make, tower: Tower, traced: Path, w
 
 
 def test_every_row_is_for_the_readme() -> None:
-    rows = list(failures.rows())
-    assert len(rows) == len(failures.FAILURES)
+    rows = list(errors.rows())
+    assert len(rows) == len(errors.FAILURES)
     assert all(seen and cure and "{" not in seen for seen, cure in rows)
 
 
@@ -832,11 +843,11 @@ def test_verdicts_are_of_one_upload(cluster: MlCluster, tower: Tower) -> None:
     model = ClusterModel(client, MODEL_ID)
     described = model.look()
     assert described is not None
-    assert verdicts.remembered(cluster.cache, model, described, tower.identity)
+    assert comparisons.remembered(cluster.cache, model, described, tower.identity)
     cluster.ml.models[MODEL_ID].created += 1
     again = model.look()
     assert again is not None
-    assert not verdicts.remembered(cluster.cache, model, again, tower.identity)
+    assert not comparisons.remembered(cluster.cache, model, again, tower.identity)
     client.close()
 
 

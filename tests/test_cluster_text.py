@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imgsearch import cluster_text, models
-from imgsearch.cluster_model import verdicts
-from imgsearch.cluster_model.arrangement import Wish, arrange
-from imgsearch.cluster_text import Choice, Mode
-from imgsearch.elastic.client import Cluster
-from imgsearch.elastic.connection import Connection
-from imgsearch.elastic.features import Features
-from imgsearch.embedding import ModelIdentity, ModelPair, TextEncoder, unit
+from imgsearch import models
 from imgsearch.errors import ImgsearchError, ModelError, ModelUnavailable
 from imgsearch.index.base import Row
+from imgsearch.index.elasticsearch.client import Cluster
+from imgsearch.index.elasticsearch.connection import Connection
+from imgsearch.index.elasticsearch.features import Features
+from imgsearch.index.elasticsearch.text_model import choice as cluster_text
+from imgsearch.index.elasticsearch.text_model import comparisons
+from imgsearch.index.elasticsearch.text_model.choice import Choice, Mode
+from imgsearch.index.elasticsearch.text_model.setup import Wish, arrange
 from imgsearch.models import DEMO_MODELS, Tower, encoders
+from imgsearch.models.base import ModelIdentity, ModelPair, TextEncoder, unit
 from tests.command import Command, Finished
 from tests.elasticsearch import servers
 from tests.elasticsearch.front import Answer, Front, User
@@ -349,14 +350,14 @@ def test_an_index_that_records_no_models(
 
 def test_a_verdict_is_of_one_cluster(there: MlCluster, tower: Tower) -> None:
     client = there.connect()
-    from imgsearch.cluster_model.state import ClusterModel
+    from imgsearch.index.elasticsearch.text_model.state import ClusterModel
 
     model = ClusterModel(client, MODEL_ID)
     described = model.look()
     assert described is not None
-    assert verdicts.remembered(there.cache, model, described, tower.identity)
+    assert comparisons.remembered(there.cache, model, described, tower.identity)
     client.info = {**client.info, "cluster_uuid": "another"}
-    assert not verdicts.remembered(there.cache, model, described, tower.identity)
+    assert not comparisons.remembered(there.cache, model, described, tower.identity)
     client.close()
 
 

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import tifffile
 
-from imgsearch.photos import images
+from imgsearch.photos import decode
 from tests import pictures
 
 
@@ -20,7 +20,7 @@ def test_signalling_nan_is_not_warned_about() -> None:
     photoshop = bytearray(pictures.photoshop(pictures.photo(size=(40, 30)), depth=32))
     photoshop[-400:] = bytes.fromhex("7fa00000") * 100
     for data in (buffer.getvalue(), bytes(photoshop)):
-        assert images.decode(data, target=64, max_megapixels=5).image.size == (40, 30)
+        assert decode.decode(data, target=64, max_megapixels=5).image.size == (40, 30)
 
 
 def test_a_range_beyond_floating_point_is_shown() -> None:
@@ -28,5 +28,5 @@ def test_a_range_beyond_floating_point_is_shown() -> None:
     values[:, 20:] = 1.7e308
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, values)
-    found = images.decode(buffer.getvalue(), target=64, max_megapixels=5).image
+    found = decode.decode(buffer.getvalue(), target=64, max_megapixels=5).image
     assert found.getpixel((30, 5)) != found.getpixel((5, 5))

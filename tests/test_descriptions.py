@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL.TiffImagePlugin import IFDRational
 
-from imgsearch.photos import dates, images, iptc, metadata, sidecars, words, xmp
+from imgsearch.photos import dates, decode, iptc, metadata, sidecars, words, xmp
 from imgsearch.photos.metadata import Metadata
 from tests import pictures
 
@@ -56,7 +56,7 @@ def _read(ending: str = ".jpg", **options: Any) -> Metadata:
 
 
 def _decoded(data: bytes) -> Metadata:
-    return images.decode(data, target=32, max_megapixels=10).metadata
+    return decode.decode(data, target=32, max_megapixels=10).metadata
 
 
 def _says_all(found: Metadata) -> None:
@@ -364,11 +364,11 @@ def test_a_sidecar_replaces_what_the_picture_says(tmp_path: Path) -> None:
     older = _packet('xmp:Rating="1" photoshop:Country="Spain"', _list("dc:subject", "old"))
     photo.write_bytes(pictures.encoded(PHOTO, ".jpg", xmp=older))
     assert sidecars.of(str(photo)) is None
-    found = images.inspect(str(photo), max_megapixels=10)
+    found = decode.inspect(str(photo), max_megapixels=10)
     assert (found.rating, found.keywords, found.taken_source) == (1, ("old",), "name")
     for path in (photo.with_suffix(".xmp"), Path(f"{photo}.xmp")):
         path.write_bytes(_packet('xmp:Rating="5"', _list("dc:subject", path.name)))
-        found = images.inspect(str(photo), max_megapixels=10)
+        found = decode.inspect(str(photo), max_megapixels=10)
         assert (found.rating, found.keywords) == (5, (path.name,))
         assert found.stated_country == "Spain"
 
@@ -407,8 +407,8 @@ def test_a_sidecar_that_is_no_file_of_its_own_is_none(tmp_path: Path) -> None:
 def test_the_header_says_what_decoding_says(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"photo{ending}"
     path.write_bytes(pictures.encoded(pictures.photo(size=(256, 256)), ending))
-    decoded = images.decode(str(path), target=32, max_megapixels=10).metadata
-    assert images.inspect(str(path), max_megapixels=10) == decoded
+    decoded = decode.decode(str(path), target=32, max_megapixels=10).metadata
+    assert decode.inspect(str(path), max_megapixels=10) == decoded
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
@@ -416,6 +416,6 @@ def test_the_header_knows_the_upright_size(orientation: int, tmp_path: Path) -> 
     for ending in (".jpg", ".tif", ".png", ".heic"):
         path = tmp_path / f"photo{ending}"
         path.write_bytes(pictures.oriented(PHOTO, ending, orientation))
-        found = images.inspect(str(path), max_megapixels=10)
+        found = decode.inspect(str(path), max_megapixels=10)
         assert (found.width, found.height) == PHOTO.size
         assert (found.orientation, found.megapixels) == ("landscape", 96 * 64 / 1e6)

@@ -17,19 +17,20 @@ from typing import Any
 
 import pytest
 
-from imgsearch import capacity, models, settings
-from imgsearch.cluster_model.arrangement import Wish, arrange
-from imgsearch.doctor import cluster as clusters
+from imgsearch import models, settings
 from imgsearch.doctor import machine
 from imgsearch.doctor.examination import findings
 from imgsearch.doctor.findings import Finding, examine, ok
-from imgsearch.elastic.client import Cluster
-from imgsearch.elastic.connection import Connection
-from imgsearch.elastic.features import Features
-from imgsearch.index import stamps
-from imgsearch.index.elastic_bodies import CreateOptions, create_body, vector_mapping
+from imgsearch.index import recorded_models
+from imgsearch.index.elasticsearch import doctor as clusters
+from imgsearch.index.elasticsearch.client import Cluster
+from imgsearch.index.elasticsearch.connection import Connection
+from imgsearch.index.elasticsearch.features import Features
+from imgsearch.index.elasticsearch.requests import CreateOptions, create_body, vector_mapping
+from imgsearch.index.elasticsearch.text_model.setup import Wish, arrange
+from imgsearch.ingest import resources
 from imgsearch.models import ModelSet, encoders
-from imgsearch.places import ClusterPlace, LocalPlace
+from imgsearch.paths import ClusterPlace, LocalPlace
 from tests.command import Command
 from tests.elasticsearch import certificates, node, servers
 from tests.elasticsearch.front import Answer, Front, Request, User
@@ -99,7 +100,7 @@ def test_a_healthy_machine_has_no_warning(folder: Path, cache: Path) -> None:
 def test_the_threads_are_those_that_an_ingest_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 640)
     [processor] = [each for each in machine.processor("auto") if each.name == "processor"]
-    assert f"{capacity.cores()} of 640 threads" in processor.detail
+    assert f"{resources.cores()} of 640 threads" in processor.detail
 
 
 def test_no_index_yet_is_no_fault(tmp_path: Path, cache: Path) -> None:
@@ -286,7 +287,7 @@ class Canned:
         meta = {
             "schema_version": 1,
             "index_id": "x",
-            "models": stamps.dump(pair.pair()),
+            "models": recorded_models.dump(pair.pair()),
         }
         properties = {**body["mappings"]["properties"], **vector_mapping(pair.text.dims, "int8")}
         self.index: dict[str, Any] = {

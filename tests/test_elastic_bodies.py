@@ -11,13 +11,19 @@ import numpy as np
 import orjson
 import pytest
 
-from imgsearch.elastic.connection import PASSWORD_IN_URL, Connection, settled, split_credentials
-from imgsearch.elastic.features import Features
-from imgsearch.elastic.patience import LONGEST_PAUSE, Patience
-from imgsearch.elastic.troubles import Symptom, answer_symptom
 from imgsearch.errors import ImgsearchError, IndexUnavailable, UsageError
 from imgsearch.index.base import ALL, Filter
-from imgsearch.index.elastic_bodies import (
+from imgsearch.index.elasticsearch.bulk import BYTES_PER_REQUEST, Operation, _chunks, sorted_out
+from imgsearch.index.elasticsearch.connection import (
+    PASSWORD_IN_URL,
+    Connection,
+    settled,
+    split_credentials,
+)
+from imgsearch.index.elasticsearch.documents import document, packed, record, unpacked
+from imgsearch.index.elasticsearch.errors import Symptom, answer_symptom
+from imgsearch.index.elasticsearch.features import Features
+from imgsearch.index.elasticsearch.requests import (
     CreateOptions,
     candidates,
     check_name,
@@ -27,9 +33,8 @@ from imgsearch.index.elastic_bodies import (
     quantization_of,
     vector_mapping,
 )
-from imgsearch.index.elastic_bulk import BYTES_PER_REQUEST, Operation, _chunks, sorted_out
-from imgsearch.index.elastic_documents import document, packed, record, unpacked
-from imgsearch.places import without_credentials
+from imgsearch.index.elasticsearch.retry import LONGEST_PAUSE, Patience
+from imgsearch.paths import without_credentials
 from tests.index_contract import record as a_record
 from tests.index_contract import vector
 
@@ -274,8 +279,8 @@ def test_retries_are_quiet_until_they_matter(caplog: pytest.LogCaptureFixture) -
 
 def test_naming_a_connection_loads_no_client() -> None:
     code = (
-        "import sys, imgsearch.elastic.connection, imgsearch.elastic.troubles,"
-        " imgsearch.index.elastic_bodies;"
+        "import sys, imgsearch.index.elasticsearch.connection, imgsearch.index.elasticsearch.errors,"
+        " imgsearch.index.elasticsearch.requests;"
         " sys.exit('elasticsearch' in sys.modules or 'elastic_transport' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

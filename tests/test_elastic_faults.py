@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from imgsearch.errors import IndexUnavailable
-from imgsearch.index.elastic_bodies import CreateOptions
+from imgsearch.index.elasticsearch.requests import CreateOptions
 from tests.benchmarks.elasticsearch_bulk import MODELS, rows
 from tests.elasticsearch import node, servers
 from tests.elasticsearch.front import Front
@@ -57,7 +57,7 @@ def test_one_kind_of_fault(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("imgsearch.index.elastic_bulk.BULK_SECONDS", 2.0)
+    monkeypatch.setattr("imgsearch.index.elasticsearch.bulk.BULK_SECONDS", 2.0)
     index = space.open(through=front.url, retry_for=60.0)
     index.stamp(MODELS)
     if fault == "items":

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imgsearch import copying
-from imgsearch.elastic.features import Features
-from imgsearch.embedding import ModelIdentity, ModelPair, unit
 from imgsearch.errors import IndexContradiction
+from imgsearch.index import copying
 from imgsearch.index.base import ALL, Filter, Row
-from imgsearch.index.elastic_bodies import CreateOptions
-from imgsearch.index.local import open_local
+from imgsearch.index.elasticsearch.features import Features
+from imgsearch.index.elasticsearch.requests import CreateOptions
+from imgsearch.index.local.index import open_local
+from imgsearch.models.base import ModelIdentity, ModelPair, unit
 from tests.elasticsearch import servers
 from tests.elasticsearch.front import Front
 from tests.elasticsearch.servers import Space

@@ -14,9 +14,6 @@ from threading import Thread
 
 import pytest
 
-from imgsearch.elastic import connection as connections
-from imgsearch.elastic.connection import Connection
-from imgsearch.elastic.troubles import TROUBLES, Symptom, diagnosis, rows
 from imgsearch.errors import (
     ImgsearchError,
     IndexContradiction,
@@ -26,7 +23,10 @@ from imgsearch.errors import (
     UsageError,
 )
 from imgsearch.index.base import Row
-from imgsearch.index.elastic_bodies import CreateOptions
+from imgsearch.index.elasticsearch import connection as connections
+from imgsearch.index.elasticsearch.connection import Connection
+from imgsearch.index.elasticsearch.errors import TROUBLES, Symptom, diagnosis, rows
+from imgsearch.index.elasticsearch.requests import CreateOptions
 from tests.elasticsearch import certificates, privileges, servers
 from tests.elasticsearch.front import Answer, Front, User
 from tests.elasticsearch.servers import Space
@@ -271,7 +271,7 @@ def test_no_index_of_that_name(space: Space) -> None:
 
 @pytest.mark.parametrize("name", ["My Photos", "_photos", "a,b", "photos*", "..", "x" * 250])
 def test_a_name_that_no_index_can_have(space: Space, name: str) -> None:
-    from imgsearch.index.elasticsearch import open_elasticsearch
+    from imgsearch.index.elasticsearch.index import open_elasticsearch
 
     with pytest.raises(UsageError, match="name of an index"):
         open_elasticsearch(Connection(url=space.server), name, create=True)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imgsearch.embedding import unit
 from imgsearch.errors import ImgsearchError, IndexContradiction, IndexUnavailable
 from imgsearch.index.base import Filter, Row
+from imgsearch.models.base import unit
 from tests.command import Command
 from tests.elasticsearch import servers
 from tests.elasticsearch.front import Answer, Front, Request

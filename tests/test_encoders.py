@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from imgsearch import models
-from imgsearch.embedding import Vectors, unit
 from imgsearch.errors import ModelError
 from imgsearch.models import Kind, Tower, encoders, export, preprocessing, runtimes, verification
-from imgsearch.models.tokenization import Tokens
+from imgsearch.models.base import Vectors, unit
+from imgsearch.models.tokenizer import Tokens
 from tests import model_directories
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgsearch import photos
-from imgsearch.photos import dates, formats, images, metadata, sidecars, words, xmp
+from imgsearch.photos import dates, decode, formats, metadata, sidecars, words, xmp
 from imgsearch.photos.metadata import Metadata
 from tests import pictures
 from tests.test_descriptions import FULL, _iim, _jpeg_with_iim
@@ -177,9 +177,9 @@ def _check_metadata(found: Metadata) -> None:
 
 
 def _decode(data: bytes) -> None:
-    with _limits(data), contextlib.suppress(images.Undecodable):  # and nothing else
+    with _limits(data), contextlib.suppress(decode.Undecodable):  # and nothing else
         if formats.looks_like_picture(data[: formats.HEAD_BYTES], "x.jpg") or data:
-            _check_metadata(images.decode(data, target=64, max_megapixels=5).metadata)
+            _check_metadata(decode.decode(data, target=64, max_megapixels=5).metadata)
 
 
 # the fuzzers
@@ -350,9 +350,9 @@ def test_names_of_files(tmp_path: Path) -> None:
         }
         list(photos.walk(str(folder), exclude=[pattern]))
         for name in made:
-            with contextlib.suppress(images.Undecodable):
+            with contextlib.suppress(decode.Undecodable):
                 path = os.fsdecode(os.path.join(os.fsencode(folder), name))
-                _check_metadata(images.inspect(path, max_megapixels=1))
+                _check_metadata(decode.inspect(path, max_megapixels=1))
             os.unlink(os.path.join(os.fsencode(folder), name))
         folder.rmdir()
 

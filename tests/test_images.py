@@ -17,18 +17,18 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 
 from imgsearch import installation
-from imgsearch.photos import SkipReason, depths, formats, images
+from imgsearch.photos import SkipReason, decode, depths, formats
 from tests import pictures
 
 PHOTO = pictures.photo(size=(256, 192))
 
 
-def _decode(source: images.Source, target: int = 224, limit: float = 250) -> images.Decoded:
-    return images.decode(source, target=target, max_megapixels=limit)
+def _decode(source: decode.Source, target: int = 224, limit: float = 250) -> decode.Decoded:
+    return decode.decode(source, target=target, max_megapixels=limit)
 
 
-def _reason(source: images.Source, **options: Any) -> SkipReason:
-    with pytest.raises(images.Undecodable) as caught:
+def _reason(source: decode.Source, **options: Any) -> SkipReason:
+    with pytest.raises(decode.Undecodable) as caught:
         _decode(source, **options)
     assert caught.value.detail
     return caught.value.reason
@@ -276,7 +276,7 @@ def test_damage_of_any_kind_is_one_kind_of_error(ending: str) -> None:
         data = bytearray(whole)
         for _ in range(numbers.randint(1, 20)):
             data[numbers.randrange(min(len(data), 600))] = numbers.randrange(256)
-        with contextlib.suppress(images.Undecodable):  # and nothing else
+        with contextlib.suppress(decode.Undecodable):  # and nothing else
             _decode(bytes(data[: numbers.choice((len(data), len(data) - 40))]), limit=1)
 
 
@@ -302,7 +302,7 @@ def test_camera_raw() -> None:
 def test_camera_raw_without_the_extra_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rawpy", None)
     command = re.escape(installation.extra_command("raw"))
-    with pytest.raises(images.Undecodable, match=command) as caught:
+    with pytest.raises(decode.Undecodable, match=command) as caught:
         _decode(pictures.dng(PHOTO))
     assert caught.value.reason is SkipReason.UNSUPPORTED
 

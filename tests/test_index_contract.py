@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from imgsearch.index.base import Index
-from imgsearch.index.local import open_local
-from imgsearch.index.segments import Limits
+from imgsearch.index.local.index import open_local
+from imgsearch.index.local.search_files.segments import Limits
 from tests.index_contract import IndexContract, IndexFactory
 
 # so that a few dozen rows go through files, merges and sketches

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgsearch import batches, intake
-from imgsearch.embedding import ModelIdentity, ModelPair, Pixels, Vectors, unit
 from imgsearch.errors import IndexUnavailable
 from imgsearch.index.base import Failure, Row
-from imgsearch.index.local import LocalIndex, open_local
-from imgsearch.ingest import Ingest, Options
-from imgsearch.intake import READERS, Limits, Result
-from imgsearch.libraries import Job
+from imgsearch.index.local.index import LocalIndex, open_local
+from imgsearch.ingest import pipeline, steps
+from imgsearch.ingest.pipeline import READERS, Limits, Result
+from imgsearch.ingest.scan import Ingest, Options
+from imgsearch.ingest.sources import Job
+from imgsearch.models.base import ModelIdentity, ModelPair, Pixels, Vectors, unit
 from tests.pictures import encoded
 
 MODEL = ModelIdentity("thumbnails", "0")
@@ -131,7 +131,7 @@ def test_slow_files_do_not_hold_up_the_others(
             gate()
         return open(path, mode)
 
-    monkeypatch.setattr(batches, "open", opened, raising=False)
+    monkeypatch.setattr(steps, "open", opened, raising=False)
     running = background.submit(_run, index, encoder, folder, Limits(workers=1))
     _until(lambda: gate.waiting == len(slow) and encoder.embedded == 100 - len(slow))
     gate.open()
@@ -174,7 +174,7 @@ def test_what_waits_for_the_index_is_bounded(
     folder: Path,
     background: ThreadPoolExecutor,
 ) -> None:
-    monkeypatch.setattr(intake, "WAITING_ROWS", 20)
+    monkeypatch.setattr(pipeline, "WAITING_ROWS", 20)
     limits = Limits(workers=1, batch_size=2)
     gate = Gate()
     running = background.submit(_run, SlowIndex(index, gate), encoder, folder, limits)
@@ -202,15 +202,15 @@ def test_large_files_go_in_batches_of_their_own(
     monkeypatch: pytest.MonkeyPatch, index: LocalIndex, encoder: Thumbnails, folder: Path
 ) -> None:
     sizes: list[int] = []
-    embed = batches.Embedding.embed_batch
+    embed = steps.Embedding.embed_batch
 
-    def counted(self: batches.Embedding, reads: Sequence[batches.Read]) -> batches.Batch:
+    def counted(self: steps.Embedding, reads: Sequence[steps.Read]) -> steps.Batch:
         sizes.append(len(reads))
         return embed(self, reads)
 
-    monkeypatch.setattr(batches.Embedding, "embed_batch", counted)
+    monkeypatch.setattr(steps.Embedding, "embed_batch", counted)
     largest = max(path.stat().st_size for path in folder.iterdir())
-    monkeypatch.setattr(intake, "BATCH_BYTES", 3 * largest)
+    monkeypatch.setattr(pipeline, "BATCH_BYTES", 3 * largest)
     result = _run(index, encoder, folder, Limits(batch_size=50, on_the_way=6 * largest))
     assert result.added == 100
     assert max(sizes) <= 4
@@ -243,7 +243,7 @@ def test_the_last_batches_are_small_so_that_all_workers_end_together(
     background: ThreadPoolExecutor,
 ) -> None:
     gate, read, sizes = Gate(), [], []
-    encode, read_photo = encoder.encode, intake.read_photo
+    encode, read_photo = encoder.encode, pipeline.read_photo
 
     def counted(*arguments: Any) -> Any:
         read.append(1)
@@ -254,7 +254,7 @@ def test_the_last_batches_are_small_so_that_all_workers_end_together(
         sizes.append(len(pixels))
         return encode(pixels)
 
-    monkeypatch.setattr(intake, "read_photo", counted)
+    monkeypatch.setattr(pipeline, "read_photo", counted)
     monkeypatch.setattr(encoder, "encode", held)
     for path in sorted(folder.iterdir())[60:]:
         path.unlink()

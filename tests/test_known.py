@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 
 from imgsearch.index.base import Fingerprint, Fingerprints
-from imgsearch.known import KnownPhotos, State
+from imgsearch.ingest.fingerprints import KnownPhotos, State
 
 
 def _fingerprints(count: int) -> list[Fingerprint]:

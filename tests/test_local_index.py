@@ -25,19 +25,18 @@ from imgsearch.errors import (
     IndexTooNew,
     IndexUnavailable,
 )
-from imgsearch.index import (
+from imgsearch.index.base import Filter, Row
+from imgsearch.index.local import filesystems, schema
+from imgsearch.index.local.database import Database
+from imgsearch.index.local.index import LocalIndex, open_local
+from imgsearch.index.local.search_files import (
     codes,
-    filesystems,
-    neighbours,
-    schema,
+    nearest,
+    sketch_builder,
     sketch_files,
     sketches,
-    sketching,
 )
-from imgsearch.index.base import Filter, Row
-from imgsearch.index.database import Database
-from imgsearch.index.local import LocalIndex, open_local
-from imgsearch.index.segments import Limits
+from imgsearch.index.local.search_files.segments import Limits
 from tests.index_contract import DIMS, MODELS, OTHER_MODELS, paths, record, row, towards, vector
 
 SMALL = Limits(flush=16, flush_at_end=2, segment=400, sketch_from=100, sketch=50, looked_at=1)
@@ -496,7 +495,7 @@ def test_sketches_name_what_a_scan_finds(tmp_path: Path, count: int, alike: bool
     known = None
     for number, each in enumerate(vectors):
         part, path = _codes_of(each, 20_000 * number), tmp_path / f"{number}.sketch"
-        assert sketching.build(part, path, 1 / 4, 1 / 2, known)
+        assert sketch_builder.build(part, path, 1 / 4, 1 / 2, known)
         sketch = sketch_files.loaded(path, 20_000, 256)
         assert sketch.projection.basis.shape[1] < 256
         assert 0 < sketch.scanned < 20_000
@@ -508,7 +507,7 @@ def test_sketches_name_what_a_scan_finds(tmp_path: Path, count: int, alike: bool
     right = 0
     for each in np.concatenate([some[:25] for some in vectors]):
         query = codes.Query.of((each + chance.standard_normal(256) / 40).astype(np.float32))
-        rows, scores, complete = neighbours.Ranking(query, parts).best(count)
+        rows, scores, complete = nearest.Ranking(query, parts).best(count)
         assert count <= len(rows) < 200
         assert not complete
         cosines = everything.cosines(query)
@@ -520,7 +519,7 @@ def test_sketches_name_what_a_scan_finds(tmp_path: Path, count: int, alike: bool
 def test_where_no_sketch_finds_it_there_is_none(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
     even = _codes_of(chance.standard_normal((6000, 256)))
-    assert not sketching.build(even, tmp_path / "even.sketch", 1 / 64)
+    assert not sketch_builder.build(even, tmp_path / "even.sketch", 1 / 64)
     assert not (tmp_path / "even.sketch").exists()
 
 
@@ -658,7 +657,7 @@ def test_a_killed_migration_goes_on(folder: Path, opened: list[LocalIndex]) -> N
 def test_large_selections_find_all_as_well(
     folder: Path, opened: list[LocalIndex], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgsearch.index.neighbours.SMALL", 10)
+    monkeypatch.setattr("imgsearch.index.local.search_files.nearest.SMALL", 10)
     index = open_local(folder, create=True, limits=SMALL)
     opened.append(index)
     index.stamp(MODELS)

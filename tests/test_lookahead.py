@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from imgsearch.lookahead import Ahead
+from imgsearch.ingest.prefetch import Ahead
 
 
 def test_items_come_in_order() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL.TiffImagePlugin import IFDRational
 
 from imgsearch.index.base import Record
-from imgsearch.photos import images
+from imgsearch.photos import decode
 from imgsearch.photos.metadata import Metadata
 from tests import pictures
 
@@ -23,7 +23,7 @@ def _read(ending: str = ".jpg", **tags: Any) -> Metadata:
     exif = pictures.exif(**tags)
     given = exif.tobytes() if ending in (".heic", ".tif") else exif  # else Pillow loses parts
     data = pictures.encoded(PHOTO, ending, exif=given)
-    return images.decode(data, target=32, max_megapixels=10).metadata
+    return decode.decode(data, target=32, max_megapixels=10).metadata
 
 
 def test_a_record_keeps_its_fields_as_they_are() -> None:
@@ -52,7 +52,7 @@ def test_every_format_that_carries_exif(ending: str) -> None:
 
 def test_a_picture_without_exif_says_nothing() -> None:
     data = pictures.encoded(PHOTO, ".png")
-    found = images.decode(data, target=32, max_megapixels=10).metadata
+    found = decode.decode(data, target=32, max_megapixels=10).metadata
     assert found == Metadata(format="PNG", width=PHOTO.width, height=PHOTO.height)
 
 

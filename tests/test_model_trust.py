@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from imgsearch import models
-from imgsearch.cluster_model import trace
-from imgsearch.elastic.features import Features
 from imgsearch.errors import ModelError
+from imgsearch.index.elasticsearch.features import Features
+from imgsearch.index.elasticsearch.text_model import trace
 from imgsearch.models import files, loading, trust
 from imgsearch.progress import silent
 from tests import hostile_models, model_directories

@@ -262,7 +262,7 @@ def test_a_query_of_bytes_that_are_not_utf8(odd: Command) -> None:
 def test_the_log_lines_of_libraries_are_escaped(odd: Command) -> None:
     program = (
         "import logging; from imgsearch.cli import streams; streams.prepare();"
-        "from imgsearch.cli.door import listen; listen(2);"
+        "from imgsearch.cli.error_handler import listen; listen(2);"
         "logging.getLogger('imgsearch.x').warning('a\\x1b[31m\\u009b\\u202eb')"
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch.photo_paths import Refusal, Root, located, may_be_opened, relative_bytes
+from imgsearch.roots.locations import Refusal, Root, located, may_be_opened, relative_bytes
 from tests import pictures
 from tests.index_contract import record
 

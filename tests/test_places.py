@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imgsearch.errors import UsageError
-from imgsearch.places import ClusterPlace, LocalPlace, data_dir, index_place, shown
+from imgsearch.paths import ClusterPlace, LocalPlace, data_dir, index_place, shown
 
 URL = "https://host:9200"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch.cli import door
-from imgsearch.elastic.connection import Connection, settled
+from imgsearch.cli import error_handler
 from imgsearch.errors import UsageError
-from imgsearch.places import index_place, without_credentials
+from imgsearch.index.elasticsearch.connection import Connection, settled
+from imgsearch.paths import index_place, without_credentials
 from tests.command import Command
 from tests.elasticsearch import certificates, servers
 from tests.test_trust import Listener
@@ -85,12 +85,12 @@ def test_logs_and_reports_hide_what_is_secret(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "it's/ge#heim"
-    monkeypatch.setattr(door, "_hidden", {secret})
-    door.say(f"reason: {secret}")
+    monkeypatch.setattr(error_handler, "_hidden", {secret})
+    error_handler.say(f"reason: {secret}")
     assert "heim" not in capsys.readouterr().err
-    report = door.without_secrets(f"{[secret]} https://me:it's@host it%27s%2Fge%23heim")
+    report = error_handler.without_secrets(f"{[secret]} https://me:it's@host it%27s%2Fge%23heim")
     assert "heim" not in report
-    door.listen(2)
+    error_handler.listen(2)
     for handler in logging.getLogger("imgsearch").handlers:
         record = logging.LogRecord("imgsearch", logging.INFO, "", 1, f"got {secret}", (), None)
         assert "heim" not in handler.format(record)

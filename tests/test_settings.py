@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch import folder_files, settings
+from imgsearch import settings
 from imgsearch.errors import SettingsError
+from imgsearch.settings import folder_files
 
 
 @pytest.fixture

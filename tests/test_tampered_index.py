@@ -170,7 +170,7 @@ def _statements(script: str) -> list[str]:
 @pytest.fixture
 def run(command: Command, monkeypatch: pytest.MonkeyPatch) -> object:
     """The program inside this process: five times a hundred of its own would take minutes."""
-    from imgsearch.cli.app import app
+    from imgsearch.cli.main import app
 
     for name, value in command.env().items():
         monkeypatch.setenv(name, value)

@@ -18,7 +18,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from imgsearch.photos import SkipReason, depths, images
+from imgsearch.photos import SkipReason, decode, depths
 from tests import pictures
 
 PHOTO = pictures.photo(size=(256, 192))
@@ -29,11 +29,11 @@ STRETCHED = GREY.point(lambda level: level * depths.WHITE / 255)  # where white 
 
 
 def _shown(data: bytes) -> Image.Image:
-    return images.decode(data, target=224, max_megapixels=250).image
+    return decode.decode(data, target=224, max_megapixels=250).image
 
 
 def _reason(data: bytes) -> SkipReason:
-    with pytest.raises(images.Undecodable) as caught:
+    with pytest.raises(decode.Undecodable) as caught:
         _shown(data)
     assert caught.value.detail
     return caught.value.reason
@@ -116,7 +116,7 @@ def test_a_png_with_trouble_keeps_orientation_and_date() -> None:
     plain = pictures.encoded(turned, ".png", exif=exif)
     data = plain[:33] + _chunk(b"tEXt", b"Comment\0text", check=1) + plain[33:]
     assert _difference(data) == 0
-    found = images.decode(data, target=224, max_megapixels=250).metadata
+    found = decode.decode(data, target=224, max_megapixels=250).metadata
     assert found.taken == "2024-05-01T12:30:00"
 
 
@@ -388,7 +388,7 @@ def test_uncommon_tiffs_are_upright_too(bigtiff: bool, byteorder: Any) -> None:
         byteorder=byteorder, extratags=[(274, "H", 1, 6, True), (272, "s", 0, "Camera 1", True)],
     )  # fmt: skip
     assert _difference(data) == 0
-    found = images.decode(data, target=224, max_megapixels=250).metadata
+    found = decode.decode(data, target=224, max_megapixels=250).metadata
     assert (found.width, found.height, found.camera) == (256, 192, "Camera 1")
 
 
@@ -400,7 +400,7 @@ def test_half_an_uncommon_tiff_is_truncated(compression: str | None) -> None:
 
 def test_a_tiff_that_nothing_here_reads_says_what_it_is() -> None:
     strange = _written_tiff(bytes(256 * 192 * 3), (8, 8, 8), 32845)
-    with pytest.raises(images.Undecodable, match="LOGLUV") as caught:
+    with pytest.raises(decode.Undecodable, match="LOGLUV") as caught:
         _shown(strange)
     assert caught.value.reason is SkipReason.UNSUPPORTED
 
@@ -431,7 +431,7 @@ def test_photoshop_of_every_depth(depth: int, large: bool, packed: bool, mode: s
 def test_photoshop_that_cannot_be_read_says_what_it_is() -> None:
     data = bytearray(pictures.photoshop(PHOTO, depth=16))
     data[24:26] = b"\0\7"
-    with pytest.raises(images.Undecodable, match="multichannel, 16 bits") as caught:
+    with pytest.raises(decode.Undecodable, match="multichannel, 16 bits") as caught:
         _shown(bytes(data))
     assert caught.value.reason is SkipReason.UNSUPPORTED
 
@@ -487,7 +487,7 @@ def test_a_raw_whose_directory_lies_at_its_end() -> None:
     (count,) = struct.unpack_from("<H", plain, 8)
     directory = plain[8 : 8 + 2 + 12 * count + 4]
     moved = plain[:4] + struct.pack("<I", len(plain)) + plain[8:] + directory
-    found = images.decode(moved, target=32, max_megapixels=250)
+    found = decode.decode(moved, target=32, max_megapixels=250)
     assert (found.metadata.format, found.metadata.camera) == ("RAW", "Test Mosaic")
 
 
@@ -496,15 +496,15 @@ def test_a_raw_is_developed_with_the_curve_of_srgb() -> None:
     pytest.importorskip("rawpy", reason="an extra")
     shot = Image.new("RGB", (128, 64), "white")
     shot.paste((51, 51, 51), (64, 0, 128, 64))
-    found = images.decode(pictures.dng(shot), target=8, max_megapixels=250).image.convert("L")
+    found = decode.decode(pictures.dng(shot), target=8, max_megapixels=250).image.convert("L")
     dark = np.asarray(found.crop((found.width * 5 // 8, 0, *found.size)), np.float32)
     assert abs(dark.mean() - 255 * (1.055 * (51 / 255) ** (1 / 2.4) - 0.055)) < 3
 
 
 def test_what_is_too_large_says_so_in_our_words() -> None:
     data = pictures.encoded(Image.new("L", (6000, 4000)), ".png")
-    with pytest.raises(images.Undecodable) as caught:
-        images.decode(data, target=224, max_megapixels=5)
+    with pytest.raises(decode.Undecodable) as caught:
+        decode.decode(data, target=224, max_megapixels=5)
     assert caught.value.detail == "24 megapixels; --max-megapixels is 5"
 
 

@@ -6,19 +6,19 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imgsearch import places
+from imgsearch import paths
 from imgsearch.cli import parts
-from imgsearch.cli.door import say
-from imgsearch.places import ClusterPlace
+from imgsearch.cli.error_handler import say
+from imgsearch.paths import ClusterPlace
 
 if TYPE_CHECKING:
     from imgsearch.cli.parts import Parts
-    from imgsearch.cluster_text import Choice, Mode
-    from imgsearch.elastic.client import Cluster
-    from imgsearch.embedding import TextEncoder
     from imgsearch.index.base import Filter, Hit
-    from imgsearch.index.elasticsearch import ElasticsearchIndex
+    from imgsearch.index.elasticsearch.client import Cluster
+    from imgsearch.index.elasticsearch.index import ElasticsearchIndex
+    from imgsearch.index.elasticsearch.text_model.choice import Choice, Mode
     from imgsearch.models import Check, ModelNames
+    from imgsearch.models.base import TextEncoder
     from imgsearch.search import Ask
     from imgsearch.settings import Settings
 
@@ -29,10 +29,10 @@ def on_cluster(chosen: Settings) -> bool:
 
 @contextlib.contextmanager
 def connected(chosen: Settings) -> Iterator[Cluster]:
-    from imgsearch.elastic.client import Cluster
-    from imgsearch.elastic.patience import patiently
     from imgsearch.index import connection
-    from imgsearch.index.elasticsearch import READ_RETRY_SECONDS
+    from imgsearch.index.elasticsearch.client import Cluster
+    from imgsearch.index.elasticsearch.index import READ_RETRY_SECONDS
+    from imgsearch.index.elasticsearch.retry import patiently
 
     place = parts.index_place(chosen)
     assert isinstance(place, ClusterPlace)
@@ -69,7 +69,7 @@ def names_there(chosen: Settings) -> tuple[ModelNames, Check | None]:
 
 def model_id(chosen: Settings, names: ModelNames) -> str:
     from imgsearch import models
-    from imgsearch.cluster_model.state import checked_id, default_model_id
+    from imgsearch.index.elasticsearch.text_model.state import checked_id, default_model_id
 
     if chosen.model_id:
         return checked_id(chosen.model_id)
@@ -77,7 +77,7 @@ def model_id(chosen: Settings, names: ModelNames) -> str:
 
 
 def _index(open_parts: Parts) -> ElasticsearchIndex:
-    from imgsearch.index.elasticsearch import ElasticsearchIndex
+    from imgsearch.index.elasticsearch.index import ElasticsearchIndex
 
     assert isinstance(open_parts.index, ElasticsearchIndex)
     return open_parts.index
@@ -85,7 +85,7 @@ def _index(open_parts: Parts) -> ElasticsearchIndex:
 
 def choice(open_parts: Parts, mode: Mode, *, ask_anew: bool = False) -> Choice:
     """Where this index's queries are encoded, and why."""
-    from imgsearch import cluster_text
+    from imgsearch.index.elasticsearch.text_model import choice as cluster_text
 
     index = _index(open_parts)
     recorded = index.models()
@@ -96,7 +96,7 @@ def choice(open_parts: Parts, mode: Mode, *, ask_anew: bool = False) -> Choice:
         None if recorded is None else recorded.text_model,
         None if recorded is None else recorded.dims,
         mode,
-        places.cache_dir(),
+        paths.cache_dir(),
         lambda: _local(names),
         ask_anew=ask_anew,
     )
@@ -149,8 +149,8 @@ def ask(open_parts: Parts, verbose: bool) -> Ask | None:
 
 def encoded_where(open_parts: Parts) -> str:
     """For `status`: with the reason that lies deepest."""
-    from imgsearch.cluster_model.arrangement import check_possible
     from imgsearch.errors import ImgsearchError
+    from imgsearch.index.elasticsearch.text_model.setup import check_possible
 
     mode = open_parts.settings.text_encoder
     chosen = choice(open_parts, "local" if mode == "local" else "auto", ask_anew=True)

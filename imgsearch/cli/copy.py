@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imgsearch.cli import parts
-from imgsearch.cli.common import (
-    Common,
-    Quantization,
-    Replicas,
-    Shards,
-    SourceVectors,
-    command,
-)
-from imgsearch.cli.door import say
+from imgsearch.cli.error_handler import say
+from imgsearch.cli.options import Common, Quantization, Replicas, Shards, SourceVectors, command
 
 if TYPE_CHECKING:
-    from imgsearch.copying import Result
+    from imgsearch.index.copying import Result
 
 Place = Annotated[str, typer.Argument(help="An index: a folder, a name or a URL, as for --index.")]
 
@@ -43,9 +36,9 @@ def copy(
 
     Example: imgsearch copy default https://host:9200/my-photos
     """
-    from imgsearch.cli.bars import photos_bar
-    from imgsearch.copying import copy as copy_rows
+    from imgsearch.cli.progress import photos_bar
     from imgsearch.errors import UsageError
+    from imgsearch.index.copying import copy as copy_rows
 
     common.options.pop("index", None)
     from_settings = parts.load_settings(common, index=source)
@@ -70,7 +63,7 @@ def copy(
 
 
 def _show(result: Result, json: bool) -> None:
-    from imgsearch import rendering
+    from imgsearch.output import console
 
     facts = {
         "copied": f"{result.copied:,}",
@@ -79,9 +72,9 @@ def _show(result: Result, json: bool) -> None:
         "vectors compared": f"{result.compared:,}, {result.different:,} of them different",
     }
     if json:
-        rendering.print_json(_as_dict(result))
+        console.print_json(_as_dict(result))
     else:
-        rendering.console().print(rendering.facts_table("Copied", facts))
+        console.console().print(console.facts_table("Copied", facts))
     for id, reason in result.failures:
         say(f"refused {id}: {reason}")
     if not result.complete:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from imgsearch.cli import ingest, parts
-from imgsearch.cli.common import Common, command
+from imgsearch.cli.options import Common, command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +43,10 @@ def register(app: typer.Typer) -> None:
 
 def demo(common: Common) -> None:
     """See it work: icons and a small model that ship with imgsearch, offline."""
-    from imgsearch import rendering, search
+    from imgsearch import search
     from imgsearch import settings as all_settings
     from imgsearch.demo import PHOTOS, QUERIES
+    from imgsearch.output import console as rendering
 
     del common  # the user's settings are for the user's pictures
     chosen = all_settings.defaults(index=str(_index_folder(PHOTOS)), model="demo", k=SHOWN)
@@ -67,10 +68,10 @@ def demo(common: Common) -> None:
 
 def _index_folder(photos: Path) -> Path:
     """In the cache, one for each place that imgsearch is installed in."""
-    from imgsearch import places
+    from imgsearch import paths
 
     installation = hashlib.blake2b(os.fsencode(photos), digest_size=6).hexdigest()
-    return places.cache_dir() / "demo" / installation
+    return paths.cache_dir() / "demo" / installation
 
 
 def _ingest_anew_if_need_be(chosen: Settings, photos: Path, console: Console) -> None:
@@ -85,7 +86,7 @@ def _ingest_anew_if_need_be(chosen: Settings, photos: Path, console: Console) ->
 
 
 def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
-    from imgsearch import rendering
+    from imgsearch.output import console as rendering
 
     with parts.opened_for_ingest(chosen) as open_parts:
         result = ingest.ingest_folders(open_parts, ingest.options(chosen), [photos], None)
@@ -102,7 +103,7 @@ def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
 def _show(console: Console, typed: str, results: Sequence[Result]) -> None:
     from rich.text import Text
 
-    from imgsearch import rendering
+    from imgsearch.output import console as rendering
 
     console.print(Text.assemble(("$ ", "dim"), (typed, "bold")))
     rendering.print_results(results, None)

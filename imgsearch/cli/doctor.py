@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgsearch import places
+from imgsearch import paths
 from imgsearch.cli import parts
-from imgsearch.cli.common import Common, command
-from imgsearch.cli.door import say
+from imgsearch.cli.error_handler import say
+from imgsearch.cli.options import Common, command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,15 +36,15 @@ def doctor(
 
     Example: imgsearch doctor
     """
-    from imgsearch import rendering
     from imgsearch.doctor.examination import findings
+    from imgsearch.output import console
 
     chosen = parts.load_settings(common, ask=False)
     for each in chosen.not_obeyed:
         say(str(each))
-    found = list(findings(chosen, parts.index_place(chosen), places.cache_dir(), deep=deep))
+    found = list(findings(chosen, parts.index_place(chosen), paths.cache_dir(), deep=deep))
     if json:
-        rendering.print_json(_as_dict(found))
+        console.print_json(_as_dict(found))
     else:
         _show(found)
     if any(finding.state == "failure" for finding in found):
@@ -62,8 +62,8 @@ def _show(found: Sequence[Finding]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from imgsearch import rendering
     from imgsearch.escaping import shown, shown_lines
+    from imgsearch.output import console
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
@@ -76,4 +76,4 @@ def _show(found: Sequence[Finding]) -> None:
         table.add_row(
             Text(finding.state, style=STYLES[finding.state]), Text(shown(finding.name)), told
         )
-    rendering.console().print(table)
+    console.console().print(table)

@@ -9,26 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgsearch import capacity
 from imgsearch.cli import parts
-from imgsearch.cli.common import (
-    Common,
-    Quantization,
-    Replicas,
-    Shards,
-    SourceVectors,
-    command,
-)
-from imgsearch.cli.door import say
+from imgsearch.cli.error_handler import say
+from imgsearch.cli.options import Common, Quantization, Replicas, Shards, SourceVectors, command
+from imgsearch.ingest import resources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgsearch.cli.parts import Parts
-    from imgsearch.embedding import ImageEncoder
-    from imgsearch.ingest import Options
-    from imgsearch.intake import Result
-    from imgsearch.libraries import Job
+    from imgsearch.ingest.pipeline import Result
+    from imgsearch.ingest.scan import Options
+    from imgsearch.ingest.sources import Job
+    from imgsearch.models.base import ImageEncoder
     from imgsearch.settings import Settings
 
 SKIPPED_KEPT = 1000  # skipped files that the index remembers of its last ingest
@@ -118,7 +111,7 @@ def ingest(
     Example: imgsearch ingest ./photos
     """
     if background:
-        capacity.give_way()
+        resources.give_way()
     chosen = parts.load_settings(
         common,
         exclude=exclude,
@@ -163,16 +156,16 @@ def _part(text: str | None) -> tuple[int, int] | None:
 
 def options(chosen: Settings, *, background: bool = False, **given: Any) -> Options:
     """What the user did not set is chosen from what this process may use of the machine."""
-    from imgsearch.ingest import Options
-    from imgsearch.intake import Limits
+    from imgsearch.ingest.pipeline import Limits
+    from imgsearch.ingest.scan import Options
 
-    memory = capacity.memory()
-    workers = chosen.workers or capacity.workers(capacity.cores() - background, memory)
+    memory = resources.memory()
+    workers = chosen.workers or resources.workers(resources.cores() - background, memory)
     return Options(
         limits=Limits(
             workers=workers,
-            batch_size=chosen.batch_size or capacity.batch_size(memory),
-            on_the_way=capacity.on_the_way(workers, memory),
+            batch_size=chosen.batch_size or resources.batch_size(memory),
+            on_the_way=resources.on_the_way(workers, memory),
         ),
         max_megapixels=chosen.max_megapixels,
         exclude=tuple(chosen.exclude),
@@ -189,7 +182,7 @@ def _ingest(
     yes: bool,
 ) -> Result:
     from imgsearch.errors import UsageError
-    from imgsearch.libraries import check_directory
+    from imgsearch.ingest.sources import check_directory
 
     if not directories:
         raise UsageError("No folder is named.", "Name one: imgsearch ingest ./photos")
@@ -212,7 +205,7 @@ def _ask_about_foreign(open_parts: Parts) -> None:
 def ingest_folders(
     open_parts: Parts, options: Options, directories: Sequence[Path], library: str | None
 ) -> Result:
-    from imgsearch.libraries import distinct, job_for
+    from imgsearch.ingest.sources import distinct, job_for
 
     open_parts.check_model_options()
     jobs = distinct(
@@ -229,9 +222,9 @@ def ingest_folders(
 def _run(open_parts: Parts, jobs: Sequence[Job], options: Options) -> Result:
     from datetime import datetime
 
-    from imgsearch.cli.bars import photos_bar
+    from imgsearch.cli.progress import photos_bar
     from imgsearch.errors import Interrupted
-    from imgsearch.ingest import Ingest
+    from imgsearch.ingest.scan import Ingest
 
     def open_encoder() -> ImageEncoder:
         return open_parts.ingest_encoder(options.limits.workers)
@@ -263,7 +256,7 @@ def _re_embed(
     from dataclasses import replace
 
     from imgsearch.errors import UsageError
-    from imgsearch.libraries import Job, check_all_ingested_here, check_all_reachable
+    from imgsearch.ingest.sources import Job, check_all_ingested_here, check_all_reachable
 
     if directories or library or options.limit or options.dry_run:
         raise UsageError(
@@ -303,14 +296,15 @@ def _report(result: Result) -> dict[str, Any]:
 
 
 def _show(result: Result, options: Options, verbose: int, json: bool) -> None:
-    from imgsearch import places, rendering
+    from imgsearch import paths
+    from imgsearch.output import console as rendering
 
     if json:
         rendering.print_json(_report(result))
         return
     if verbose:
         for skip in result.skipped:
-            say(f"skipped {places.shown(skip.path)}: {skip.reason.value} ({skip.detail})")
+            say(f"skipped {paths.shown(skip.path)}: {skip.reason.value} ({skip.detail})")
     console = rendering.console()
     console.print(rendering.facts_table(_title(options), _facts(result)))
     if result.skipped and not verbose:

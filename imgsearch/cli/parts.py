@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from imgsearch import places, settings
-from imgsearch.cli.common import Common
-from imgsearch.cli.door import hide, listen, say
-from imgsearch.places import ClusterPlace, LocalPlace
+from imgsearch import paths, settings
+from imgsearch.cli.error_handler import hide, listen, say
+from imgsearch.cli.options import Common
+from imgsearch.paths import ClusterPlace, LocalPlace
 
 if TYPE_CHECKING:
-    from imgsearch.embedding import ImageEncoder, ModelIdentity, ModelPair, TextEncoder
     from imgsearch.index.base import Index
-    from imgsearch.libraries import Roots
+    from imgsearch.ingest.sources import Roots
     from imgsearch.models import Check, Kind, ModelNames, ModelSet
+    from imgsearch.models.base import ImageEncoder, ModelIdentity, ModelPair, TextEncoder
     from imgsearch.settings import Settings
 
 
@@ -49,7 +49,7 @@ def _allow_model_code(folders: Iterable[str]) -> None:
         folder = Path(name).expanduser()
         if not folder.is_dir():
             raise UsageError(
-                f"--trust-model-code: {places.shown(folder)} is not a folder.",
+                f"--trust-model-code: {paths.shown(folder)} is not a folder.",
                 "Name the model's folder, the one that holds modules.json or config.json.",
             )
         from imgsearch.models import trust
@@ -58,7 +58,7 @@ def _allow_model_code(folders: Iterable[str]) -> None:
 
 
 def index_place(chosen: Settings) -> LocalPlace | ClusterPlace:
-    return places.index_place(chosen.index, chosen.es_url, chosen.es_cloud_id)
+    return paths.index_place(chosen.index, chosen.es_url, chosen.es_cloud_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ _CONTRADICTION_CURE = (
 
 
 def model_cache() -> Path:
-    return places.cache_dir() / "models"
+    return paths.cache_dir() / "models"
 
 
 def same_as_recorded(recorded: ModelPair | None, place: str) -> Check | None:
@@ -213,7 +213,7 @@ def ready_models(names: ModelNames, check: Check | None = None) -> ModelSet:
     """The exported towers: from the cache, else set up now, with a bar. `check` sees each model's
     digest before anything of the model is loaded."""
     from imgsearch import models
-    from imgsearch.cli.bars import bytes_bar
+    from imgsearch.cli.progress import bytes_bar
 
     cache = model_cache()
     found = models.cached(names, cache)
@@ -250,7 +250,7 @@ def _ask_before_fetching(names: ModelNames, cache: Path) -> None:
 @contextlib.contextmanager
 def opened(chosen: Settings, *, create: bool = False) -> Iterator[Parts]:
     from imgsearch.index import open_index
-    from imgsearch.libraries import Roots
+    from imgsearch.ingest.sources import Roots
 
     place = index_place(chosen)
     if create and isinstance(place, LocalPlace):
@@ -258,7 +258,7 @@ def opened(chosen: Settings, *, create: bool = False) -> Iterator[Parts]:
     index = open_index(place, chosen, create=create)
     try:
         folder = place.folder if isinstance(place, LocalPlace) else None
-        yield Parts(chosen, index, Roots(index, places.data_dir() / "libraries.json", folder))
+        yield Parts(chosen, index, Roots(index, paths.data_dir() / "libraries.json", folder))
     finally:
         for note in index.notes:
             say(note)
@@ -291,15 +291,15 @@ def opened_for_dry_run(chosen: Settings) -> Iterator[Parts]:
 def _check_free(place: LocalPlace) -> None:
     """An index makes a folder of its own; it does not move in with somebody's files."""
     from imgsearch.errors import UsageError
-    from imgsearch.index.generations import holds_other_files
+    from imgsearch.index.local.generations import holds_other_files
 
     folder = place.folder
     if folder.is_dir() and not (folder / "CURRENT").exists() and holds_other_files(folder):
         raise UsageError(
-            f"{places.shown(folder)} holds other files, and no index.",
+            f"{paths.shown(folder)} holds other files, and no index.",
             f"Name a folder for the index alone, such as --index {folder}/.imgsearch",
         )
     if folder.exists() and not folder.is_dir():
         raise UsageError(
-            f"{places.shown(folder)} is a file.", "Name a folder for the index: --index PATH"
+            f"{paths.shown(folder)} is a file.", "Name a folder for the index: --index PATH"
         )

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from imgsearch.cli.door import say
+from imgsearch.cli.error_handler import say
 
 if TYPE_CHECKING:
-    from imgsearch.setting_table import Setting
     from imgsearch.settings import NotObeyed
+    from imgsearch.settings.table import Setting
 
 
 def granted(not_obeyed: Sequence[NotObeyed]) -> bool:
     """Whether the user has now allowed the files. On a terminal this is one question for all of
     them, and the answer is remembered; elsewhere a sentence for each. Raises SettingsError where
     a file was allowed, has changed, and nobody can be asked: the command would work elsewhere."""
-    from imgsearch import folder_files, places
+    from imgsearch import paths
     from imgsearch.errors import SettingsError
+    from imgsearch.settings import folder_files
 
     for each in not_obeyed:
         if each.file.fault:
@@ -35,7 +36,7 @@ def granted(not_obeyed: Sequence[NotObeyed]) -> bool:
             say(str(each))
         return False
     for each in pending:
-        say(description(places.shown(each.file.path), each.settings))
+        say(description(paths.shown(each.file.path), each.settings))
     say("Your credentials, and what you ingest and search for, would go where these say.")
     allowed = typer.confirm("Did you write this, or do you trust who did?", err=True)
     try:
@@ -48,7 +49,7 @@ def granted(not_obeyed: Sequence[NotObeyed]) -> bool:
 
 def description(name: str, found: Mapping[str, Setting]) -> str:
     """What a file sets, secrets hidden."""
-    from imgsearch import places
+    from imgsearch import paths
 
-    values = "; ".join(f"{key} = {places.shown(str(one.value))}" for key, one in found.items())
+    values = "; ".join(f"{key} = {paths.shown(str(one.value))}" for key, one in found.items())
     return f"{name} sets: {values}."

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgsearch.cli import parts
-from imgsearch.cli.common import Common, command
-from imgsearch.cli.door import say
+from imgsearch.cli.error_handler import say
+from imgsearch.cli.options import Common, command
 
 if TYPE_CHECKING:
     from imgsearch.cli.parts import Parts
@@ -31,8 +31,8 @@ def remove(
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Take photos out of the index for good. The files themselves are not touched."""
-    from imgsearch import rendering
     from imgsearch.errors import UsageError
+    from imgsearch.output import console
     from imgsearch.search import check_not_empty
 
     if bool(what) == bool(under):
@@ -44,22 +44,22 @@ def remove(
     with parts.opened(chosen) as open_parts:
         check_not_empty(open_parts.index)
         ids, libraries = _chosen(open_parts, what or [], under)
-        photos = rendering.count(len(ids), "photo")
+        photos = console.count(len(ids), "photo")
         if not yes and not typer.confirm(
             f"Remove {photos} from {open_parts.index.place}?", err=True
         ):
             say("Nothing was removed.")
             if json:
-                rendering.print_json({"removed": 0, "libraries": []})
+                console.print_json({"removed": 0, "libraries": []})
             return
         with open_parts.index.lock():
             removed = open_parts.index.erase(ids)
             for library in libraries:
                 open_parts.roots.forget(library)
     if json:
-        rendering.print_json({"removed": removed, "libraries": libraries})
+        console.print_json({"removed": removed, "libraries": libraries})
     else:
-        rendering.console().print(f"Removed {rendering.count(removed, 'photo')} from the index.")
+        console.console().print(f"Removed {console.count(removed, 'photo')} from the index.")
 
 
 def _chosen(open_parts: Parts, what: list[str], under: str | None) -> tuple[list[str], list[str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from imgsearch.cli.door import say
+from imgsearch.cli.error_handler import say
 from imgsearch.errors import EXIT_FAILURE, UsageError
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ class Output:
         if self._for_programs:
             self._show_programs(results)
         elif results:
-            from imgsearch import rendering
+            from imgsearch.output import console
 
-            rendering.print_results(results, title)
+            console.print_results(results, title)
         self._hint(results, open_parts)
         if self._open and results:
             _open_files(results)
@@ -53,7 +53,7 @@ class Output:
             say(f"Took {time.perf_counter() - self._began:.3f} seconds after the program's start.")
 
     def _show_programs(self, results: Sequence[Result]) -> None:
-        from imgsearch import machine_formats
+        from imgsearch.output import machine_formats
 
         if self._json:
             machine_formats.print_json_lines(results)
@@ -83,8 +83,8 @@ def _nothing_found(open_parts: Parts) -> str:
 
 def _say_what_paths_leaves_out(results: Sequence[Result], split: int) -> None:
     """`split`: how many paths with a line break were left out."""
-    from imgsearch import rendering
-    from imgsearch.photo_paths import Refusal
+    from imgsearch.output import console
+    from imgsearch.roots.locations import Refusal
 
     reasons = {
         Refusal.NO_ROOT: "on this machine their library's root is not known; ingest its folder here"
@@ -94,24 +94,24 @@ def _say_what_paths_leaves_out(results: Sequence[Result], split: int) -> None:
     }
     for refusal, reason in reasons.items():
         if number := sum(result.refusal is refusal for result in results):
-            say(f"{rendering.count(number, 'photo')} left out: {reason}")
+            say(f"{console.count(number, 'photo')} left out: {reason}")
     if split:
         say(
-            f"{rendering.count(split, 'photo')} left out: a path with a line break would be read as"
+            f"{console.count(split, 'photo')} left out: a path with a line break would be read as"
             " two; -0 prints all."
         )
 
 
 def _open_files(results: Sequence[Result]) -> None:
     """Says how many were opened, and why others were not. Exit code 1 where none could be."""
-    from imgsearch import rendering
     from imgsearch.cli import viewer
-    from imgsearch.photo_paths import may_be_opened
+    from imgsearch.output import console
+    from imgsearch.roots.locations import may_be_opened
 
     files = [result.path for result in results if result.path and not result.missing]
     there = list(filter(may_be_opened, files))
     if len(there) < len(files):
-        say(f"{rendering.count(len(files) - len(there), 'file')} not opened: no picture.")
+        say(f"{console.count(len(files) - len(there), 'file')} not opened: no picture.")
     if not there:
         say("Nothing to open: none of these pictures is on this machine.")
         raise typer.Exit(EXIT_FAILURE)
@@ -120,9 +120,9 @@ def _open_files(results: Sequence[Result]) -> None:
     if opened:
         more = len(there) - len(chosen)
         left = f"; {more:,} more were not: --open takes the first {OPEN_AT_MOST}" if more else ""
-        say(f"Opened {rendering.count(opened, 'photo')} in the system's viewer{left}.")
+        say(f"Opened {console.count(opened, 'photo')} in the system's viewer{left}.")
     if opened < len(chosen):
-        failed = rendering.count(len(chosen) - opened, "photo")
+        failed = console.count(len(chosen) - opened, "photo")
         say(f"{failed} could not be opened: {viewer.PROGRAM} found no program for it.")
     if not opened:
         say("--paths prints the paths, for a viewer of your choice: … --paths -0 | xargs -0 feh")

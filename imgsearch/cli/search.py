@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgsearch.cli import cluster, parts
-from imgsearch.cli.common import CLUSTER, Common, command
-from imgsearch.cli.door import say
+from imgsearch.cli.error_handler import say
+from imgsearch.cli.options import CLUSTER, Common, command
 from imgsearch.cli.results import Output
 from imgsearch.escaping import shown, typed_text
 
 if TYPE_CHECKING:
-    from imgsearch import embedding
     from imgsearch.cli.parts import Parts
+    from imgsearch.models import base
     from imgsearch.search import Result, Wanted
 
 FITS_ALWAYS = 24  # characters: every model reads at least so many tokens
@@ -160,7 +160,7 @@ def _similar(open_parts: Parts, photo: str, wanted: Wanted) -> list[Result]:
     return search.by_image(index, roots, vector, wanted, exclude)
 
 
-def _text_encoder(open_parts: Parts, words: str) -> embedding.TextEncoder:
+def _text_encoder(open_parts: Parts, words: str) -> base.TextEncoder:
     """This machine's; says so where it does not read the whole text."""
     encoder = open_parts.text_encoder()
     if len(words) > FITS_ALWAYS:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgsearch import places
+from imgsearch import paths
 from imgsearch.cli import cluster, parts
-from imgsearch.cli.common import CLUSTER, Common, command
+from imgsearch.cli.options import CLUSTER, Common, command
 
 if TYPE_CHECKING:
-    from imgsearch.cluster_model.arrangement import Arranged, Wish
+    from imgsearch.index.elasticsearch.text_model.setup import Arranged, Wish
     from imgsearch.models import ModelNames, ModelSet
     from imgsearch.settings import Settings
 
@@ -85,13 +85,13 @@ def setup_model(
 
 def _show(found: ModelSet, there: tuple[Arranged, str] | None, json: bool) -> None:
     """`there`: what was done in a cluster, and its place."""
-    from imgsearch import rendering
+    from imgsearch.output import console
 
     if json:
-        rendering.print_json({"models": _as_dicts(found), "cluster": there and _dict_there(*there)})
+        console.print_json({"models": _as_dicts(found), "cluster": there and _dict_there(*there)})
         return
     facts = _facts(found) | ({} if there is None else _facts_there(*there))
-    rendering.console().print(rendering.facts_table("Models are ready", facts))
+    console.console().print(console.facts_table("Models are ready", facts))
 
 
 def _check(chosen: Settings, given: dict[str, Any]) -> None:
@@ -110,21 +110,21 @@ def _check(chosen: Settings, given: dict[str, Any]) -> None:
 
 
 def _on_cluster(chosen: Settings, given: dict[str, Any]) -> tuple[ModelSet, tuple[Arranged, str]]:
-    from imgsearch.cli.bars import bytes_bar
-    from imgsearch.cluster_model import arrangement
+    from imgsearch.cli.progress import bytes_bar
+    from imgsearch.index.elasticsearch.text_model import setup
     from imgsearch.models import encoders
 
     with cluster.connected(chosen) as there:
-        arrangement.check_possible(there)  # before anything large is fetched or made
+        setup.check_possible(there)  # before anything large is fetched or made
         names, check = cluster.names_there(chosen)
         wish = _wish(chosen, names, given)
         found = parts.ready_models(names, check)
         with bytes_bar() as progress:
-            arranged = arrangement.arrange(
+            arranged = setup.arrange(
                 there,
                 found.text,
                 lambda: encoders.text_encoder(found.text),
-                places.cache_dir(),
+                paths.cache_dir(),
                 wish,
                 progress,
             )
@@ -132,8 +132,8 @@ def _on_cluster(chosen: Settings, given: dict[str, Any]) -> tuple[ModelSet, tupl
 
 
 def _wish(chosen: Settings, names: ModelNames, given: dict[str, Any]) -> Wish:
-    from imgsearch.cluster_model.arrangement import TIMEOUT, Wish
-    from imgsearch.cluster_model.deployment import Asked
+    from imgsearch.index.elasticsearch.text_model.deployment import Asked
+    from imgsearch.index.elasticsearch.text_model.setup import TIMEOUT, Wish
 
     return Wish(
         cluster.model_id(chosen, names),
@@ -144,10 +144,10 @@ def _wish(chosen: Settings, names: ModelNames, given: dict[str, Any]) -> Wish:
 
 
 def _end(chosen: Settings, delete: bool, json: bool) -> None:
-    from imgsearch import rendering
-    from imgsearch.cluster_model import deployment
-    from imgsearch.cluster_model.state import ClusterModel
     from imgsearch.escaping import shown
+    from imgsearch.index.elasticsearch.text_model import deployment
+    from imgsearch.index.elasticsearch.text_model.state import ClusterModel
+    from imgsearch.output import console
 
     with cluster.connected(chosen) as there:
         names, _ = cluster.names_there(chosen)
@@ -155,11 +155,11 @@ def _end(chosen: Settings, delete: bool, json: bool) -> None:
         done = deployment.delete(model) if delete else deployment.stop(model)
     if json:
         answer = {"model_id": model.model_id, "place": model.place}
-        rendering.print_json({**answer, "stopped": done or delete, "deleted": done and delete})
+        console.print_json({**answer, "stopped": done or delete, "deleted": done and delete})
         return
     what = "deleted" if delete else "stopped"
     there_was = f"{what}" if done else ("not there" if delete else "not running")
-    rendering.console().print(shown(f"{model.model_id} at {model.place}: {there_was}"))
+    console.console().print(shown(f"{model.model_id} at {model.place}: {there_was}"))
 
 
 def _as_dicts(found: ModelSet) -> list[dict[str, Any]]:
@@ -190,7 +190,7 @@ def _dict_there(arranged: Arranged, place: str) -> dict[str, Any]:
 
 
 def _facts(found: ModelSet) -> dict[str, str]:
-    from imgsearch import rendering
+    from imgsearch.output import console
 
     facts = {}
     for tower in (found.image, found.text):
@@ -200,12 +200,12 @@ def _facts(found: ModelSet) -> dict[str, str]:
             else ("served by sentence-transformers")
         )
         facts[f"{tower.kind} model"] = f"{tower.identity.name} ({tower.dims} dims, {verified})"
-        facts[f"{tower.kind} folder"] = f"{tower.folder} ({rendering.size(tower.size_bytes)})"
+        facts[f"{tower.kind} folder"] = f"{tower.folder} ({console.size(tower.size_bytes)})"
     return facts
 
 
 def _facts_there(arranged: Arranged, place: str) -> dict[str, str]:
-    from imgsearch import rendering
+    from imgsearch.output import console
 
     facts = {
         "in the cluster": f"{arranged.model_id} at {place} ({arranged.deployment})",
@@ -213,7 +213,7 @@ def _facts_there(arranged: Arranged, place: str) -> dict[str, str]:
         "done there": ", ".join(arranged.done) or "nothing was missing",
     }
     if arranged.sent:
-        facts["sent there"] = rendering.size(arranged.sent)
+        facts["sent there"] = console.size(arranged.sent)
     stages = {stage: seconds for stage, seconds in arranged.seconds.items() if seconds >= 0.05}
     if stages:
         facts["seconds"] = ", ".join(f"{stage} {took:.1f}" for stage, took in stages.items())

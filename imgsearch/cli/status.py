@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imgsearch.cli import cluster, parts
-from imgsearch.cli.common import Common, command
+from imgsearch.cli.options import Common, command
 from imgsearch.errors import ImgsearchError, IndexNotFound
 
 if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
-    from imgsearch.libraries import Roots
+    from imgsearch.ingest.sources import Roots
     from imgsearch.settings import NotObeyed, Settings
 
 COUNTS = ("added", "updated", "unchanged", "renamed", "removed")
@@ -31,7 +31,7 @@ def status(
     chosen = parts.load_settings(common, ask=False)
     known = _look(chosen)
     if json:
-        from imgsearch import rendering
+        from imgsearch.output import console as rendering
 
         rendering.print_json(_as_dict(known, chosen))
     else:
@@ -77,20 +77,21 @@ def _look(chosen: Settings) -> Known:
 
 
 def _roots(info: IndexInfo, roots: Roots) -> dict[str, str]:
-    from imgsearch import places
+    from imgsearch import paths
 
     found = {name: roots.get(name) for name in info.libraries}
-    return {name: places.shown(root) for name, root in found.items() if root is not None}
+    return {name: paths.shown(root) for name, root in found.items() if root is not None}
 
 
 def _show(known: Known, chosen: Settings, verbose: bool) -> None:
-    from imgsearch import places, rendering
+    from imgsearch import paths
+    from imgsearch.output import console as rendering
 
     console = rendering.console()
     facts = {"index": known.place} | _facts(known, verbose)
     if verbose:
         facts |= _details(known)
-        facts["model cache"] = str(places.cache_dir() / "models")
+        facts["model cache"] = str(paths.cache_dir() / "models")
     console.print(rendering.facts_table("Index", facts))
     if known.skipped and verbose:
         named = {skip["path"]: f"{skip['reason']} ({skip['detail']})" for skip in known.skipped}
@@ -105,7 +106,7 @@ def _show(known: Known, chosen: Settings, verbose: bool) -> None:
         console.print(rendering.facts_table("Settings", lines))
     if chosen.not_obeyed:
         withheld = {
-            places.shown(each.file.path): f"{', '.join(each.settings) or 'everything'}: "
+            paths.shown(each.file.path): f"{', '.join(each.settings) or 'everything'}: "
             f"{each.why}. {each.cure}"
             for each in chosen.not_obeyed
         }
@@ -115,7 +116,7 @@ def _show(known: Known, chosen: Settings, verbose: bool) -> None:
 
 def _facts(known: Known, verbose: bool) -> dict[str, str]:
     """What everybody wants to know."""
-    from imgsearch import rendering
+    from imgsearch.output import console as rendering
 
     if known.trouble is not None:
         return {"photos": "not known: the index cannot be read"}
@@ -145,7 +146,7 @@ def _model(info: IndexInfo) -> str:
 
 
 def _last_ingest(report: dict[str, Any], verbose: bool) -> str:
-    from imgsearch import rendering
+    from imgsearch.output import console as rendering
 
     finished = str(report.get("finished", ""))
     counts = [f"{report[name]:,} {name}" for name in COUNTS if report.get(name)]
@@ -173,7 +174,7 @@ def _details(known: Known) -> dict[str, str]:
 
 def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
     """For programs: numbers are numbers, what is not known is null. README.md documents it."""
-    from imgsearch import places
+    from imgsearch import paths
 
     info = known.info
     pair = None if info is None else info.models
@@ -199,17 +200,17 @@ def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
         ],
         "last_ingest": {**last, "skipped": len(known.skipped)} if last else None,
         "skipped": known.skipped,
-        "model_cache": str(places.cache_dir() / "models"),
+        "model_cache": str(paths.cache_dir() / "models"),
         "settings": _settings(chosen),
         "not_obeyed": [_not_obeyed(each) for each in chosen.not_obeyed],
     }
 
 
 def _not_obeyed(withheld: NotObeyed) -> dict[str, Any]:
-    from imgsearch import places
+    from imgsearch import paths
 
     return {
-        "file": places.shown(withheld.file.path),
+        "file": paths.shown(withheld.file.path),
         "settings": {name: setting.value for name, setting in withheld.settings.items()},
         "why": withheld.why,
         "cure": withheld.cure,

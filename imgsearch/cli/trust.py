@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgsearch.cli.common import Common, command
-from imgsearch.cli.door import say
+from imgsearch.cli.error_handler import say
+from imgsearch.cli.options import Common, command
 
 if TYPE_CHECKING:
-    from imgsearch.folder_files import FolderFile
+    from imgsearch.settings.folder_files import FolderFile
 
 
 def register(app: typer.Typer) -> None:
@@ -32,17 +32,18 @@ def trust(
 
     A file that changes afterwards has to be allowed again.
     """
-    from imgsearch import folder_files, places
+    from imgsearch import paths
     from imgsearch.errors import UsageError
+    from imgsearch.settings import folder_files
 
     if revoke:
         for path in folder_files.forget(directory):
-            say(f"No longer allowed: {places.shown(path)}")
+            say(f"No longer allowed: {paths.shown(path)}")
         return
     files = [file for name in folder_files.NAMES if (file := folder_files.read(directory, name))]
     if not files:
         raise UsageError(
-            f"Neither .env nor imgsearch.toml is in {places.shown(directory.absolute())}.",
+            f"Neither .env nor imgsearch.toml is in {paths.shown(directory.absolute())}.",
             "Name the folder that holds one: imgsearch trust DIR",
         )
     allowed = [file for file in files if _needs_permission(file, directory)]
@@ -51,11 +52,11 @@ def trust(
 
 def _needs_permission(file: FolderFile, directory: Path) -> bool:
     """Says what the file sets. Raises SettingsError for one that is not obeyed in any case."""
-    from imgsearch import places, settings
+    from imgsearch import paths, settings
     from imgsearch.cli.permission import description
     from imgsearch.errors import SettingsError
 
-    path = places.shown(file.path)
+    path = paths.shown(file.path)
     if file.fault:
         raise SettingsError(
             f"{path} cannot be allowed: {file.fault}.", "Correct that, and run the command again."

@@ -7,21 +7,22 @@ from functools import partial
 from pathlib import Path
 
 from imgsearch import models
-from imgsearch.cluster_model.state import ClusterModel, default_model_id
-from imgsearch.doctor import cluster as clusters
 from imgsearch.doctor import local_index, machine
-from imgsearch.doctor.cluster_text import TextModel
 from imgsearch.doctor.findings import Check, Finding, examine, of_error
-from imgsearch.elastic.client import Cluster
-from imgsearch.elastic.connection import settled
-from imgsearch.elastic.patience import patiently
-from imgsearch.embedding import ModelPair
 from imgsearch.errors import ImgsearchError
-from imgsearch.index import connection, elastic_catalogue, stamps
-from imgsearch.index.elastic_catalogue import Found
+from imgsearch.index import connection, recorded_models
+from imgsearch.index.elasticsearch import catalogue
+from imgsearch.index.elasticsearch import doctor as clusters
+from imgsearch.index.elasticsearch.catalogue import Found
+from imgsearch.index.elasticsearch.client import Cluster
+from imgsearch.index.elasticsearch.connection import settled
+from imgsearch.index.elasticsearch.retry import patiently
+from imgsearch.index.elasticsearch.text_model.doctor import TextModel
+from imgsearch.index.elasticsearch.text_model.state import ClusterModel, default_model_id
 from imgsearch.models import ModelNames
+from imgsearch.models.base import ModelPair
 from imgsearch.models.recorded import names_beside
-from imgsearch.places import ClusterPlace, LocalPlace
+from imgsearch.paths import ClusterPlace, LocalPlace
 from imgsearch.settings import Settings
 
 _PATIENCE = 10.0  # seconds, with a cluster that cannot answer yet
@@ -96,14 +97,14 @@ def _of_connected(
     )
     found: Found | None = None
     try:
-        found = elastic_catalogue.find(there, place.index_name)
+        found = catalogue.find(there, place.index_name)
     except ImgsearchError as error:
         yield of_error("index", error)
         index: list[tuple[str, Check]] = []
     else:
         name = there.index_place(place.index_name)
         index = [("index", partial(clusters.mapping, found, name))]
-    recorded = stamps.load(found.meta.get("models")) if found else None
+    recorded = recorded_models.load(found.meta.get("models")) if found else None
 
     def towers() -> Iterator[Finding]:
         folder = cache / "models"

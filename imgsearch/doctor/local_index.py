@@ -11,9 +11,10 @@ from pathlib import Path
 
 from imgsearch import installation, regular_files
 from imgsearch.doctor.findings import Finding, failure, ok, warning
-from imgsearch.embedding import ModelPair
-from imgsearch.index import deep_look, schema, stamps
-from imgsearch.index.database import BACKUP
+from imgsearch.index import recorded_models as stamps
+from imgsearch.index.local import deep_check, schema
+from imgsearch.index.local.database import BACKUP
+from imgsearch.models.base import ModelPair
 
 LARGE_WAL = 256 << 20  # bytes: it is emptied at 16 MB unless a reader stays for hours
 NAMED = 10  # damaged photos
@@ -96,7 +97,7 @@ def _looked_at(path: Path, connection: sqlite3.Connection, deep: bool) -> Iterat
         yield failure("index", f"{path} does not say which models made it", BACKUP)
         return
     if deep and stamp is not None:
-        damaged = list(deep_look.damaged(connection, stamp.dims))
+        damaged = list(deep_check.damaged(connection, stamp.dims))
         if damaged:
             yield _damaged_photos(damaged)
             return

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from imgsearch import capacity, installation
+from imgsearch import installation
 from imgsearch.doctor.findings import Finding, failure, ok, warning
-from imgsearch.embedding import ModelPair
+from imgsearch.ingest import resources
 from imgsearch.models import ModelNames
+from imgsearch.models.base import ModelPair
 from imgsearch.models.hub import quiet_environment
 
 LITTLE_SPACE, NO_SPACE = 2 << 30, 200 << 20  # bytes
@@ -115,7 +116,7 @@ def processor(precision: str) -> Iterator[Finding]:
 
 def _threads() -> str:
     """Those that an ingest uses: fewer than the machine's in a container, or by affinity."""
-    used, there = capacity.cores(), os.cpu_count() or 1
+    used, there = resources.cores(), os.cpu_count() or 1
     return f"{there} threads" if used >= there else f"{used} of {there} threads"
 
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from imgsearch import places
-from imgsearch.places import ClusterPlace, LocalPlace
+from imgsearch import paths
+from imgsearch.paths import ClusterPlace, LocalPlace
 
 if TYPE_CHECKING:
-    from imgsearch.elastic.connection import Connection
     from imgsearch.index.base import Index
+    from imgsearch.index.elasticsearch.connection import Connection
     from imgsearch.settings import Settings
 
 
 def _local(place: LocalPlace, settings: Settings, create: bool) -> Index:
-    from imgsearch.index.local import open_local
+    from imgsearch.index.local.index import open_local
 
     return open_local(place.folder, create=create)
 
 
 def connection(place: ClusterPlace, settings: Settings) -> Connection:
     """Where the cluster is, and as whom."""
-    from imgsearch.elastic.connection import Connection
+    from imgsearch.index.elasticsearch.connection import Connection
 
     return Connection(
         url=place.url,
@@ -37,8 +37,8 @@ def connection(place: ClusterPlace, settings: Settings) -> Connection:
 
 
 def _cluster(place: ClusterPlace, settings: Settings, create: bool) -> Index:
-    from imgsearch.index.elastic_bodies import CreateOptions
-    from imgsearch.index.elasticsearch import open_elasticsearch
+    from imgsearch.index.elasticsearch.index import open_elasticsearch
+    from imgsearch.index.elasticsearch.requests import CreateOptions
 
     options = CreateOptions(
         shards=settings.shards,
@@ -52,7 +52,7 @@ def _cluster(place: ClusterPlace, settings: Settings, create: bool) -> Index:
         create=create,
         options=options,
         num_candidates=settings.num_candidates,
-        cache=places.cache_dir(),
+        cache=paths.cache_dir(),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.embedding import ModelPair, Vector
+from imgsearch.models.base import ModelPair, Vector
 from imgsearch.progress import Progress, silent
 
 SCHEMA_VERSION = 1

@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from imgsearch.embedding import ModelIdentity, ModelPair
 from imgsearch.errors import ModelError, UsageError
+from imgsearch.models.base import ModelIdentity, ModelPair
 from imgsearch.progress import Progress, silent
 
 DEFAULT_IMAGE_MODEL = "sentence-transformers/clip-ViT-B-32"

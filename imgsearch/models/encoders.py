@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from imgsearch.embedding import Pixels, Precision, Vectors, unit
 from imgsearch.errors import ModelError
 from imgsearch.models import (
     REFERENCES_FILE,
@@ -23,6 +22,7 @@ from imgsearch.models import (
     remember_check,
     verification,
 )
+from imgsearch.models.base import Pixels, Precision, Vectors, unit
 from imgsearch.models.hub import quiet_environment
 from imgsearch.models.runtimes import (
     OnnxRuntime,
@@ -32,12 +32,12 @@ from imgsearch.models.runtimes import (
     TorchTower,
     accelerator,
 )
-from imgsearch.models.tokenization import Tokens
+from imgsearch.models.tokenizer import Tokens
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from imgsearch.embedding import ImageEncoder, TextEncoder
+    from imgsearch.models.base import ImageEncoder, TextEncoder
 
 _TEXTS_AT_ONCE = 32
 _BOUNDS: dict[Precision, float] = {

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgsearch.embedding import Vectors
 from imgsearch.errors import ModelError
 from imgsearch.models import (
     MODEL_FILE,
@@ -30,9 +29,10 @@ from imgsearch.models import (
     Kind,
     files,
     preprocessing,
-    tokenization,
+    tokenizer,
     verification,
 )
+from imgsearch.models.base import Vectors
 from imgsearch.models.loading import (
     FIXED_LENGTH,
     REFUSALS,
@@ -43,7 +43,7 @@ from imgsearch.models.loading import (
     muted,
 )
 from imgsearch.models.runtimes import OnnxRuntime, RuntimeFailure, onnx_door
-from imgsearch.models.tokenization import Tokens
+from imgsearch.models.tokenizer import Tokens
 from imgsearch.progress import Progress
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _write_front(model: SentenceTransformer, kind: Kind, folder: Path) -> dict[s
     try:
         if kind == "text":
             fixed = model_type(model) in FIXED_LENGTH
-            tokenization.write(model.tokenizer, folder, max_length(model), fixed)
+            tokenizer.write(model.tokenizer, folder, max_length(model), fixed)
             return {}
         processor = model[0].processor
         return preprocessing.from_processor(
@@ -188,7 +188,7 @@ def _write_graph(
     """
     import torch
 
-    supported = tokenization.supports(inputs) if kind == "text" else len(inputs) == 1
+    supported = tokenizer.supports(inputs) if kind == "text" else len(inputs) == 1
     if not supported:
         raise NotExportable(f"its inputs are {', '.join(inputs)}")
     samples: Sequence[Any] = verification.TEXTS[:2] if kind == "text" else verification.pictures()

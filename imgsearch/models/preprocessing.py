@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.embedding import Pixels
+from imgsearch.models.base import Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imgsearch.embedding import ModelIdentity, ModelPair
 from imgsearch.errors import ModelError
 from imgsearch.models import (
     DEFAULT_IMAGE_MODEL,
@@ -24,6 +23,7 @@ from imgsearch.models import (
     model_names,
     read_manifest,
 )
+from imgsearch.models.base import ModelIdentity, ModelPair
 
 _OURS = {DEFAULT_IMAGE_MODEL, DEFAULT_TEXT_MODEL}  # fetched without a question
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch import capacity
-from imgsearch.embedding import Precision, Vectors
+from imgsearch.ingest import resources
+from imgsearch.models.base import Precision, Vectors
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +53,7 @@ class OnnxRuntime:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.add_session_config_entry("session.disable_prepacking", "1")
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.intra_op_num_threads = threads or min(capacity.cores(), 4)
+        options.intra_op_num_threads = threads or min(resources.cores(), 4)
         options.log_severity_level = 3
         self.name = f"onnxruntime {onnxruntime.__version__}"
         with onnx_door():
@@ -108,8 +108,8 @@ class OpenVino:
             "NUM_STREAMS": str(streams),
             "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
         }
-        if capacity.cores() < (os.cpu_count() or 1):  # OpenVINO does not see a container's limit
-            settings["INFERENCE_NUM_THREADS"] = str(capacity.cores())
+        if resources.cores() < (os.cpu_count() or 1):  # OpenVINO does not see a container's limit
+            settings["INFERENCE_NUM_THREADS"] = str(resources.cores())
         self.precision: Precision = precision
         self.name = f"openvino {openvino.__version__.split('-')[0]} {precision}"
         # No model cache: compiling takes as long as reading a compiled copy, of 350 MB, would
@@ -131,7 +131,7 @@ class OpenVino:
         # the arrays outlive the call, so that they need not be copied; the answer is the request's
         vectors: Vectors = of_thread.request.infer(dict(inputs), share_inputs=True)[0].copy()
         if first:  # it has packed the weights for this processor, and reads the file's no more
-            capacity.let_go_of(self._folder)
+            resources.let_go_of(self._folder)
         return vectors
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgsearch.embedding import Vectors, unit
+from imgsearch.models.base import Vectors, unit
 
 if TYPE_CHECKING:
     from PIL.Image import Image

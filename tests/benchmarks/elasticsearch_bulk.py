@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from imgsearch.elastic.connection import Connection
-from imgsearch.embedding import ModelIdentity, ModelPair, Vector, unit
 from imgsearch.index.base import Record, Row
-from imgsearch.index.elastic_bulk import IN_FLIGHT, OPERATIONS_PER_REQUEST
-from imgsearch.index.elastic_documents import document, packed
-from imgsearch.index.elasticsearch import ElasticsearchIndex, open_elasticsearch
+from imgsearch.index.elasticsearch.bulk import IN_FLIGHT, OPERATIONS_PER_REQUEST
+from imgsearch.index.elasticsearch.connection import Connection
+from imgsearch.index.elasticsearch.documents import document, packed
+from imgsearch.index.elasticsearch.index import ElasticsearchIndex, open_elasticsearch
+from imgsearch.models.base import ModelIdentity, ModelPair, Vector, unit
 from tests.benchmarks.table import Bench, Goal, in_turns
 from tests.benchmarks.table import Row as Figure
 from tests.elasticsearch import node, servers

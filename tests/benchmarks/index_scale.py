@@ -23,11 +23,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.embedding import ModelIdentity, ModelPair, Vectors, unit
 from imgsearch.index.base import ALL, Filter
 from imgsearch.index.base import Row as Photo
-from imgsearch.index.local import LocalIndex, open_local
-from imgsearch.known import KnownPhotos
+from imgsearch.index.local.index import LocalIndex, open_local
+from imgsearch.ingest.fingerprints import KnownPhotos
+from imgsearch.models.base import ModelIdentity, ModelPair, Vectors, unit
 from tests.benchmarks.table import Bench, Goal, Row
 from tests.index_contract import record
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from imgsearch.embedding import unit
 from imgsearch.index.base import Record
 from imgsearch.index.base import Row as IndexRow
-from imgsearch.index.local import open_local
+from imgsearch.index.local.index import open_local
+from imgsearch.models.base import unit
 from tests.benchmarks import photos
 from tests.benchmarks.full_size import Installed
 from tests.benchmarks.rclip import Rclip

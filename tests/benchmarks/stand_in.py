@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgsearch.__main__ import main
-from imgsearch.embedding import ImageEncoder, Pixels, Vectors, unit
 from imgsearch.models import encoders
+from imgsearch.models.base import ImageEncoder, Pixels, Vectors, unit
 
 if TYPE_CHECKING:
     from PIL.Image import Image

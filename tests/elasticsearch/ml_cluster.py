@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from imgsearch.cluster_model import trace
-from imgsearch.cluster_model.arrangement import Arranged, Wish, arrange
-from imgsearch.elastic.client import Cluster
-from imgsearch.elastic.connection import Connection
-from imgsearch.elastic.features import Features
-from imgsearch.embedding import TextEncoder
+from imgsearch.index.elasticsearch.client import Cluster
+from imgsearch.index.elasticsearch.connection import Connection
+from imgsearch.index.elasticsearch.features import Features
+from imgsearch.index.elasticsearch.text_model import trace
+from imgsearch.index.elasticsearch.text_model.setup import Arranged, Wish, arrange
 from imgsearch.models import Tower
+from imgsearch.models.base import TextEncoder
 from imgsearch.progress import Progress, silent
 from tests.elasticsearch.front import Answer, Front, Request
 from tests.elasticsearch.ml_node import MlNode

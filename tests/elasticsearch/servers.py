@@ -19,9 +19,9 @@ from typing import Any, NoReturn
 
 import pytest
 
-from imgsearch.elastic.connection import Connection
-from imgsearch.index.elastic_bodies import CreateOptions
-from imgsearch.index.elasticsearch import ElasticsearchIndex, open_elasticsearch
+from imgsearch.index.elasticsearch.connection import Connection
+from imgsearch.index.elasticsearch.index import ElasticsearchIndex, open_elasticsearch
+from imgsearch.index.elasticsearch.requests import CreateOptions
 from tests.elasticsearch import node
 
 OUTSIDE = os.environ.get("IMGSEARCH_TEST_ES_URL")

@@ -1,0 +1,152 @@
+"""The one door out: every exception becomes a sentence on stderr and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import typer
+from typer.core import TyperGroup
+
+from imgsearch.cli import streams
+from imgsearch.errors import (
+    EXIT_BUG,
+    EXIT_FAILURE,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    ImgsearchError,
+)
+
+_hidden: set[str] = set()
+_SECRET_VARIABLE = re.compile(r"PASSWORD|PWD$|KEY|TOKEN|SECRET", re.IGNORECASE)
+_USER_IN_URL = re.compile(r"(https?://)[^\s'\",]+@")  # up to the last @: a raw / may be within
+
+
+class Group(TyperGroup):
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] # Typer hides the type
+        with reporting():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def reporting() -> Iterator[None]:
+    try:
+        yield
+        sys.stdout.flush()  # here, where a full disk or a reader that has gone gets its sentence
+    except ImgsearchError as error:
+        say(f"{_indented(error.message)}\n{_indented(error.cure)}")
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except BrokenPipeError:  # the reader of our output has gone: `imgsearch … | head`
+        raise typer.Exit(EXIT_OK) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except OSError as error:
+        if error.errno is None:
+            say(_bug(error))
+            raise typer.Exit(EXIT_BUG) from None
+        say(_refused(error))
+        raise typer.Exit(EXIT_FAILURE) from None
+    except Exception as error:  # whatever is left is a bug: reported, never shown as a traceback
+        if type(error).__module__.startswith(("typer.", "click.")):  # usage errors: theirs to show
+            raise
+        say(_bug(error))
+        raise typer.Exit(EXIT_BUG) from None
+    finally:
+        streams.settle()
+
+
+def say(text: str) -> None:
+    """Lines for the person, on stderr, which escapes them; what `hide` was told is left out."""
+    sys.stderr.write(f"{_without(_hidden, text)}\n")
+    sys.stderr.flush()
+
+
+def _indented(text: str) -> str:
+    """Further lines of a message, such as a server's reason, cannot pose as lines of ours."""
+    return text.replace("\n", "\n  ")
+
+
+def _refused(error: OSError) -> str:
+    """What the system would not do with a file of ours: a full disk, a missing permission."""
+    from imgsearch.paths import shown
+
+    what = error.strerror or type(error).__name__
+    where = f": {shown(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{what}{where}\nMake room and give the same command again; nothing is lost."
+    return f"{what}{where}\nMend that and give the same command again."
+
+
+def _bug(error: Exception) -> str:
+    first = f"This is a bug in imgsearch: {type(error).__name__}."
+    try:
+        path = _write_report(error)
+    except OSError as failed:
+        return f"{first}\nThe report could not be written: {failed}"
+    return f"{first}\nA report without passwords is in {path}; please send it with what you typed."
+
+
+def _write_report(error: Exception) -> Path:
+    from imgsearch import __version__, paths
+
+    folder = paths.private_folder(paths.cache_dir() / "reports")
+    path = folder / time.strftime("%Y-%m-%d-%H%M%S.txt")
+    lines = [
+        f"imgsearch {__version__}, Python {sys.version}, {sys.platform}",
+        f"arguments: {sys.argv[1:]}",
+        "",
+        *traceback.format_exception(error),
+    ]
+    path.write_text(without_secrets("\n".join(lines)), "utf-8", "backslashreplace")
+    path.chmod(0o600)
+    return path
+
+
+def listen(verbose: int) -> None:
+    """What the libraries below report (retries, above all) goes to stderr as far as -v asks."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logger = logging.getLogger("imgsearch")
+    logger.setLevel(level)
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_Discreet("%(message)s"))
+        logger.addHandler(handler)
+        logger.propagate = False
+
+
+def hide(secret: str) -> None:
+    """From now on this text is left out of messages, logs and reports."""
+    _hidden.add(secret)
+
+
+def without_secrets(text: str) -> str:
+    """For a report: without what `hide` was told, and what the environment's names call secret."""
+    of_environment = (value for name, value in os.environ.items() if _SECRET_VARIABLE.search(name))
+    return _without((*_hidden, *of_environment), text)
+
+
+def _without(secrets: Iterable[str], text: str) -> str:
+    text = _USER_IN_URL.sub(r"\1…@", text)
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be part of another
+        # as it is, as Python's repr writes it, and as it stands in a URL
+        for form in {secret, repr(secret)[1:-1], quote(secret, safe="")}:
+            if len(form) > 3:
+                text = text.replace(form, "…")
+    return text
+
+
+class _Discreet(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return _without(_hidden, super().format(record))

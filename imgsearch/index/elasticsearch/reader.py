@@ -1,0 +1,258 @@
+"""Reading an index on a cluster: listings, records, vectors, neighbours. What was written and not
+yet refreshed is seen by `records` and `vectors` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from imgsearch.index.base import Filter, Fingerprint, Fingerprints, Hit, Record, Row
+from imgsearch.index.elasticsearch.catalogue import Found
+from imgsearch.index.elasticsearch.client import Cluster
+from imgsearch.index.elasticsearch.documents import record, unpacked
+from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.pages import pages
+from imgsearch.index.elasticsearch.requests import (
+    EXPECTED_TIES,
+    MOST,
+    OVERSAMPLE,
+    VECTOR,
+    Words,
+    conditions,
+    knn_body,
+)
+from imgsearch.models.base import Vector
+
+_RECORDS_AT_A_TIME = 1000  # half a megabyte
+_VECTORS_AT_A_TIME = 500  # 5 MB of JSON
+_HASHES_AT_A_TIME = 500
+_LONGEST_ID = 512  # bytes: the server's limit
+_WITHOUT_VECTOR = {"_source": {"excludes": [VECTOR]}}
+_RESCORED_HERE = 200  # hits: 2 MB of JSON
+
+
+class Reader:
+    """`library`: the name given to photos of another program, which name none."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        found: Found,
+        place: str,
+        library: str,
+        patience: float,
+        num_candidates: int | None,
+    ) -> None:
+        self._cluster, self._found, self._place = cluster, found, place
+        self._library, self._num_candidates = library, num_candidates
+        self.patience = patience  # seconds
+        self.photos: int | None = None  # in the whole index, as the last search of neighbours saw
+
+    def call(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
+        """About this index: `path` is appended to its name."""
+        return self._cluster.call(
+            method,
+            f"/{self._found.index}{path}",
+            body,
+            place=self._place,
+            patience=self.patience,
+            **parameters,
+        )
+
+    # -- listings
+
+    def count(self, where: Filter) -> int:
+        return int(self.call("POST", "/_count", {"query": self._query(where)})["count"])
+
+    def libraries(self) -> dict[str, int]:
+        """Photos by library; no more than 10,000 libraries. Documents that name none are another
+        program's, and counted as `library`."""
+        if not self._found.ours:
+            photos = self.count(Filter())
+            return {self._library: photos} if photos else {}
+        by_library: dict[str, Any] = {
+            "terms": {"field": "library", "size": MOST, "order": {"_key": "asc"}}
+        }
+        by_library["terms"]["missing"] = self._library
+        answer = self.call("POST", "/_search", {"size": 0, "aggs": {"libraries": by_library}})
+        buckets = answer["aggregations"]["libraries"]["buckets"] if "aggregations" in answer else []
+        return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
+
+    def fingerprints(self) -> Iterator[Fingerprints]:
+        """From doc values alone: no document is opened."""
+        names = ["image_id", "bytes", "mtime_ns"]
+        fields = {"stored_fields": "_none_", "docvalue_fields": names}
+        for hits in self._pages(Filter(), fields, MOST, "_shard_doc"):
+            fields_of_each = (hit.get("fields", {}) for hit in hits)
+            some = [
+                Fingerprint(*(found[name][0] for name in names))
+                for found in fields_of_each
+                if len(found) == len(names)  # of another program's photos there is none
+            ]
+            if some:
+                yield Fingerprints.of(some)
+
+    def ids(self, where: Filter) -> Iterator[str]:
+        """Each document's own `_id`, which is what deleting goes by: its `image_id` may be another
+        document's."""
+        sort = "image_id" if self._found.ours else "_shard_doc"
+        for hits in self._pages(where, {"_source": False}, MOST, sort):
+            yield from (hit["_id"] for hit in hits)
+
+    def rows(self, where: Filter) -> Iterator[Row]:
+        sort = "image_id" if self._found.ours else "_shard_doc"
+        fields = {**_WITHOUT_VECTOR, "fields": [VECTOR]}
+        for hits in self._pages(where, fields, _VECTORS_AT_A_TIME, sort):
+            for hit in hits:
+                vector = _of_unit_length(unpacked(hit.get("fields", {}).get(VECTOR)))
+                if vector is not None:
+                    yield Row(self._record(hit), vector)
+
+    def _pages(
+        self, where: Filter, fields: Mapping[str, Any], size: int, sort: str
+    ) -> Iterator[list[dict[str, Any]]]:
+        return pages(
+            self._cluster,
+            self._found.index,
+            self._place,
+            query=self._query(where),
+            fields=fields,
+            size=size,
+            sort=sort,
+            patience=self.patience,
+        )
+
+    def _query(self, where: Filter) -> dict[str, Any]:
+        clauses = self._conditions(where)
+        return {"bool": {"filter": clauses}} if clauses else {"match_all": {}}
+
+    def _conditions(self, where: Filter, exclude: Collection[str] = ()) -> list[dict[str, Any]]:
+        if where.library != self._library:
+            return conditions(where, exclude, self._found.path_field)
+        clauses = conditions(Filter(None, where.folder), exclude, self._found.path_field)
+        if not self._found.ours:
+            return clauses
+        named = {"term": {"library": self._library}}
+        none = {"bool": {"must_not": {"exists": {"field": "library"}}}}
+        return [*clauses, {"bool": {"should": [named, none]}}]
+
+    # -- by id and by hash
+
+    def records(self, ids: Sequence[str]) -> dict[str, Record]:
+        found = {}
+        for some in _slices(_possible(ids), _RECORDS_AT_A_TIME):
+            answer = self.call("POST", "/_mget", {"ids": some}, _source_excludes=VECTOR)
+            for document in answer["docs"]:
+                if document.get("found"):
+                    found[document["_id"]] = self._record(document)
+        return found
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
+        options: dict[str, Any] = {"_source_includes": VECTOR}
+        if self._cluster.features.leaves_vectors_out:
+            options["_source_exclude_vectors"] = False
+        found = {}
+        for some in _slices(_possible(ids), _VECTORS_AT_A_TIME):
+            for document in self.call("POST", "/_mget", {"ids": some}, **options)["docs"]:
+                vector = _of_unit_length(unpacked(document.get("_source", {}).get(VECTOR)))
+                if vector is not None:
+                    found[document["_id"]] = vector
+        return found
+
+    def ids_by_hash(self, hashes: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        if not self._found.ours:
+            return found
+        for some in _slices(list(hashes), _HASHES_AT_A_TIME):
+            query = {"terms": {"content_hash": some}}
+            body = {"size": MOST, "query": query, "_source": False, "track_total_hits": False}
+            hits = self.call("POST", "/_search", body)["hits"]["hits"]
+            found.update(hit["_id"] for hit in hits)
+        return found
+
+    def _record(self, hit: Mapping[str, Any]) -> Record:
+        return record(hit["_id"], hit["_source"], self._library)
+
+    # -- neighbours
+
+    def nearest(
+        self, vector: Vector | Words, k: int, where: Filter, exclude: Collection[str]
+    ) -> list[Hit]:
+        """The server cuts photos of equal score off as it likes. Asking for some more shows
+        whether the last score goes on; then for many more, until it does not."""
+        if k > MOST:
+            raise trouble("too_many_wanted", asked=k)
+        filters = self._conditions(where, exclude)
+        wanted = k + EXPECTED_TIES
+        while True:
+            wanted = min(wanted, MOST)
+            hits = sorted(
+                self._nearest(vector, wanted, filters), key=lambda hit: (-hit.score, hit.record.id)
+            )
+            complete = len(hits) < wanted or wanted == MOST
+            if complete or hits[k - 1].score > hits[-1].score:
+                return hits[:k]
+            wanted *= 4
+
+    def rescores_here(self, k: int) -> bool:
+        """Whether hits are scored again by us, for which the query's vector must be here."""
+        quantised = self._found.index_type in OVERSAMPLE
+        return quantised and not self._cluster.features.rescores and k <= _RESCORED_HERE
+
+    def _nearest(
+        self, vector: Vector | Words, k: int, filters: Sequence[Mapping[str, Any]]
+    ) -> Iterator[Hit]:
+        features, index_type = self._cluster.features, self._found.index_type
+        body = knn_body(
+            vector,
+            k,
+            filters,
+            num_candidates=self._num_candidates,
+            index_type=index_type,
+            features=features,
+        )
+        # 8.12 to 8.17 quantise, but cannot score again: their scores are off by a thousandth
+        rescore = self.rescores_here(k) and not isinstance(vector, Words)
+        if rescore:
+            body["fields"] = [VECTOR]
+        body["aggs"] = {"all": {"global": {}}}  # saves the request that would count the photos
+        answer = self.call("POST", "/_search", body)
+        self.photos = _photos(answer)
+        for hit in answer["hits"]["hits"]:
+            score = 2 * hit["_score"] - 1  # the server's is (1 + cosine) / 2
+            if rescore and not isinstance(vector, Words):
+                stored = _of_unit_length(unpacked(hit["fields"][VECTOR]))
+                score = score if stored is None else float(stored @ vector)
+            yield Hit(self._record(hit), max(-1.0, min(1.0, score)))
+
+
+def _photos(answer: Mapping[str, Any]) -> int | None:
+    try:
+        return int(answer["aggregations"]["all"]["doc_count"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _of_unit_length(vector: Vector | None) -> Vector | None:
+    """Ours are, and stay as they are; another program's are scaled."""
+    if vector is None:
+        return None
+    length = float(np.linalg.norm(vector))
+    if abs(length - 1) <= 1e-3:
+        return vector
+    scaled: Vector = (vector / length).astype(np.float32)
+    return scaled
+
+
+def _possible(ids: Sequence[str]) -> list[str]:
+    """The server refuses a whole request for one id that cannot be."""
+    return [id for id in ids if id and len(id.encode("utf-8", "replace")) <= _LONGEST_ID]
+
+
+def _slices(items: Sequence[str], size: int) -> Iterator[list[str]]:
+    iterator = iter(items)
+    while some := list(islice(iterator, size)):
+        yield some

@@ -1,0 +1,114 @@
+"""Putting one index in another's place while other machines may write to it: what they wrote since
+a moment is found by the sequence numbers of documents, and a block holds them off for the switch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from imgsearch.index.base import Record
+from imgsearch.index.elasticsearch.catalogue import Found
+from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.reader import Reader
+
+_AT_A_TIME = 1000  # documents
+_NAMED = 5  # paths in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The highest sequence number of each shard, -1 for an empty one. Every write to a document
+    gets a higher one."""
+
+    numbers: tuple[int, ...]
+
+    @classmethod
+    def now(cls, reader: Reader, found: Found) -> Moment:
+        reader.call("POST", "/_refresh")
+        highest = {"highest": {"max": {"field": "_seq_no"}}}
+        numbers = []
+        for shard in range(_shards(found)):
+            answer = _search(reader, shard, {"size": 0, "aggs": highest})
+            value = answer.get("aggregations", {}).get("highest", {}).get("value")
+            numbers.append(-1 if value is None else int(value))
+        return cls(tuple(numbers))
+
+    @classmethod
+    def before_all(cls, found: Found) -> Moment:
+        return cls((-1,) * _shards(found))
+
+    def written_since(self, reader: Reader) -> Iterator[list[Record]]:
+        reader.call("POST", "/_refresh")
+        for shard, number in enumerate(self.numbers):
+            while True:
+                body = {
+                    "query": {"range": {"_seq_no": {"gt": number}}},
+                    "sort": ["_seq_no"],
+                    "size": _AT_A_TIME,
+                    "_source": False,
+                    "track_total_hits": False,
+                }
+                hits = _search(reader, shard, body)["hits"]["hits"]
+                if hits:
+                    yield list(reader.records([hit["_id"] for hit in hits]).values())
+                    number = hits[-1]["sort"][0]
+                if len(hits) < _AT_A_TIME:
+                    break
+
+
+def _shards(found: Found) -> int:
+    return int(found.settings.get("number_of_shards", 1))
+
+
+def _search(reader: Reader, shard: int, body: dict[str, Any]) -> Any:
+    return reader.call(
+        "POST",
+        "/_search",
+        body,
+        preference=f"_shards:{shard}",
+        allow_partial_search_results=False,
+    )
+
+
+def not_taken_over(moment: Moment, old: Reader, new: Reader) -> list[Record]:
+    """What was written to `old` since, and is not in `new` with the same size and date."""
+    missing = []
+    for records in moment.written_since(old):
+        there = new.records([record.id for record in records])
+        missing += [
+            record
+            for record in records
+            if record.id not in there or _fingerprint(there[record.id]) != _fingerprint(record)
+        ]
+    return missing
+
+
+def _fingerprint(record: Record) -> tuple[int, int]:
+    return record.size, record.mtime_ns
+
+
+def check_nothing_is_lost(missing: Sequence[Record], place: str) -> None:
+    """Raises IndexUnavailable, naming some."""
+    if missing:
+        named = [f"{record.library}/{record.relative_path}" for record in missing[:_NAMED]]
+        more = [f"and {len(missing) - _NAMED} more"] if len(missing) > _NAMED else []
+        photos = f"{len(missing)} {'photo' if len(missing) == 1 else 'photos'}"
+        raise trouble(
+            "written_meanwhile", place=place, photos=photos, paths=", ".join([*named, *more])
+        )
+
+
+@contextlib.contextmanager
+def writes_blocked(reader: Reader) -> Iterator[None]:
+    """No document of the index changes until the end, or for good where the index is deleted
+    meanwhile. What other machines are writing has ended when this begins; what they begin then,
+    they try again (`imgsearch.index.elasticsearch.bulk`)."""
+    reader.call("PUT", "/_block/write")
+    try:
+        yield
+    except BaseException:  # Ctrl-C too
+        reader.call("PUT", "/_settings", {"index.blocks.write": None})
+        raise

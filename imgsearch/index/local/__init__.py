@@ -1,0 +1,1 @@
+"""The index on one machine: SQLite, and the search files derived from it."""

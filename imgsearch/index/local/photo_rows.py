@@ -1,0 +1,200 @@
+"""Records and vectors as rows of the tables, and back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from imgsearch.index.base import Filter, Record, Row
+from imgsearch.index.local import photo_vectors
+from imgsearch.roots import locations
+
+COLUMNS = (
+    "id, library, relative_path, path_escaped, size, mtime_ns, content_hash, format, width, height,"
+    " taken, taken_offset, latitude, longitude, camera, lens"
+)
+
+
+def id_blob(photo_id: str) -> bytes | None:
+    """16 bytes; None: no such id can exist."""
+    try:
+        blob = bytes.fromhex(photo_id)
+    except ValueError:
+        return None
+    return blob if blob.hex() == photo_id and len(blob) == 16 else None
+
+
+def hash_blob(content_hash: str) -> bytes | str:
+    """Half the space for lower-case hexadecimal, which is what hashes come as."""
+    try:
+        blob = bytes.fromhex(content_hash)
+    except ValueError:
+        return content_hash
+    return blob if blob.hex() == content_hash else content_hash
+
+
+def columns_of(record: Record, photo_id: bytes, library: int) -> tuple[Any, ...]:
+    """In the order of COLUMNS."""
+    return (
+        photo_id,
+        library,
+        record.relative_path,
+        int(record.path_escaped),
+        record.size,
+        record.mtime_ns,
+        hash_blob(record.content_hash),
+        record.format,
+        record.width,
+        record.height,
+        record.taken,
+        record.taken_offset,
+        record.latitude,
+        record.longitude,
+        record.camera,
+        record.lens,
+    )
+
+
+def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record | None:
+    """From a row of COLUMNS. The database may be a stranger's, or damaged: None where the row
+    cannot be a photo's; what else is not what it should be is left out of the record."""
+    content_hash = columns[6]
+    if isinstance(content_hash, bytes):
+        content_hash = content_hash.hex()
+    if not (
+        is_id(columns[0])
+        and isinstance(columns[1], int)
+        and columns[1] in libraries
+        and isinstance(columns[2], str)
+        and locations.relative_bytes(columns[2], bool(columns[3])) is not None
+        and all(isinstance(columns[at], int) for at in (3, 4, 5, 8, 9))
+        and all(columns[at] >= 0 for at in (4, 8, 9))
+        and _is_text(content_hash)
+        and _is_text(columns[7])
+    ):
+        return None
+    return Record(
+        id=columns[0].hex(),
+        library=libraries[columns[1]],
+        relative_path=columns[2],
+        path_escaped=bool(columns[3]),
+        size=columns[4],
+        mtime_ns=columns[5],
+        content_hash=content_hash,
+        format=columns[7],
+        width=columns[8],
+        height=columns[9],
+        taken=_text(columns[10]),
+        taken_offset=_text(columns[11]),
+        latitude=_degrees(columns[12], 90),
+        longitude=_degrees(columns[13], 180),
+        camera=_text(columns[14]),
+        lens=_text(columns[15]),
+    )
+
+
+def is_id(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == 16
+
+
+def _is_text(value: object) -> bool:
+    """Bytes that are not UTF-8 come from the database as lone surrogates."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(value: Any) -> str | None:
+    return value if _is_text(value) else None
+
+
+def _degrees(value: object, most: float) -> float | None:
+    if not isinstance(value, (int, float)):
+        return None
+    return float(value) if abs(value) <= most else None  # NaN is not
+
+
+def library_names(rows: Iterable[tuple[Any, Any]]) -> dict[int, str]:
+    """From rows of number and name, without what cannot be a library's name."""
+    return {number: name for number, name in rows if _is_text(name) and name and "\0" not in name}
+
+
+def condition(where: Filter) -> tuple[str, list[Any]]:
+    """SQL for a filter over `photos`, empty for all. `a/b` holds `a/b/c`, not `a/bc`: the paths
+    from "a/b/" up to, without, "a/b0" ("0" follows "/")."""
+    parts, values = [], []
+    folder = (where.folder or "").strip("/")
+    if where.library is not None:
+        parts.append("photos.library = (select number from libraries where name = ?)")
+        values.append(where.library)
+    elif folder:
+        parts.append("photos.library in (select number from libraries)")  # lets the index serve
+    if folder:
+        parts.append("photos.relative_path >= ? and photos.relative_path < ?")
+        values += [f"{folder}/", f"{folder}0"]
+    return " and ".join(parts), values
+
+
+def id_blobs(ids: Collection[str]) -> list[bytes]:
+    return [blob for blob in map(id_blob, ids) if blob is not None]
+
+
+def upserted(connection: sqlite3.Connection, row: Row, dims: int) -> str | None:
+    """The reason why it cannot be, if so."""
+    photo = id_blob(row.record.id)
+    if photo is None:
+        return "its id is not 32 hexadecimal digits"
+    stored = None
+    if row.vector is not None:
+        reason = photo_vectors.refused(row.vector, dims)
+        if reason is not None:
+            return reason
+        stored = photo_vectors.stored(row.vector)
+    try:
+        return _stored(connection, row.record, photo, stored)
+    except (UnicodeEncodeError, OverflowError) as error:
+        return f"a value of it cannot be stored: {error}"
+
+
+def _stored(
+    connection: sqlite3.Connection,
+    record: Record,
+    photo: bytes,
+    stored: tuple[bytes, int] | None,
+) -> str | None:
+    columns = columns_of(record, photo, _library_number(connection, record.library))
+    known = connection.execute(
+        "select photos.row, vector, checksum from photos left join embeddings using (row)"
+        " where id = ?",
+        (photo,),
+    ).fetchone()
+    if stored is None and (known is None or known[1] is None):
+        return "it has no vector, and none is stored"
+    if known is not None and (stored is None or stored == known[1:]):
+        names = ", ".join(f"{name.strip()} = ?" for name in COLUMNS.split(","))
+        connection.execute(f"update photos set {names} where row = ?", (*columns, known[0]))
+        return None
+    if known is not None:
+        connection.execute("delete from photos where row = ?", (known[0],))
+    places = ", ".join("?" * len(columns))
+    cursor = connection.execute(f"insert into photos ({COLUMNS}) values ({places})", columns)
+    assert stored is not None
+    connection.execute(
+        "insert or replace into embeddings (row, photo, vector, checksum) values (?, ?, ?, ?)",
+        (cursor.lastrowid, cursor.lastrowid, *stored),
+    )
+    return None
+
+
+def _library_number(connection: sqlite3.Connection, name: str) -> int:
+    known = connection.execute("select number from libraries where name = ?", (name,)).fetchone()
+    if known is not None:
+        return int(known[0])
+    cursor = connection.execute("insert into libraries (name) values (?)", (name,))
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid

@@ -1,0 +1,368 @@
+"""What is derived from the vectors for searching: files that each cover a range of rows, and the
+rows above them, which are kept in memory. Files are written once, under a name of their own, and
+recorded in SQLite when they are complete; small ones are merged into larger ones of a bounded size,
+so that a few photos added to a million cost no more than a few photos."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from imgsearch.errors import IndexUnavailable
+from imgsearch.index.local import photo_vectors
+from imgsearch.index.local.database import Database, door
+from imgsearch.index.local.search_files import codes, sketch_builder, sketch_files
+from imgsearch.index.local.search_files.codes import BrokenFile, Codes, Rows
+from imgsearch.index.local.search_files.pieces import (
+    Piece,
+    forget_others,
+    is_file_name,
+    read_pieces,
+)
+from imgsearch.index.local.search_files.sketches import Sketch
+from imgsearch.progress import Progress, silent
+
+_BLOCK = 8192  # rows that are read or copied at a time: 16 MB of f32
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In rows. Smaller ones are for tests."""
+
+    flush: int = 4096  # so many at the end become a file while photos are being added
+    flush_at_end: int = 1024  # and so many at the end of it
+    segment: int = 270_000  # the largest file: 64 of the smallest
+    sketch_from: int = 150_000  # a library of fewer is scanned in 4 ms
+    sketch: int = 8192  # smaller files get none
+    looked_at: float = 1 / 64  # share of the rows that a sketch may leave to be looked at twice
+
+
+class _Superseded(Exception):
+    """The files have been replaced by others."""
+
+
+class Segments:
+    """`exclusive`: True inside if no other process may change the files meanwhile."""
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        notes: list[str],
+        exclusive: Callable[[], AbstractContextManager[bool]],
+        limits: Limits,
+    ) -> None:
+        self._database = database
+        self._folder = folder
+        self._notes = notes
+        self._exclusive = exclusive
+        self._limits = limits
+        self._opened: dict[str, Codes] = {}
+        self._sketches: dict[str, Sketch | None] = {}
+        self._tail: Codes | None = None
+        self.unreadable = 0  # photos above the last file whose vector is missing or damaged
+        self._mended_once: set[tuple[int, int]] = set()  # first and last rows
+
+    def pieces(self) -> list[Piece]:
+        return read_pieces(self._database)
+
+    def close(self) -> None:
+        self._opened.clear()
+        self._sketches.clear()
+        self._tail = None
+
+    # searching
+
+    def current(self, dims: int) -> list[tuple[Codes, Sketch | None]]:
+        """All of it, as of now."""
+        pieces = self._opened_pieces(dims)
+        names = {name for piece in pieces for name in (piece.codes, piece.sketch)}
+        for known in (self._opened, self._sketches):
+            for name in [name for name in known if name not in names]:
+                del known[name]
+        found = [self._both_of(piece, dims) for piece in pieces]
+        return [*found, (self._current_tail(pieces, dims), None)]
+
+    def _both_of(self, piece: Piece, dims: int) -> tuple[Codes, Sketch | None]:
+        found, sketch = self._codes_of(piece, dims), self._sketch_of(piece, dims)
+        if sketch is not None and len(sketch) != len(found):
+            sketch = None  # mended in memory, without the rows that are gone
+        return found, sketch
+
+    def _opened_pieces(self, dims: int) -> list[Piece]:
+        """All that there are, each of them open, those that were broken mended."""
+        while True:
+            pieces = self.pieces()
+            try:
+                for piece in pieces:
+                    self._codes_of(piece, dims)
+                    self._sketch_of(piece, dims)
+            except _Superseded:  # by an ingest's merging, or by mending: look again
+                continue
+            return pieces
+
+    def _codes_of(self, piece: Piece, dims: int) -> Codes:
+        if piece.codes not in self._opened:
+            try:
+                self._opened[piece.codes] = self._mapped(piece, dims)
+            except BrokenFile:
+                return self._mended(piece, dims)
+        return self._opened[piece.codes]
+
+    def _mapped(self, piece: Piece, dims: int) -> Codes:
+        path = self._folder / piece.codes
+        if codes.sampled_digest(path) != piece.codes_digest:
+            raise BrokenFile("not the file that was written")
+        return codes.mapped(path, dims)
+
+    def _mended(self, piece: Piece, dims: int) -> Codes:
+        """Written again, and to be looked up again; where that cannot be, made in memory for as
+        long as this lasts."""
+        if piece not in self.pieces():
+            raise _Superseded
+        name = str(self._folder / piece.codes)
+        span = (piece.first, piece.last)
+        again = span in self._mended_once  # what we wrote ourselves is broken: it helps nothing
+        self._mended_once.add(span)
+        try:
+            with self._exclusive() as alone:
+                if alone and self._database.writable and not again:
+                    self._replace([piece], self._blocks_of_vectors(*span, dims), dims)
+                    self._notes.append(f"{name} was missing or damaged; it has been rebuilt.")
+                    raise _Superseded
+        except IndexUnavailable:
+            pass  # a full disk: it can still be read
+        self._notes.append(
+            f"{name} is missing or damaged, and cannot be rebuilt now: its rows are read from the"
+            " database, which is slower."
+        )
+        blocks = self._blocks_of_vectors(*span, dims)
+        self._opened[piece.codes] = codes.joined([codes.nothing(dims), *blocks])
+        return self._opened[piece.codes]
+
+    def _sketch_of(self, piece: Piece, dims: int) -> Sketch | None:
+        if not piece.sketch or piece.sketch_digest is None:
+            return None
+        if piece.sketch not in self._sketches:
+            try:
+                path = self._folder / piece.sketch
+                if codes.sampled_digest(path) != piece.sketch_digest:
+                    raise BrokenFile("not the file that was written")
+                self._sketches[piece.sketch] = sketch_files.loaded(path, piece.rows, dims)
+            except BrokenFile:
+                self._forget_sketch(piece, piece.sketch)
+        return self._sketches[piece.sketch]
+
+    def _forget_sketch(self, piece: Piece, name: str) -> None:
+        """Making it takes seconds: left to the next ingest."""
+        if piece not in self.pieces():
+            raise _Superseded
+        self._sketches[name] = None
+        self._notes.append(
+            f"{self._folder / name} was missing or damaged; the next ingest rebuilds it, and until"
+            " then searching is slower."
+        )
+        with self._exclusive() as alone:
+            if alone and self._database.writable:
+                with self._database.transaction() as connection:
+                    connection.execute(
+                        "update segments set sketch = null where first = ?", (piece.first,)
+                    )
+                raise _Superseded
+
+    def _current_tail(self, pieces: list[Piece], dims: int) -> Codes:
+        covered = pieces[-1].last if pieces else 0
+        known = self._tail
+        if known is None or known.codes.shape[1] != dims:  # emptied, and of another model now
+            known = codes.nothing(dims)
+        tail = known.above(covered)
+        seen = int(tail.rows[-1]) if len(tail) else covered
+        if (self._last_row() or 0) > seen:
+            more = list(self._blocks_of_vectors(seen, None, dims))
+            self.unreadable = self._photos_above(seen) - sum(map(len, more))
+            tail = codes.joined([tail, *more])
+        self._tail = tail
+        return tail
+
+    def _last_row(self) -> int | None:
+        row: int | None = self._database.value("select max(row) from photos")
+        return row
+
+    def _photos_above(self, row: int) -> int:
+        """And those whose number is none that a row gets, which are in no file."""
+        statement = "select count(*) from photos where row > ? or row <= 0"
+        return int(self._database.value(statement, (row,)))
+
+    def _end_of_next(self, first: int) -> int:
+        """The row that ends a file of the largest size which begins above `first`. By counting:
+        the numbers of rows may leap."""
+        statement = "select row from photos where row > ? order by row limit 1 offset ?"
+        row: int | None = self._database.value(statement, (first, self._limits.segment - 1))
+        return self._last_row() or first if row is None else row
+
+    # keeping
+
+    def flush(self, dims: int, at_least: int | None = None) -> None:
+        """Makes a file of the rows above the last one, if they are many, and merges."""
+        known = self.pieces()
+        covered = known[-1].last if known else 0
+        last = self._last_row() or 0
+        if last - covered < (self._limits.flush if at_least is None else max(1, at_least)):
+            return
+        with self._database.transaction() as connection:
+            forget_others(connection, known)
+        while covered < last:
+            until = self._end_of_next(covered)
+            self._replace([], self._blocks_of_vectors(covered, until, dims), dims, (covered, until))
+            covered = until
+        self._opened_pieces(dims)
+        self._merge(dims)
+
+    def _merge(self, dims: int) -> None:
+        """The two last ones, as long as the older is not twice the younger: each row is copied
+        about log2 times."""
+        while True:
+            last_two = self.pieces()[-2:]
+            rows = [piece.rows for piece in last_two]
+            if len(rows) < 2 or rows[0] >= 2 * rows[1] or sum(rows) > self._limits.segment:
+                return
+            self._replace(last_two, self._live_blocks(last_two, dims), dims)
+
+    def compact(self, dims: int, dead_share: float = 0.0) -> bool:
+        """Rewrites the files of which more than that share are rows that are gone."""
+        rewritten = False
+        for piece in self._opened_pieces(dims):
+            live = self._live(piece.first, piece.last)
+            if piece.rows - len(live) > dead_share * piece.rows:
+                self._replace([piece], self._live_blocks([piece], dims), dims)
+                rewritten = True
+        return rewritten
+
+    def dead(self, photos: int) -> int:
+        """About how many rows of the files are gone, at no cost."""
+        pieces = self.pieces()
+        covered = pieces[-1].last if pieces else 0
+        tail = self._database.value("select count(*) from photos where row > ?", (covered,))
+        return int(sum(piece.rows for piece in pieces) - (photos - tail))
+
+    def build_sketches(self, dims: int, progress: Progress = silent) -> None:
+        pieces = self._opened_pieces(dims)
+        if sum(piece.rows for piece in pieces) < self._limits.sketch_from:
+            return
+        todo = [piece for piece in pieces if piece.sketch is None and self._is_large(piece)]
+        total, done = sum(piece.rows for piece in todo), 0
+        for piece in todo:
+            self._build_sketch(piece, dims)
+            done += piece.rows
+            progress("search files", done, total)
+
+    def _is_large(self, piece: Piece) -> bool:
+        return piece.rows >= self._limits.sketch
+
+    def _build_sketch(self, piece: Piece, dims: int) -> None:
+        pieces = self._opened_pieces(dims)
+        share = piece.rows / sum(each.rows for each in pieces)
+        others = (self._sketch_of(each, dims) for each in pieces)
+        known = next((sketch.projection for sketch in others if sketch is not None), None)
+        part, path = self._new_file(piece.last, "sketch")
+        values: tuple[str, str | None] = ("", None)
+        with door(path):
+            found = self._codes_of(piece, dims)
+            if sketch_builder.build(found, part, self._limits.looked_at, share, known):
+                part.replace(path)
+                values = (path.name, codes.sampled_digest(path))
+        with self._database.transaction() as connection:
+            connection.execute(
+                "update segments set sketch = ?, sketch_digest = ? where first = ?",
+                (*values, piece.first),
+            )
+
+    def _replace(
+        self,
+        old: list[Piece],
+        blocks: Iterator[Codes],
+        dims: int,
+        span: tuple[int, int] | None = None,
+    ) -> None:
+        """A new file in the place of old ones; none if no row is left."""
+        first, last = span or (old[0].first, old[-1].last)
+        part, path = self._new_file(last, "codes")
+        with door(path):
+            rows = codes.write(part, blocks, dims)
+            digest = codes.sampled_digest(part)
+            if rows:
+                part.replace(path)
+            else:
+                part.unlink()
+        with self._database.transaction() as connection:
+            for piece in old:
+                connection.execute("delete from segments where first = ?", (piece.first,))
+            if rows:
+                connection.execute(
+                    "insert into segments (first, last, rows, codes, codes_digest)"
+                    " values (?, ?, ?, ?, ?)",
+                    (first, last, rows, path.name, digest),
+                )
+        for piece in old:
+            self._drop_file(piece.codes)
+            self._drop_file(piece.sketch)
+
+    def _new_file(self, last: int, kind: str) -> tuple[Path, Path]:
+        """The name to write under, and the one to have when complete. No name comes twice, as
+        other processes may still read the old file."""
+        name = f"{last:09d}-{os.urandom(4).hex()}.{kind}"
+        return self._folder / f"{name}.partial", self._folder / name
+
+    def _drop_file(self, name: str | None) -> None:
+        if not name:
+            return
+        self._opened.pop(name, None)
+        self._sketches.pop(name, None)
+        if not is_file_name(name, ""):
+            return
+        # Windows keeps a file that another process reads; `drop_orphans` comes again
+        with contextlib.suppress(PermissionError):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def drop_orphans(self) -> None:
+        """Files that an interrupted run left. Only under the lock."""
+        known = {name for piece in self.pieces() for name in (piece.codes, piece.sketch)}
+        for pattern in ("*.codes", "*.sketch", "*.usearch", "*.partial"):  # usearch: schema 1
+            for path in self._folder.glob(pattern):
+                if path.name not in known:
+                    with contextlib.suppress(PermissionError, IsADirectoryError):
+                        path.unlink(missing_ok=True)
+
+    def _live(self, first: int, last: int) -> Rows:
+        found = self._database.rows(
+            "select row from photos where row > ? and row <= ? order by row", (first, last)
+        )
+        return np.fromiter((row for (row,) in found), np.int64, len(found))
+
+    def _live_blocks(self, pieces: list[Piece], dims: int) -> Iterator[Codes]:
+        for piece in pieces:
+            live, source = self._live(piece.first, piece.last), self._codes_of(piece, dims)
+            for start in range(0, len(live), _BLOCK):
+                yield source.only(live[start : start + _BLOCK])
+                source.let_go()
+
+    def _blocks_of_vectors(self, first: int, last: int | None, dims: int) -> Iterator[Codes]:
+        """Without what cannot be read as a vector."""
+        while True:
+            found = self._database.rows(
+                "select row, vector, checksum from embeddings join photos using (row)"
+                " where row > ? and row <= ? order by row limit ?",
+                (first, 2**63 - 1 if last is None else last, _BLOCK),
+            )
+            if not found:
+                return
+            first = found[-1][0]
+            rows, vectors = photo_vectors.readable(found, dims)
+            if len(rows):
+                yield Codes.of(rows, vectors)

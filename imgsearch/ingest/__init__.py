@@ -1,0 +1,1 @@
+"""From folders of photos to rows in an index."""

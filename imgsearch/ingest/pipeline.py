@@ -1,0 +1,362 @@
+"""New and changed photos on their way into the index: read, recognised by their bytes or embedded,
+and written.
+
+Readers wait for disks and networks, workers have the processor, one thread has the index, and the
+caller's thread decides what each does next. So a slow file holds up nobody but itself, and decoding
+waits for the index only when a thousand rows do. A batch is decoded and embedded on one worker:
+measured faster than a decoding pool that feeds one embedding thread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from imgsearch import photos
+from imgsearch.index.base import Failure, Index, Record, Row
+from imgsearch.ingest.fingerprints import KnownPhotos
+from imgsearch.ingest.prefetch import Ahead
+from imgsearch.ingest.sources import has_entries, is_there
+from imgsearch.ingest.steps import (
+    BATCH_BYTES,
+    Batch,
+    Candidate,
+    Embedded,
+    Embedding,
+    Read,
+    always,
+    read_photo,
+)
+from imgsearch.ingest.stopwatch import Stopwatch
+from imgsearch.ingest.worker_pool import Crew
+from imgsearch.models.base import Vector
+from imgsearch.photos import Skip, SkipReason
+from imgsearch.photos.metadata import Metadata
+
+READERS = 4  # more would slow down a disk with heads
+WRITE_ROWS = 128  # that are worth a write, unless the index says fewer
+WAITING_ROWS = 1024  # for an index that is slow: what a kill -9 would cost then
+IDLE = 0.1  # seconds in which nothing came back: a free worker takes what there is
+
+LookedUp = tuple[dict[str, list[Record]], dict[str, Vector]]  # by content hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    workers: int = 2
+    batch_size: int = 16  # photos
+    on_the_way: int = 96 << 20  # bytes of photos that are read and not yet embedded
+
+
+@dataclass(slots=True)
+class Result:
+    """What an ingest did, in photos; `seconds` of work by stage, added up over the threads."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    renamed: int = 0
+    removed: int = 0
+    missing: int = 0  # gone from disk, kept in the index
+    embedded: int = 0
+    skipped: list[Skip] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def include(self, later: Result) -> None:
+        """Adds what a second run over the same photos did."""
+        for name in ("added", "updated", "renamed", "removed", "embedded"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.missing, self.skipped = later.missing, later.skipped
+        for stage, spent in later.seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+    @property
+    def done(self) -> int:
+        return self.added + self.updated + self.unchanged + self.renamed + len(self.skipped)
+
+
+class Intake:
+    """`roots`: every library's root on this machine; a renamed photo's old path is looked for
+    there. `dry_run`: nothing is embedded or written, only counted. `report` is called now and
+    then. All but what is marked runs on the caller's thread."""
+
+    def __init__(
+        self,
+        index: Index,
+        embedding: Embedding,
+        known: KnownPhotos,
+        roots: Mapping[str, Path],
+        result: Result,
+        stopwatch: Stopwatch,
+        limits: Limits,
+        *,
+        dry_run: bool = False,
+        report: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._index, self._embedding, self._known = index, embedding, known
+        self._roots, self._result, self._stopwatch = roots, result, stopwatch
+        self._limits, self._dry_run, self._report = limits, dry_run, report
+        self._must_hash = known.has_size if dry_run else always
+        self.moved: set[str] = set()  # the old ids of photos that have moved
+        self._more = True  # candidates
+        self._familiar: list[Read] = []  # of a size that the index knows: to be looked up
+        self._new: list[Read] = []  # to be embedded
+        self._twins: dict[str, list[Read]] = {}  # by hash: same bytes as one being embedded
+        self._rows: list[Row] = []  # to be written
+        self._counted: dict[str, str] = {}  # as what each of these rows counts in the result
+        self._gone: list[str] = []  # ids to be deleted with them
+        self._held = self._held_bytes = 0  # photos that are on the way
+
+    def run(self, candidates: Ahead[Candidate]) -> None:
+        """Until all are in the index. On any exception the rows that were written stay."""
+        self._candidates = candidates
+        sizes = {"readers": READERS, "workers": self._limits.workers, "index": 1}
+        with Crew(sizes) as self._crew, closing(candidates):
+            idle = False
+            while self._hand_out(idle):
+                idle = not self._crew.go_on(IDLE)
+                self._report()
+
+    def _hand_out(self, idle: bool) -> bool:
+        """All that can be begun now. False: everything is done."""
+        self._begin_reading()
+        self._begin_index_work()
+        self._begin_embedding(idle)
+        return any(self._crew.busy.values())
+
+    # -- reading
+
+    def _begin_reading(self) -> None:
+        limits = self._limits
+        window = (limits.workers + 2) * limits.batch_size + READERS
+        while (
+            self._more
+            and self._crew.busy["readers"] < READERS
+            and self._held < window
+            and self._held_bytes < limits.on_the_way
+            and len(self._rows) < WAITING_ROWS
+        ):
+            self._held += 1
+            self._crew.give("readers", self._take_read, self._read_next)
+
+    def _read_next(self) -> tuple[bool, Read | Skip | None]:
+        """On a reader. False: there are no more."""
+        candidate = next(self._candidates, None)
+        if candidate is None:
+            return False, None
+        return True, read_photo(candidate, self._stopwatch, self._must_hash)
+
+    def _take_read(self, result: tuple[bool, Read | Skip | None]) -> None:
+        more, found = result
+        self._more = self._more and more
+        if isinstance(found, Read):
+            self._held_bytes += _bytes(found)
+            size = found.candidate.photo.size
+            if found.content_hash not in self._twins and self._known.has_size(size):
+                self._familiar.append(found)
+            else:
+                self._take_unknown(found)
+            return
+        self._held -= 1
+        if found is not None:
+            self._result.skipped.append(found)
+
+    def _take_unknown(self, read: Read) -> None:
+        if self._dry_run:
+            self._let_go(read)
+            self._count(read.candidate)
+        elif read.content_hash in self._twins:
+            self._let_go(read)
+            self._twins[read.content_hash].append(read._replace(data=None))
+        else:
+            self._twins[read.content_hash] = []
+            self._new.append(read)
+
+    def _let_go(self, read: Read) -> None:
+        self._held -= 1
+        self._held_bytes -= _bytes(read)
+
+    # -- embedding
+
+    def _begin_embedding(self, idle: bool) -> None:
+        crew, workers = self._crew, self._limits.workers
+        last = not (self._more or crew.busy["readers"] or crew.busy["index"] or self._familiar)
+        while self._new and crew.busy["workers"] <= workers:  # one waits, so that no worker does
+            size = self._limits.batch_size
+            if last:  # smaller and smaller ones, so that all workers end together
+                size = min(size, -(-len(self._new) // (2 * workers)))
+            batch = self._next_batch(size)
+            full = len(batch) == size or len(batch) < len(self._new)
+            if not (full or last or (idle and crew.busy["workers"] < workers)):
+                return
+            del self._new[: len(batch)]
+            self._embedding.open()
+            crew.give("workers", self._take_batch, self._embedding.embed_batch, batch)
+
+    def _next_batch(self, size: int) -> list[Read]:
+        batch: list[Read] = []
+        total = 0
+        for read in self._new[:size]:
+            total += _bytes(read)
+            if batch and total > BATCH_BYTES:
+                break
+            batch.append(read)
+        return batch
+
+    def _take_batch(self, batch: Batch) -> None:
+        for embedded in batch.embedded:
+            self._take_embedded(embedded)
+        for read, skip in batch.failed:
+            self._let_go(read)
+            self._result.skipped.append(skip)
+            for twin in self._twins.pop(read.content_hash, ()):
+                path = twin.candidate.photo.path
+                self._result.skipped.append(Skip(path, skip.reason, skip.detail))
+
+    def _take_embedded(self, embedded: Embedded) -> None:
+        read, metadata, vector = embedded
+        self._let_go(read)
+        self._result.embedded += 1
+        for same in (read, *self._twins.pop(read.content_hash, ())):
+            self._rows.append(Row(_record(same, metadata), vector))
+            self._count(same.candidate)
+            self._known.add_size(same.candidate.photo.size)
+
+    def _count(self, candidate: Candidate) -> None:
+        self._count_as(candidate, "updated" if candidate.known else "added")
+
+    def _count_as(self, candidate: Candidate, name: str) -> None:
+        setattr(self._result, name, getattr(self._result, name) + 1)
+        if not self._dry_run:
+            self._counted[candidate.id] = name
+
+    # -- the index: one task at a time, so that what comes meanwhile goes with the next
+
+    def _begin_index_work(self) -> None:
+        busy = self._crew.busy
+        if busy["index"]:
+            return
+        coming = self._more or busy["readers"] or busy["workers"] or self._new or self._familiar
+        enough = min(self._index.rows_per_write, WRITE_ROWS) if coming else 1
+        if self._gone or len(self._rows) >= enough:
+            self._begin_writing()
+        elif self._familiar:
+            self._begin_looking_up()
+
+    def _begin_writing(self) -> None:
+        rows, self._rows = self._rows, []
+        gone, self._gone = self._gone, []
+        counted, self._counted = self._counted, {}
+
+        def take(failures: Sequence[Failure]) -> None:
+            paths = {row.record.id: self._path(row.record) for row in rows} if failures else {}
+            for id, reason in failures:
+                name = counted[id]
+                setattr(self._result, name, getattr(self._result, name) - 1)
+                self._result.skipped.append(Skip(paths[id], SkipReason.REFUSED, reason))
+
+        self._crew.give("index", take, self._write, rows, gone)
+
+    def _write(self, rows: Sequence[Row], gone: Sequence[str]) -> Sequence[Failure]:
+        """On the index's thread."""
+        with self._stopwatch("index"):
+            return self._index.write(rows, gone)
+
+    def _path(self, record: Record) -> str:
+        relative = photos.path_bytes(record.relative_path, record.path_escaped)
+        return os.path.join(os.fspath(self._roots[record.library]), os.fsdecode(relative))
+
+    # -- photos known by their bytes
+
+    def _begin_looking_up(self) -> None:
+        reads, self._familiar = self._familiar, []
+        hashes = {read.content_hash for read in reads}
+        if any(row.record.content_hash in hashes for row in self._rows):
+            self._begin_writing()  # so that a photo of this very run is found
+
+        def take(found: LookedUp) -> None:
+            by_hash, vectors = found
+            for read in reads:
+                vector = vectors.get(read.content_hash)
+                if vector is None:
+                    self._take_unknown(read)
+                else:
+                    self._let_go(read)
+                    self._take_known(read, by_hash[read.content_hash], vector)
+
+        self._crew.give("index", take, self._look_up, sorted(hashes))
+
+    def _look_up(self, hashes: Sequence[str]) -> LookedUp:
+        """On the index's thread: all are read before any of them is written over."""
+        with self._stopwatch("index"):
+            by_hash = self._index.records_by_hash(hashes)
+            one_each = {records[0].id: hash for hash, records in by_hash.items()}
+            found = self._index.vectors(list(one_each))
+        return by_hash, {one_each[id]: vector for id, vector in found.items()}
+
+    def _take_known(self, read: Read, records: Sequence[Record], vector: Vector) -> None:
+        candidate = read.candidate
+        own = next((record for record in records if record.id == candidate.id), None)
+        if own is not None:  # touched: only the fingerprint is new
+            self._count_as(candidate, "unchanged")
+            self._add(Row(_same_picture(read, own), None))
+            return
+        old = None if candidate.known else next(filter(self._has_left, records), None)
+        if old is None:
+            self._count(candidate)
+        else:
+            self._count_as(candidate, "renamed")
+            self.moved.add(old.id)
+        self._add(Row(_same_picture(read, records[0]), vector), old)
+
+    def _add(self, row: Row, old: Record | None = None) -> None:
+        if not self._dry_run:
+            self._rows.append(row)
+            self._gone += [old.id] if old is not None else []
+
+    def _has_left(self, record: Record) -> bool:
+        """Gone from its path, though its root can be reached and holds something."""
+        root = self._roots.get(record.library)
+        return (
+            record.id not in self.moved
+            and root is not None
+            and has_entries(os.fsencode(root))
+            and not is_there(root, record)
+        )
+
+
+def _bytes(read: Read) -> int:
+    return len(read.data) if read.data is not None else 0
+
+
+def _identity(read: Read) -> dict[str, Any]:
+    """Which photo it is and what its file is like: the part of a Record that the picture's
+    content does not decide."""
+    candidate = read.candidate
+    relative_path, escaped = photos.path_text(candidate.photo.relative)
+    return {
+        "id": candidate.id,
+        "library": candidate.library,
+        "relative_path": relative_path,
+        "path_escaped": escaped,
+        "size": candidate.photo.size,
+        "mtime_ns": candidate.photo.mtime_ns,
+    }
+
+
+_SAID_BY_PICTURES = {each.name for each in fields(Record)} & {
+    each.name for each in fields(Metadata)
+}
+
+
+def _record(read: Read, metadata: Metadata) -> Record:
+    known = {name: getattr(metadata, name) for name in _SAID_BY_PICTURES}
+    return Record(content_hash=read.content_hash, **_identity(read), **known)
+
+
+def _same_picture(read: Read, source: Record) -> Record:
+    """The source's picture at the candidate's path."""
+    return replace(source, **_identity(read))

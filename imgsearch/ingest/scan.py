@@ -1,0 +1,207 @@
+"""From photos on disk to rows in the index: what is new, changed, unchanged or gone. Knows photos,
+their intake and the index protocol; never a backend, a setting or a terminal.
+
+One thread walks ahead, one compares what it finds with the index, and the caller's leads the
+`intake` of what is new or changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import compress, islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from imgsearch import photos
+from imgsearch.index.base import Filter, Index
+from imgsearch.ingest.fingerprints import KnownPhotos, State
+from imgsearch.ingest.pipeline import Intake, Limits, Result
+from imgsearch.ingest.prefetch import Ahead
+from imgsearch.ingest.sources import Job, check_not_empty, is_there
+from imgsearch.ingest.steps import Candidate, Embedding
+from imgsearch.ingest.stopwatch import Stopwatch
+from imgsearch.models.base import ImageEncoder
+from imgsearch.photos import Listing, Photo, Skip
+from imgsearch.progress import Progress, silent
+
+STAGES = ("walk", "read", "decode", "embed", "index")
+WALK_CHUNK = 1024  # photos compared with the index at a time, or as many as a folder has more
+CHUNKS_AHEAD = 32  # that wait for the comparing, which waits for the index's fingerprints
+WALK_AHEAD = 20_000  # photos: 8 MB, and makes the bar's total right for most libraries
+GONE_CHUNK = 512  # rows looked up and deleted at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    limits: Limits = field(default_factory=Limits)
+    max_megapixels: float = 250.0
+    exclude: Sequence[str] = ()
+    follow_links: bool = False
+    limit: int | None = None  # new or changed photos
+    dry_run: bool = False  # nothing is decoded, embedded or written
+    prune: bool = False
+    part: tuple[int, int] | None = None  # (1, 4): the first of four parts, split by photo id
+
+
+def in_part(id: str, part: tuple[int, int] | None) -> bool:
+    """Whether a photo belongs to part i of n, by its id: the same answer on every machine."""
+    return part is None or int(id[:8], 16) % part[1] == part[0] - 1
+
+
+class _Chunk(NamedTuple):
+    """Photos of one library, with their ids."""
+
+    library: str
+    ids: list[str]
+    listings: list[Listing]
+
+    def states(self, known: KnownPhotos) -> npt.NDArray[np.int8]:
+        sizes = [size for listing in self.listings for size in listing.sizes]
+        mtimes = [mtime for listing in self.listings for mtime in listing.mtimes]
+        return known.see(self.ids, sizes, mtimes)
+
+    def photos(self) -> Iterator[Photo]:
+        return (listing.photo(n) for listing in self.listings for n in range(len(listing.names)))
+
+
+class Ingest:
+    """One run. `open_encoder` is called when the first photo has to be embedded, not before."""
+
+    def __init__(
+        self,
+        index: Index,
+        open_encoder: Callable[[], ImageEncoder],
+        options: Options,
+        progress: Progress = silent,
+    ) -> None:
+        self._index = index
+        self._options = options
+        self._progress = progress
+        self._stopwatch = Stopwatch(STAGES)
+        self._embedding = Embedding(open_encoder, options.max_megapixels, self._stopwatch)
+        self._result = Result()
+        self._moved: set[str] = set()  # the old ids of rows that moved in this run
+        # what other threads count: the result is the caller's alone until they have ended
+        self._walked = self._unchanged = 0
+        self._passed_over: list[Skip] = []
+
+    def run(self, jobs: Sequence[Job], roots: dict[str, Path]) -> Result:
+        """`roots`: every library's root on this machine; a renamed photo's old path is looked for
+        there. Raises PhotoError for a folder with nothing in it. On any exception the rows that
+        were written stay."""
+        for job in jobs:
+            check_not_empty(job)
+        with closing(Ahead(self._chunks(jobs), CHUNKS_AHEAD)) as chunks:
+            with self._stopwatch("index"):
+                known = KnownPhotos.load(self._index.fingerprints())
+            candidates = Ahead(self._candidates(chunks, known), WALK_AHEAD, source=chunks)
+            self._take_in(candidates, known, roots | {job.library: job.root for job in jobs})
+        self._result.unchanged += self._unchanged
+        self._result.skipped = self._passed_over + self._result.skipped
+        if self._options.limit is None:
+            for job in jobs:
+                self._settle_gone(job, known)
+        self._result.seconds = self._stopwatch.seconds
+        return self._result
+
+    # -- walking and comparing, on threads of their own
+
+    def _chunks(self, jobs: Sequence[Job]) -> Iterator[_Chunk]:
+        for job in jobs:
+            walk = photos.listings(
+                os.fspath(job.root),
+                exclude=self._options.exclude,
+                follow_links=self._options.follow_links,
+                within=job.within,
+            )
+            while (chunk := self._chunk(job.library, walk)).listings:
+                yield chunk
+
+    def _chunk(self, library: str, walk: Iterator[Listing]) -> _Chunk:
+        """The next photos of this part; no listings at the end of the walk."""
+        chunk = _Chunk(library, [], [])
+        with self._stopwatch("walk"):
+            for listing in walk:
+                self._passed_over += listing.skips
+                ids = listing.ids(library)
+                if self._options.part is not None:
+                    mine = [in_part(id, self._options.part) for id in ids]
+                    listing, ids = listing.only(mine), list(compress(ids, mine))
+                chunk.listings.append(listing)
+                chunk.ids.extend(ids)
+                if len(chunk.ids) >= WALK_CHUNK:
+                    break
+        self._walked += len(chunk.ids)
+        return chunk
+
+    def _candidates(self, chunks: Iterator[_Chunk], known: KnownPhotos) -> Iterator[Candidate]:
+        return islice(self._changed(chunks, known), self._options.limit)
+
+    def _changed(self, chunks: Iterator[_Chunk], known: KnownPhotos) -> Iterator[Candidate]:
+        for chunk in chunks:
+            if not chunk.ids:  # folders without photos
+                continue
+            states = chunk.states(known)
+            unchanged = int((states == State.UNCHANGED).sum())
+            self._unchanged += unchanged
+            if unchanged == len(states):
+                continue
+            for id, photo, state in zip(chunk.ids, chunk.photos(), states.tolist(), strict=True):
+                if state != State.UNCHANGED:
+                    yield Candidate(id, chunk.library, photo, state == State.CHANGED)
+
+    # -- what is new or changed
+
+    def _take_in(
+        self, candidates: Ahead[Candidate], known: KnownPhotos, roots: dict[str, Path]
+    ) -> None:
+        intake = Intake(
+            self._index,
+            self._embedding,
+            known,
+            roots,
+            self._result,
+            self._stopwatch,
+            self._options.limits,
+            dry_run=self._options.dry_run,
+            report=self._report,
+        )
+        intake.run(candidates)
+        self._moved = intake.moved
+
+    def _report(self) -> None:
+        done = self._result.done + self._unchanged + len(self._passed_over)
+        self._progress("photos", done, max(self._walked + len(self._passed_over), done))
+
+    # -- photos that are gone
+
+    def _settle_gone(self, job: Job, known: KnownPhotos) -> None:
+        gone = list(self._gone(job, known))
+        if not self._options.prune:
+            self._result.missing += len(gone)
+            return
+        self._result.removed += len(gone)
+        if not self._options.dry_run:
+            for ids in _some(gone, GONE_CHUNK):
+                with self._stopwatch("index"):
+                    self._index.write([], ids)
+
+    def _gone(self, job: Job, known: KnownPhotos) -> Iterator[str]:
+        folder, _ = photos.path_text(job.within)
+        unseen = known.unseen_of(self._index.ids(Filter(job.library, folder or None)))
+        for ids in _some((id for id in unseen if in_part(id, self._options.part)), GONE_CHUNK):
+            wanted = [id for id in ids if id not in self._moved]
+            for record in self._index.records(wanted).values():
+                if not is_there(job.root, record):
+                    yield record.id
+
+
+def _some(ids: Iterable[str], size: int) -> Iterator[list[str]]:
+    iterator = iter(ids)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,281 @@
+"""Libraries: named root folders. The index knows names; each machine knows its own roots.
+
+A root is found by the hint that a local index keeps (relative to its own folder, so that index and
+photos can move together), else by this machine's `registry`. A hint is the index's word alone."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgsearch.errors import PhotoError, UsageError
+from imgsearch.escaping import is_safe, shown
+from imgsearch.roots import locations
+from imgsearch.roots.locations import Root
+from imgsearch.roots.registry import Registry
+
+if TYPE_CHECKING:
+    from imgsearch.index.base import Index, Record
+
+_HINT = re.compile(r"\.\.(/\.\.)*|\.\./(?!\.\.?$)[^/\\:]+")  # around the index, or beside it
+SAMPLE = 50  # photos of a known library that are looked for under a root that claims its name
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A folder to ingest: `within` is its relative path inside the library's root, "" for all."""
+
+    library: str
+    root: Path
+    within: bytes = b""
+
+
+class Roots:
+    """This machine's roots of one index's libraries."""
+
+    def __init__(self, index: Index, registry: Path, index_folder: Path | None) -> None:
+        self._index = index
+        # None: a cluster
+        self._index_folder = None if index_folder is None else Path(os.path.realpath(index_folder))
+        self._registry = Registry(registry, self._note)
+        self._registered = self._registry.roots(index.index_id)
+        self._known = self._registered | self._hinted()
+
+    def _note(self, line: str) -> None:
+        if line not in self._index.notes:
+            self._index.notes.append(line)
+
+    def __getitem__(self, library: str) -> Path:
+        return self._known[library].path
+
+    def get(self, library: str) -> Path | None:
+        return None if (root := self._known.get(library)) is None else root.path
+
+    def root(self, library: str) -> Root | None:
+        """With what is known about it."""
+        return self._known.get(library)
+
+    def items(self) -> list[tuple[str, Path]]:
+        return sorted((name, root.path) for name, root in self._known.items())
+
+    def registered(self, library: str) -> bool:
+        """Whether the root was ingested on this machine. Otherwise the index alone names it, and
+        nothing of it may be read but the photos that the index knows."""
+        return self._known.get(library) == self._registered.get(library)
+
+    def follows_links(self, library: str) -> bool:
+        root = self._known.get(library)
+        return root is not None and root.follow_links
+
+    def _hinted(self) -> dict[str, Root]:
+        """Roots that the index names, so that it can move together with its photos. The index may
+        be a stranger's: a root counts only beside or around the index, not where all of a user's
+        files lie, and if it holds the photos that the index knows."""
+        if self._index_folder is None:
+            return {}
+        found = {}
+        for name, summary in self._index.libraries().items():
+            path = _hinted_path(self._index_folder, summary.root_hint)
+            known = self._registered.get(name)
+            if path is None or (known is not None and known.path == path):
+                continue
+            there, sampled = _sampled(name, path, self._index)
+            if there and 2 * there >= sampled:
+                found[name] = Root(path)
+        return found
+
+    def remember(self, library: str, root: Path, *, follow_links: bool = False) -> None:
+        """`follow_links`: it is ingested with its links; so it stays once it was."""
+        known = self._registered.get(library)
+        follow_links |= known is not None and known.path == root and known.follow_links
+        self._known[library] = self._registered[library] = Root(root, follow_links)
+        self._registry.set(self._index.index_id, library, self._known[library])
+        self._index.set_root_hint(library, self._hint(root))
+
+    def _hint(self, root: Path) -> str | None:
+        """Relative, where index and photos lie together: one in the other, or side by side."""
+        if self._index_folder is None:
+            return None
+        beside = self._index_folder.parent
+        if root == beside or root in beside.parents or root.parent == beside:
+            return os.path.relpath(root, self._index_folder).replace(os.sep, "/")
+        return None
+
+    def forget(self, library: str) -> None:
+        self._known.pop(library, None)
+        if self._registered.pop(library, None) is not None:
+            self._registry.set(self._index.index_id, library, None)
+
+
+def _hinted_path(index_folder: Path, hint: str | None) -> Path | None:
+    """None: nobody's hint of ours leads there, or it leads to all of a user's files."""
+    if hint is None or not _HINT.fullmatch(hint) or "\0" in hint:
+        return None
+    path = Path(os.path.normpath(index_folder / hint))
+    home = Path(os.path.realpath(Path.home()))
+    if path == home or path in home.parents or path == path.parent:
+        return None
+    is_plain = os.path.realpath(path) == str(path)  # no link leads there
+    return path if is_plain and path.is_dir() else None
+
+
+def check_directory(directory: Path) -> None:
+    """Raises PhotoError where there is no such folder."""
+    if not directory.is_dir():
+        what = "is a file, not a folder" if directory.exists() else "does not exist"
+        raise PhotoError(f"{shown(directory)} {what}.", "Name a folder of pictures.")
+
+
+def job_for(
+    directory: Path, name: str | None, roots: Roots, index: Index, note: Callable[[str], None]
+) -> Job:
+    """The library that a folder belongs to, by what is known of it. Changes nothing.
+    Raises PhotoError (no such folder) and UsageError (the name belongs to another root)."""
+    check_directory(directory)
+    directory = Path(os.path.realpath(directory))
+    inside = _known_root_around(directory, roots)
+    if inside is not None and (name is None or name == inside[0]):
+        library, root = inside
+        relative = os.fsencode(directory.relative_to(root).as_posix())
+        return Job(library, root, b"" if relative == b"." else relative)
+    library = name or directory.name or "photos"
+    if not is_safe(library):
+        raise UsageError(
+            f"{shown(directory)} has a name that cannot be a library's.",
+            "Give one: --library NAME",
+        )
+    _check_name(library, directory, roots, index, note)
+    return Job(library, directory)
+
+
+def _known_root_around(directory: Path, roots: Roots) -> tuple[str, Path] | None:
+    around = [
+        (name, root)
+        for name, root in roots.items()
+        if directory == root or root in directory.parents
+    ]
+    return max(around, key=lambda found: len(found[1].parts), default=None)
+
+
+def _check_name(
+    library: str, directory: Path, roots: Roots, index: Index, note: Callable[[str], None]
+) -> None:
+    known = roots.get(library)
+    if known == directory or (known is None and library not in index.libraries()):
+        return
+    moved = known is None or not known.is_dir()
+    if moved and _holds_its_photos(library, directory, index):
+        if known is not None:
+            note(f"Library {library!r} has moved from {shown(known)} to {shown(directory)}.")
+        return
+    where = f"the folder {shown(known)}" if known else "a folder of another machine"
+    raise UsageError(
+        f"The name {library!r} belongs to {where}; {shown(directory)} is another one.",
+        f"Give this one a name of its own: --library {_free_name(library, roots, index)}",
+    )
+
+
+def _holds_its_photos(library: str, directory: Path, index: Index) -> bool:
+    """At least half of a sample of the library's photos lie there, with their sizes."""
+    there, sampled = _sampled(library, directory, index)
+    return 2 * there >= sampled
+
+
+def _sampled(library: str, directory: Path, index: Index) -> tuple[int, int]:
+    """How many of a sample of the library's photos lie there, with their sizes; and how many there
+    are in the sample."""
+    from imgsearch.index.base import Filter
+
+    sample = list(itertools.islice(index.ids(Filter(library)), SAMPLE))
+    there = 0
+    for record in index.records(sample).values():
+        path = locations.located(Root(directory), record).path
+        try:
+            there += path is not None and os.stat(path).st_size == record.size
+        except OSError:
+            continue
+    return there, len(sample)
+
+
+def _free_name(library: str, roots: Roots, index: Index) -> str:
+    taken = {name for name, _ in roots.items()} | set(index.libraries())
+    return next(
+        name for name in (f"{library}-{n}" for n in itertools.count(2)) if name not in taken
+    )
+
+
+def distinct(jobs: Iterable[Job]) -> list[Job]:
+    """Without folders that lie inside another one that is named too."""
+    kept: list[Job] = []
+    for job in sorted(jobs, key=lambda job: (job.library, job.within)):
+        last = kept[-1] if kept else None
+        if last is not None and last.library == job.library:
+            inside = job.within.startswith(last.within + b"/") or not last.within
+            if inside or job.within == last.within:
+                continue
+        kept.append(job)
+    return kept
+
+
+def is_there(root: Path, record: Record) -> bool:
+    """False only where the file is gone for sure: no permission is no proof."""
+    relative = locations.relative_bytes(record.relative_path, record.path_escaped)
+    if relative is None:  # no file can have that path
+        return False
+    try:
+        os.lstat(os.path.join(os.fsencode(root), relative))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def has_entries(folder: bytes) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
+
+
+def check_not_empty(job: Job) -> None:
+    """An unmounted disk looks like an empty folder: nothing may be concluded from it."""
+    folder = os.path.join(os.fsencode(job.root), job.within)
+    if not has_entries(folder):
+        raise PhotoError(
+            f"{shown(folder)} is empty; nothing was changed.",
+            "Is a disk not mounted? To take its photos out of the index: imgsearch remove.",
+        )
+
+
+def check_all_reachable(index: Index, roots: Roots, prune: bool) -> None:
+    """Before everything is embedded anew: what cannot be read now would be lost.
+    Raises PhotoError, naming the libraries, unless `prune` gives them up."""
+    away = [
+        name
+        for name in index.libraries()
+        if (root := roots.get(name)) is None or not root.is_dir() or not any(root.iterdir())
+    ]
+    if away and not prune:
+        raise PhotoError(
+            f"Not within reach: {', '.join(away)}. Embedding anew would lose their photos.",
+            "Mount or ingest their folders first, or give them up with --prune.",
+        )
+
+
+def check_all_ingested_here(roots: Roots) -> None:
+    """Before everything in the roots is read anew: the index alone may not say what that is.
+    Raises PhotoError."""
+    for library, root in roots.items():
+        if not roots.registered(library):
+            raise PhotoError(
+                f"Only the index says that library {library!r} is the folder {shown(root)};"
+                " everything in it would be read.",
+                f"If that is right, ingest it once on this machine: imgsearch ingest {shown(root)}",
+            )

@@ -1,0 +1,134 @@
+"""What a reader does to a photo: read and hash it; and what a worker does to a batch of them that
+are new: decode and embed. Nothing here touches the index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from imgsearch import photos
+from imgsearch.ingest.stopwatch import Stopwatch
+from imgsearch.models.base import ImageEncoder, Vector
+from imgsearch.photos import Photo, Skip, SkipReason, decode, formats
+from imgsearch.photos.metadata import Metadata
+
+BATCH_BYTES = 24 << 20  # of photos in one batch, unless one alone is larger: eight of 12 MP
+HELD_BYTES = 32 << 20  # a larger photo is hashed as a stream, and read again for decoding
+
+
+class Candidate(NamedTuple):
+    """A photo that is new, or whose fingerprint changed."""
+
+    id: str
+    library: str
+    photo: Photo
+    known: bool  # the index has a row of this id
+
+
+class Read(NamedTuple):
+    """A candidate whose bytes were hashed. `data` None: too large to hold."""
+
+    candidate: Candidate
+    content_hash: str
+    data: bytes | None
+
+
+class Embedded(NamedTuple):
+    read: Read
+    metadata: Metadata
+    vector: Vector
+
+
+@dataclass(slots=True)
+class Batch:
+    """What came of embedding a batch. `failed`: read, but not to be decoded."""
+
+    embedded: list[Embedded] = field(default_factory=list)
+    failed: list[tuple[Read, Skip]] = field(default_factory=list)
+
+
+def always(size: int) -> bool:
+    return True
+
+
+def read_photo(
+    candidate: Candidate, stopwatch: Stopwatch, must_hash: Callable[[int], bool] = always
+) -> Read | Skip | None:
+    """None: neither a picture nor named like one, so nobody misses it.
+
+    `must_hash`: whether a file of this size has to be read whole (not so in a dry run, where a size
+    that no known photo has means a photo that is new)."""
+    with stopwatch("read"):
+        try:
+            return _read(candidate, must_hash)
+        except OSError as error:
+            return photos.unreadable(candidate.photo.path, error)
+
+
+def _read(candidate: Candidate, must_hash: Callable[[int], bool]) -> Read | Skip | None:
+    photo = candidate.photo
+    named_so = formats.has_picture_ending(photo.path)
+    if photo.size == 0:
+        return Skip(photo.path, SkipReason.EMPTY, "0 bytes") if named_so else None
+    with open(photo.path, "rb") as file:
+        head = file.read(formats.HEAD_BYTES)
+        if not formats.looks_like_picture(head, photo.path):
+            return (
+                Skip(photo.path, SkipReason.NOT_A_PICTURE, "by its content") if named_so else None
+            )
+        if not must_hash(photo.size):
+            return Read(candidate, f"unread:{candidate.id}", None)
+        if photo.size > HELD_BYTES:
+            return Read(candidate, photos.hash_file(photo.path), None)
+        file.seek(0)
+        data = file.read()
+    return Read(candidate, photos.content_hash(data), data)
+
+
+class Embedding:
+    """Decodes and embeds. The encoder is opened with the first photo that needs it."""
+
+    def __init__(
+        self,
+        open_encoder: Callable[[], ImageEncoder],
+        max_megapixels: float,
+        stopwatch: Stopwatch,
+    ) -> None:
+        self._open = open_encoder
+        self._encoder: ImageEncoder | None = None
+        self._max_megapixels = max_megapixels
+        self._stopwatch = stopwatch
+
+    def open(self) -> None:
+        """On the caller's thread, so that a missing model is the caller's error."""
+        if self._encoder is None:
+            self._encoder = self._open()
+
+    def embed_batch(self, reads: Sequence[Read]) -> Batch:
+        assert self._encoder is not None
+        batch = Batch()
+        pixels, decoded = [], []
+        for read in reads:
+            with self._stopwatch("decode"):
+                try:
+                    found = decode.decode(
+                        read.candidate.photo.path if read.data is None else read.data,
+                        target=self._encoder.image_size,
+                        max_megapixels=self._max_megapixels,
+                    )
+                    pixels.append(self._encoder.prepare(found.image))
+                    decoded.append((read, found.metadata))
+                except decode.Undecodable as error:
+                    path = read.candidate.photo.path
+                    batch.failed.append((read, Skip(path, error.reason, error.detail)))
+        if pixels:
+            with self._stopwatch("embed"):
+                vectors = self._encoder.encode(np.concatenate(pixels))
+            batch.embedded = [
+                Embedded(read, metadata, vector)
+                for (read, metadata), vector in zip(decoded, vectors, strict=True)
+            ]
+        return batch

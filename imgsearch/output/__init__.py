@@ -1,0 +1,1 @@
+"""Results and facts for people and for programs."""

@@ -1,0 +1,134 @@
+"""What every command writes with: Rich for people, JSON for programs, both to stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from imgsearch.escaping import json_text, shown, shown_lines
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from imgsearch.search import Result
+
+_TRAILING_BLANKS = re.compile(r"[ \t]+(?=\n)")
+DEFAULT_COLUMNS = 80  # of a terminal that does not know
+UNLIMITED = 10_000  # columns of a pipe, for Rich, which must have a number
+
+
+def console() -> Console:
+    """Rich on stdout, in which no text is markup."""
+    from rich.console import Console
+
+    class OurConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # the BrokenPipeError that Rich is handling: cli.door ends quietly
+
+    file: Any = sys.stdout if sys.stdout.isatty() else Trimmed(sys.stdout)
+    width = columns() or UNLIMITED
+    return OurConsole(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+class Trimmed:
+    """stdout in a pipe, without the blanks to which Rich fills every line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        self._stream.write(_TRAILING_BLANKS.sub("", text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+def print_json(value: Any) -> None:
+    """JSON is UTF-8 whatever the stream's encoding is."""
+    write_bytes(json_text(value, indent=2).encode() + b"\n")
+
+
+def write_bytes(data: bytes) -> None:
+    """To stdout, after what was written there as text."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def print_results(results: Sequence[Result], title: str | None) -> None:
+    from imgsearch.output.results_table import Page, table_lines
+
+    page = Page(columns(), is_styled())
+    sys.stdout.write("".join(f"{line}\n" for line in table_lines(results, title, page)))
+
+
+def columns() -> int | None:
+    """Of the terminal, or of COLUMNS; None in a pipe, where lines may be of any length."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    if not sys.stdout.isatty():
+        return None
+    with contextlib.suppress(OSError):
+        return os.get_terminal_size(sys.stdout.fileno()).columns or DEFAULT_COLUMNS
+    return DEFAULT_COLUMNS
+
+
+def is_styled() -> bool:
+    """Whether stdout is a terminal that shows colours, and its user wants them."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown"):
+        return False
+    on_windows = sys.platform == "win32" and "WT_SESSION" not in os.environ
+    return sys.stdout.isatty() and not on_windows
+
+
+def facts_table(title: str, facts: Mapping[str, str]) -> Table:
+    """Two columns: what, and its value."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", title_style="bold", box=None)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for what, value in facts.items():
+        table.add_row(Text(shown(what)), Text(shown_lines(value)))
+    return table
+
+
+def moment(iso: str) -> str:
+    """An ISO date and time for a person: "2 hours ago (2026-11-25 20:52)". Another text stays."""
+    from datetime import datetime
+
+    from imgsearch.progress import ago
+
+    try:
+        at = datetime.fromisoformat(iso)
+        return f"{ago(datetime.now().astimezone() - at)} ({at:%Y-%m-%d %H:%M})"
+    except (TypeError, ValueError):  # TypeError: a time without its zone, as nobody writes it
+        return iso
+
+
+def size(number: float) -> str:
+    """Bytes for a person: 1.2 MB."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if abs(number) < 1000 or unit == "GB":
+            break
+        number /= 1000
+    return f"{number:,.0f} {unit}" if unit == "bytes" else f"{number:,.1f} {unit}"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

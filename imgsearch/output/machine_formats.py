@@ -1,0 +1,91 @@
+"""Search results for programs: JSON lines, CSV, paths."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from imgsearch import photos
+from imgsearch.escaping import json_text, shown
+from imgsearch.output.console import write_bytes
+
+if TYPE_CHECKING:
+    from imgsearch.search import Result
+
+FIELDS = (
+    *("rank", "score", "id", "path", "relative_path", "name", "taken", "width", "height"),
+    *("library", "missing", "path_escaped", "relative_path_escaped"),
+)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one
+_LINE_BREAK = re.compile(rb"[\r\n]")
+
+
+def as_dict(result: Result) -> dict[str, Any]:
+    """One result for a program, with FIELDS as keys. Names that are not UTF-8 have percent-escaped
+    bytes, and say so."""
+    record = result.record
+    path, path_escaped = (None, False) if result.path is None else photos.path_text(result.path)
+    return {
+        "rank": result.rank,
+        "score": round(result.score, 6),
+        "id": record.id,
+        "path": path,
+        "relative_path": record.relative_path,
+        "name": record.relative_path.rpartition("/")[2],
+        "taken": (record.taken + (record.taken_offset or "")) if record.taken else None,
+        "width": record.width,
+        "height": record.height,
+        "library": record.library,
+        "missing": result.missing,
+        "path_escaped": path_escaped,
+        "relative_path_escaped": record.path_escaped,
+    }
+
+
+def print_json_lines(results: Iterable[Result]) -> None:
+    write_bytes(b"".join(json_text(as_dict(result)).encode() + b"\n" for result in results))
+
+
+def print_csv(results: Iterable[Result]) -> None:
+    """By RFC 4180, all at once. A terminal gets control characters escaped."""
+    on_terminal = sys.stdout.isatty()
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, FIELDS)
+    writer.writeheader()
+    for result in results:
+        cells = as_dict(result).items()
+        writer.writerow({name: _cell(value, on_terminal) for name, value in cells})
+    write_bytes(text.getvalue().encode(sys.stdout.encoding, "backslashreplace"))
+
+
+def _cell(value: Any, on_terminal: bool) -> Any:
+    """A spreadsheet would calculate a text that begins like a formula: an apostrophe makes it text
+    (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    if not isinstance(value, str):
+        return value
+    text = f"'{value}" if value.startswith(FORMULA) else value
+    return shown(text) if on_terminal else text
+
+
+def print_paths(results: Iterable[Result], nul: bool) -> int:
+    """Raw bytes, one path a line (or NUL-ended); on a terminal, escaped. Returns how many
+    were left out because a line break would split them."""
+    split = 0
+    lines = []
+    escape = sys.stdout.isatty()
+    for result in results:
+        if result.path is None:
+            continue
+        if escape:
+            lines.append(shown(result.path).encode(sys.stdout.encoding, "backslashreplace"))
+        elif nul or not _LINE_BREAK.search(result.path):
+            lines.append(result.path)
+        else:
+            split += 1
+    end = b"\0" if nul else b"\n"
+    write_bytes(b"".join(line + end for line in lines))
+    return split

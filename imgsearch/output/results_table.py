@@ -1,0 +1,181 @@
+"""Search results for a person: a table of plain text, one pasteable path a hit. It is written
+without Rich, whose import would take a tenth of a query's time."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imgsearch import photos
+from imgsearch.escaping import shell_quoted, shown
+from imgsearch.roots.locations import Refusal
+
+if TYPE_CHECKING:
+    from imgsearch.search import Result
+
+NARROW = 60  # columns; below, a hit takes two lines
+TITLE_AT_MOST = 200  # columns of the title, however wide the output
+ELLIPSIS = "…"
+_DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
+_WORDS = re.compile(r"\w+|\W")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the table is written on. `columns`: None where lines may be of any length."""
+
+    columns: int | None
+    styled: bool
+
+
+def table_lines(results: Sequence[Result], title: str | None, page: Page) -> Iterator[str]:
+    """The table, line by line, without trailing blanks."""
+    style = _styling(page.styled)
+    if title is not None:
+        columns = min(page.columns or TITLE_AT_MOST, TITLE_AT_MOST)
+        yield style(_BOLD, cut(shown(title), columns))
+    if page.columns is not None and page.columns < NARROW:
+        yield from _two_lines_each(results, page.columns, style)
+    else:
+        yield from _one_line_each(results, page.columns, style)
+
+
+def _one_line_each(
+    results: Sequence[Result], columns: int | None, style: Callable[[str, str], str]
+) -> Iterator[str]:
+    before = [[str(result.rank), f"{result.score:.3f}"] for result in results]
+    names = ["rank", "score"]
+    if any(map(_date, results)):
+        names.append("date")
+        for cells, result in zip(before, results, strict=True):
+            cells.append(_date(result))
+    widths = [max(map(width, column)) for column in zip(names, *before, strict=True)]
+    head = "  ".join(map(str.ljust, names, widths))
+    yield style(_DIM, f"{head}  path")
+    indent = width(head) + 2
+    for cells, result in zip(before, results, strict=True):
+        numbers = [cell.rjust(size) for cell, size in zip(cells[:2], widths, strict=False)]
+        dates = [cell.ljust(size) for cell, size in zip(cells[2:], widths[2:], strict=True)]
+        note = _note(result)
+        left = None if columns is None else columns - indent - width(note)
+        path = path_shown(result, left)
+        yield f"{'  '.join([*numbers, *dates])}  {path}{style(_YELLOW, note)}".rstrip()
+
+
+def _two_lines_each(
+    results: Sequence[Result], columns: int, style: Callable[[str, str], str]
+) -> Iterator[str]:
+    rank_width = max(len(str(result.rank)) for result in results) if results else 1
+    for result in results:
+        facts = [str(result.rank).rjust(rank_width), f"{result.score:.3f}", _date(result)]
+        first = "  ".join(filter(None, facts))
+        yield f"{first}{style(_YELLOW, _note(result))}"
+        yield " " * (rank_width + 2) + path_shown(result, columns - rank_width - 2)
+
+
+def _styling(styled: bool) -> Callable[[str, str], str]:
+    def style(code: str, text: str) -> str:
+        return f"{code}{text}{_PLAIN}" if styled and text else text
+
+    return style
+
+
+def _date(result: Result) -> str:
+    return shown((result.record.taken or "")[:10])
+
+
+def _note(result: Result) -> str:
+    if result.missing:
+        return " (missing)"
+    if result.path is not None:
+        return ""
+    leads_out = result.refusal is Refusal.LEADS_OUT
+    return " (leads out of its library)" if leads_out else " (not on this machine)"
+
+
+def path_shown(result: Result, columns: int | None) -> str:
+    """A path as a shell takes it: relative to the working directory where that is shorter; where
+    it lies on another machine, the library and the path in it. `similar` takes all of them, also
+    shortened to so many columns."""
+    if result.path is None:
+        record = result.record
+        relative = photos.path_bytes(record.relative_path, record.path_escaped)
+        return _shortened(record.library.encode(errors="replace") + b"/" + relative, columns)
+    return _shortened(_nearest(result.path), columns)
+
+
+def _nearest(path: bytes) -> bytes:
+    try:
+        relative = os.path.relpath(path)
+    except (OSError, ValueError):  # the working directory is gone; another drive on Windows
+        return path
+    return relative if len(relative) < len(path) else path
+
+
+def _shortened(path: bytes, columns: int | None) -> str:
+    """Folders in the middle go first, then words in the middle of the name, then characters."""
+
+    def text(pieces: Sequence[bytes]) -> str:
+        return shell_quoted(b"".join(pieces))
+
+    whole = text([path])
+    if columns is None or width(whole) <= columns:
+        return whole
+    folders = re.split(rb"(?<=/)", path)
+    for pieces in _fewer(folders, b"/"):
+        if width(text(pieces)) <= columns:
+            return text(pieces)
+    name = [word.encode("utf-8", "surrogateescape") for word in _words(folders[-1])]
+    for pieces in _fewer(name, b""):
+        if len(pieces) > 1 and width(text(pieces)) <= columns:
+            return text(pieces)
+    return cut_in_the_middle(text(folders[-1:]), columns)
+
+
+def _words(name: bytes) -> list[str]:
+    return _WORDS.findall(name.decode("utf-8", "surrogateescape"))
+
+
+def _fewer(pieces: Sequence[bytes], separator: bytes) -> Iterator[list[bytes]]:
+    """With an ellipsis in the place of ever more of the pieces in the middle; the last piece
+    stays."""
+    gap = ELLIPSIS.encode() + separator
+    for kept in range(len(pieces) - 1, 0, -1):
+        first = kept // 2
+        last = kept - first
+        yield [*pieces[:first], gap, *pieces[len(pieces) - last :]]
+
+
+def width(text: str) -> int:
+    """Columns of a terminal."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def cut(text: str, columns: int) -> str:
+    """The beginning, and an ellipsis if that is not all."""
+    if width(text) <= columns:
+        return text
+    kept = text[: max(columns - 1, 0)]
+    while kept and width(kept) > columns - 1:
+        kept = kept[:-1]
+    return kept.rstrip() + ELLIPSIS
+
+
+def cut_in_the_middle(text: str, columns: int) -> str:
+    """The beginning and the end, which says what kind of file it is."""
+    if width(text) <= columns:
+        return text
+    half = max(columns - 1, 2) // 2
+    first, last = text[:half], text[-half:]
+    while width(first) > half:
+        first = first[:-1]
+    while width(last) > half:
+        last = last[1:]
+    return f"{first}{ELLIPSIS}{last}"

@@ -1,0 +1,1 @@
+"""Where the libraries of an index lie on this machine, and where each photo does."""
