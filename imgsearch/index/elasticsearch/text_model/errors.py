@@ -1,6 +1,6 @@
 """Everything that can go wrong with a model in a cluster: how it is recognised, what the user reads
-and what to do. It goes before the table in `imgsearch.index.elasticsearch.errors`, which has the rest: TLS,
-addresses, credentials. The README's troubleshooting table is made from both."""
+and what to do. It goes before the table in `imgsearch.index.elasticsearch.errors`, which has the
+rest: TLS, addresses, credentials. The README's troubleshooting table is made from both."""
 
 from __future__ import annotations
 
@@ -258,5 +258,5 @@ def rows() -> Iterator[tuple[str, str]]:
 
 
 def _told(error: ImgsearchError) -> Symptom | None:
-    """`imgsearch.index.elasticsearch.client.symptom_of`, without importing the client for a table."""
+    """As `client.symptom_of`, without importing the client for a table."""
     return getattr(error, "symptom", None)

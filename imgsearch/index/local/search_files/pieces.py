@@ -27,7 +27,7 @@ class Piece(NamedTuple):
 
 
 def is_file_name(name: object, kind: str) -> bool:
-    """Whether it is a name that `imgsearch.index.local.search_files.segments` gives: without a folder."""
+    """Whether it is a name that `segments` gives: without a folder."""
     return isinstance(name, str) and name.endswith(kind) and bool(_NAME.fullmatch(name))
 
 
