@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -26,3 +29,31 @@ def ago(age: timedelta) -> str:
             number = seconds // length
             return f"{number:,} {unit}{'' if number == 1 else 's'} ago"
     return "just now" if seconds < 2 else f"{seconds} seconds ago"
+
+
+@contextlib.contextmanager
+def silently() -> Iterator[Progress]:
+    yield silent
+
+
+def _nobody(line: str) -> None:
+    pass
+
+
+def _never(said: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """How long work speaks with a person. `tell` gets a line for them. `model_progress` is entered
+    while a model is set up (steps in bytes), `photo_progress` while photos are taken in (steps in
+    photos or rows). `may_fetch` is asked before a model is fetched that only an index names."""
+
+    tell: Callable[[str], None] = _nobody
+    model_progress: Callable[[], contextlib.AbstractContextManager[Progress]] = silently
+    photo_progress: Callable[[], contextlib.AbstractContextManager[Progress]] = silently
+    may_fetch: Callable[[str], bool] = _never
+
+
+SILENT = Talk()

@@ -6,85 +6,86 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from imgsearch import photos
 from imgsearch.errors import IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
-from imgsearch.index.base import ALL, Filter, Hit, Index, Record
+from imgsearch.index.base import Index, Neighbour, Record
 from imgsearch.ingest.sources import Roots
-from imgsearch.models.base import ImageEncoder, TextEncoder, Vector
+from imgsearch.models.base import ImageEncoder, Vector
+from imgsearch.question import Filter, Question, Term
+from imgsearch.results import Hit, Results
 from imgsearch.roots import locations
-from imgsearch.roots.locations import Refusal
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A hit with its place on this machine: `path` None where that is not known, or where the
-    record's path leads out of its library."""
+class Encodes(Protocol):
+    """Makes vectors of what is asked: a `Library`."""
 
-    rank: int
-    score: float
-    record: Record
-    path: bytes | None
-    missing: bool  # the path is known, and no file lies there
-    refusal: Refusal | None = None  # why there is no path
+    def embed_text(self, words: str) -> Vector: ...
 
+    def embed_picture(self, path: str) -> Vector: ...
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """How many, where, and how near."""
-
-    k: int = 10
-    where: Filter = ALL
-    min_score: float | None = None
+    def search_text(self, words: str, k: int, where: Filter) -> list[Neighbour] | None:
+        """In one request, where the index makes the vector itself; else None."""
+        ...
 
 
-Ask = Callable[[str, int, Filter], list[Hit]]  # words, how many, where
-
-
-def by_text(
-    index: Index,
-    roots: Roots,
-    open_encoder: Callable[[], TextEncoder],
-    text: str,
-    wanted: Wanted,
-    ask: Ask | None = None,
-) -> list[Result]:
-    """`ask`: an index that makes vectors of words itself. Raises UsageError on an empty text and
-    IndexNotFound on an empty index, before any model."""
-    if not text.strip():
-        raise UsageError("The query is empty.", 'Say what to look for: imgsearch query "a red car"')
+def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Results:
+    """The photos that answer a question, best first. Raises UsageError where nothing is asked for,
+    IndexNotFound on an empty index, before any model; PhotoError, ModelError."""
+    [term] = _checked(question)
     check_not_empty(index)
-    if ask is not None:
-        hits = ask(text, wanted.k, wanted.where)
-    else:
-        [vector] = open_encoder().encode([text])
-        hits = index.search(vector, wanted.k, wanted.where)
-    if not hits and not index.count():
+    k, where = question.offset + question.k, question.filter
+    found = encodes.search_text(term.words, k, where) if term.words is not None else None
+    if found is None:
+        exclude = set(question.exclude) | ({term.photo} if term.photo is not None else set())
+        found = index.search(_vector(index, encodes, term), k, where, exclude)
+    if not found and not index.count():
         raise _nothing_in(index)
-    return _results(hits, roots, wanted)
+    hits = [
+        _hit(rank, neighbour, roots)
+        for rank, neighbour in enumerate(_presentable(found, question.min_score), start=1)
+    ]
+    return Results(question=question, hits=tuple(hits[question.offset :]))
 
 
-def by_record(index: Index, roots: Roots, record: Record, wanted: Wanted) -> list[Result]:
-    """Neighbours of a photo in the index: no model is needed."""
-    vector = index.vectors([record.id]).get(record.id)
+def _checked(question: Question) -> tuple[Term, ...]:
+    if not question.terms or any(
+        term.words is not None and not term.words.strip() for term in question.terms
+    ):
+        raise UsageError("The query is empty.", 'Say what to look for: imgsearch query "a red car"')
+    return question.terms
+
+
+def _vector(index: Index, encodes: Encodes, term: Term) -> Vector:
+    if term.words is not None:
+        return encodes.embed_text(term.words)
+    if term.picture is not None:
+        return encodes.embed_picture(term.picture)
+    assert term.photo is not None
+    return _stored_vector(index, term.photo)
+
+
+def _stored_vector(index: Index, id: str) -> Vector:
+    """Of a photo in the index: no model is needed."""
+    vector = index.vectors([id]).get(id)
     if vector is None:
+        record = index.records([id]).get(id)
+        if record is None:
+            raise PhotoError(
+                f"There is no photo with the id {shown(id)} in {index.place}.",
+                "Copy an id from a result.",
+            )
         raise PhotoError(
             f"The vector of {record.relative_path} in {index.place} is missing or damaged.",
             "Ingest its folder again, which embeds it anew; or show the file itself.",
         )
-    return _results(index.search(vector, wanted.k, wanted.where, {record.id}), roots, wanted)
-
-
-def by_image(
-    index: Index, roots: Roots, vector: Vector, wanted: Wanted, exclude: Collection[str] = ()
-) -> list[Result]:
-    return _results(index.search(vector, wanted.k, wanted.where, exclude), roots, wanted)
+    return vector
 
 
 def embed_file(path: Path, encoder: ImageEncoder, max_megapixels: float) -> Vector:
@@ -183,13 +184,13 @@ def folder_filter(index: Index, roots: Roots, folder: str) -> Filter:
     for library, root in sorted(roots.items(), key=lambda item: -len(item[1].parts)):
         if library in libraries and (path == root or root in path.parents):
             relative = path.relative_to(root).as_posix()
-            return Filter(library, None if relative == "." else _text(relative))
+            return Filter.within(library, None if relative == "." else _text(relative))
     name = folder.replace(os.sep, "/").strip("/")
     if name in libraries:
-        return Filter(name)
-    choices = [Filter(library, _text(name)) for library in libraries]
+        return Filter.within(name)
+    choices = [Filter.within(library, _text(name)) for library in libraries]
     choices += [
-        Filter(library, _text(name[len(library) + 1 :]))
+        Filter.within(library, _text(name[len(library) + 1 :]))
         for library in libraries
         if name.startswith(f"{library}/")
     ]
@@ -197,7 +198,9 @@ def folder_filter(index: Index, roots: Roots, folder: str) -> Filter:
     if len(matching) == 1:
         return matching[0]
     if matching:
-        named = ", ".join(f"{choice.library}/{choice.folder}" for choice in matching)
+        named = ", ".join(
+            f"{folder.library}/{folder.path}" for choice in matching for folder in choice.under
+        )
         raise UsageError(
             f"{folder!r} is a folder in several libraries.", f"Name one of them: {named}"
         )
@@ -225,16 +228,22 @@ def _nothing_in(index: Index) -> IndexNotFound:
     )
 
 
-def _results(hits: Sequence[Hit], roots: Roots, wanted: Wanted) -> list[Result]:
-    near = [
-        hit
-        for hit in hits
-        if (wanted.min_score is None or hit.score >= wanted.min_score)
-        and locations.relative_bytes(hit.record.relative_path, hit.record.path_escaped) is not None
-    ]
-    return [_result(rank, hit, roots) for rank, hit in enumerate(near, start=1)]
+def _presentable(found: Sequence[Neighbour], min_score: float | None) -> Iterator[Neighbour]:
+    """Near enough, and with a path that can be one."""
+    for neighbour in found:
+        record = neighbour.record
+        near = min_score is None or neighbour.score >= min_score
+        if near and locations.relative_bytes(record.relative_path, record.path_escaped) is not None:
+            yield neighbour
 
 
-def _result(rank: int, hit: Hit, roots: Roots) -> Result:
-    found = locations.located(roots.root(hit.record.library), hit.record)
-    return Result(rank, hit.score, hit.record, found.path, found.missing, found.refusal)
+def _hit(rank: int, neighbour: Neighbour, roots: Roots) -> Hit:
+    found = locations.located(roots.root(neighbour.record.library), neighbour.record)
+    return Hit(
+        rank=rank,
+        score=neighbour.score,
+        record=neighbour.record,
+        raw_path=found.path,
+        missing=found.missing,
+        refusal=found.refusal,
+    )

@@ -211,13 +211,13 @@ class IndexContract:
             return found
 
         in_a = {("holiday", "a/1.jpg"), ("holiday", "a/b/2.jpg")}
-        assert under(Filter("holiday", "a")) == in_a
-        assert under(Filter(None, "a")) == {*in_a, ("other", "a/1.jpg")}
-        assert under(Filter("other")) == {("other", "a/1.jpg")}
-        assert under(Filter("holiday", "a/b")) == {("holiday", "a/b/2.jpg")}
-        assert under(Filter("nobody's")) == set()
-        assert under(Filter("holiday", "nowhere")) == set()
-        assert len(under(Filter("holiday"))) == len(names)
+        assert under(Filter.within("holiday", "a")) == in_a
+        assert under(Filter.within(None, "a")) == {*in_a, ("other", "a/1.jpg")}
+        assert under(Filter.within("other")) == {("other", "a/1.jpg")}
+        assert under(Filter.within("holiday", "a/b")) == {("holiday", "a/b/2.jpg")}
+        assert under(Filter.within("nobody's")) == set()
+        assert under(Filter.within("holiday", "nowhere")) == set()
+        assert len(under(Filter.within("holiday"))) == len(names)
 
     def test_folders_with_odd_names(self, index_factory: IndexFactory) -> None:
         names = [
@@ -229,7 +229,7 @@ class IndexContract:
         ]
         index = filled(index_factory, [row(name, n) for n, name in enumerate(names)])
         for name in names:
-            assert paths(_all(index, Filter("holiday", name.rpartition("/")[0]))) == [name]
+            assert paths(_all(index, Filter.within("holiday", name.rpartition("/")[0]))) == [name]
 
     def test_a_filter_costs_no_results(self, index_factory: IndexFactory) -> None:
         """The nearest under a filter lie far down the list of all."""
@@ -237,7 +237,7 @@ class IndexContract:
         crowd = [Row(record(f"in/{n}.jpg"), towards(near, vector(n), 0.3)) for n in range(300)]
         few = [Row(record(f"far/{n}.jpg"), towards(-near, vector(n), 0.3)) for n in range(5)]
         index = filled(index_factory, [*crowd, *few])
-        found = index.search(near, 3, Filter("holiday", "far"))
+        found = index.search(near, 3, Filter.within("holiday", "far"))
         truth = sorted(few, key=lambda each: -float(each.vector @ near))  # type: ignore[operator]
         assert paths(found) == [each.record.relative_path for each in truth[:3]]
 

@@ -15,13 +15,13 @@ import pytest
 
 from imgsearch import models
 from imgsearch.errors import ImgsearchError, ModelError, ModelUnavailable
-from imgsearch.index.base import Row
+from imgsearch.index.base import Row, TextMode, TextRequest
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.connection import Connection
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.text_model import choice as cluster_text
 from imgsearch.index.elasticsearch.text_model import comparisons
-from imgsearch.index.elasticsearch.text_model.choice import Choice, Mode
+from imgsearch.index.elasticsearch.text_model.choice import Choice
 from imgsearch.index.elasticsearch.text_model.setup import Wish, arrange
 from imgsearch.models import DEMO_MODELS, Tower, encoders
 from imgsearch.models.base import ModelIdentity, ModelPair, TextEncoder, unit
@@ -168,22 +168,17 @@ def test_options_that_make_no_sense(command: Command, demo_photos: Path) -> None
 
 def choose(
     there: MlCluster,
-    mode: Mode = "auto",
+    mode: TextMode = "auto",
     text: ModelIdentity | None = None,
     local: TextEncoder | None = None,
     **more: Any,
 ) -> Choice:
     client = there.connect()
     try:
-        return cluster_text.choose(
-            client,
-            more.get("model_id", MODEL_ID),
-            text,
-            more.get("dims", there.encoder.dims),
-            mode,
-            there.cache,
-            lambda: local,
-        )
+        dims = more.get("dims", there.encoder.dims)
+        model_id = more.get("model_id", MODEL_ID)
+        request = TextRequest(model_id, text, dims, mode, there.cache, lambda: local)
+        return cluster_text.choose(client, request)
     finally:
         client.close()
 
@@ -201,9 +196,8 @@ def test_our_own_upload_is_known_by_its_weights(there: MlCluster, tower: Tower) 
 def test_local_asks_nothing(there: MlCluster, tower: Tower) -> None:
     client = there.connect()
     there.front.requests.clear()
-    choice = cluster_text.choose(
-        client, MODEL_ID, tower.identity, 128, "local", there.cache, lambda: None
-    )
+    request = TextRequest(MODEL_ID, tower.identity, 128, "local", there.cache, lambda: None)
+    choice = cluster_text.choose(client, request)
     client.close()
     assert choice.texts is None
     assert there.front.requests == []
@@ -248,9 +242,9 @@ def test_another_tools_configuration_is_respected(
     assert choice.texts.name == "for-search"
     stored.config["prefix_strings"] = {"search": "query: "}
     client = there.connect()
-    choice = cluster_text.choose(
-        client, MODEL_ID, tower.identity, encoder.dims, "cluster", there.cache, lambda: None
-    )
+    dims, cache = encoder.dims, there.cache
+    request = TextRequest(MODEL_ID, tower.identity, dims, "cluster", cache, lambda: None)
+    choice = cluster_text.choose(client, request)
     assert choice.texts is not None
     [vector] = choice.texts.encode(["a cat"])
     client.close()
@@ -381,9 +375,9 @@ def filled(
         cache = tmp_path / "cache"
         shutil.copytree(traced, cache / "uploads" / f"{MODEL_ID}-{tower.identity.digest[:8]}")
         arrange(client, tower, lambda: encoder, cache, Wish(MODEL_ID))
-        choice = cluster_text.choose(
-            client, MODEL_ID, tower.identity, encoder.dims, "cluster", cache, lambda: None
-        )
+        dims = encoder.dims
+        request = TextRequest(MODEL_ID, tower.identity, dims, "cluster", cache, lambda: None)
+        choice = cluster_text.choose(client, request)
         assert choice.texts is not None
         try:
             yield index, choice.texts, front, ml

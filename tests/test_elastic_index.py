@@ -376,8 +376,8 @@ def test_the_tutorials_index_can_be_searched(tutorial: Space) -> None:
     assert hit.record.id not in {each.record.id for each in similar}
     [library] = index.libraries()
     assert index.libraries()[library].photos == 20
-    assert len(index.search(vector(3, DIMS), 30, Filter(library, "a"))) == 5
-    assert index.count(Filter("another")) == 0
+    assert len(index.search(vector(3, DIMS), 30, Filter.within(library, "a"))) == 5
+    assert index.count(Filter.within("another")) == 0
     assert list(index.fingerprints()) == []
     assert len(list(index.ids())) == len(list(index.rows())) == 20
     assert index.info().photos == 20
@@ -422,7 +422,7 @@ def test_status_tells_what_the_cluster_is_like(space: Space) -> None:
 def test_no_request_makes_the_server_warn(space: Space, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "imgsearch.elastic"):
         index = filled(space.open, [row(f"{n}.jpg", n) for n in range(30)])
-        index.search(vector(1), 3, Filter("holiday", "a"), {record("1.jpg").id})
+        index.search(vector(1), 3, Filter.within("holiday", "a"), {record("1.jpg").id})
         list(index.rows())
         list(index.fingerprints())
         index.records_by_hash([record("1.jpg").content_hash])

@@ -123,8 +123,8 @@ def test_removing_a_library_removes_its_own_documents_alone(space: Space) -> Non
         "PUT", f"/{space.name()}/_doc/odd", {**odd, "image_embedding": vector(3).tolist()}
     )
     space.refresh()
-    assert sorted(index.ids(Filter("holiday"))) == sorted([mine.id, "odd"])
-    assert index.erase(list(index.ids(Filter("holiday")))) == 2
+    assert sorted(index.ids(Filter.within("holiday"))) == sorted([mine.id, "odd"])
+    assert index.erase(list(index.ids(Filter.within("holiday")))) == 2
     assert list(index.ids()) == [theirs.id]
 
 

@@ -667,7 +667,7 @@ def test_large_selections_find_all_as_well(
     index.write(rows)
     index.finish()
     truth = sorted(rows[600:], key=lambda each: -float(each.vector @ near))  # type: ignore[operator]
-    found = index.search(near, 40, Filter("holiday", "far"))
+    found = index.search(near, 40, Filter.within("holiday", "far"))
     assert paths(found) == [each.record.relative_path for each in truth]
 
 

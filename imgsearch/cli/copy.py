@@ -39,6 +39,7 @@ def copy(
     from imgsearch.cli.progress import photos_bar
     from imgsearch.errors import UsageError
     from imgsearch.index.copying import copy as copy_rows
+    from imgsearch.library import index_place
 
     common.options.pop("index", None)
     from_settings = parts.load_settings(common, index=source)
@@ -50,7 +51,7 @@ def copy(
         quantization=quantization,
         source_vectors=source_vectors,
     )
-    if parts.index_place(from_settings) == parts.index_place(to_settings):
+    if index_place(from_settings) == index_place(to_settings):
         raise UsageError("Both names mean the same index.", "Name another one to copy to.")
     with parts.opened(from_settings) as old, parts.opened_for_ingest(to_settings) as new:
         with photos_bar() as progress:

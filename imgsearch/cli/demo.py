@@ -15,12 +15,11 @@ from imgsearch.cli import ingest, parts
 from imgsearch.cli.options import Common, command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from rich.console import Console
 
-    from imgsearch.search import Result
+    from imgsearch.results import Results
     from imgsearch.settings import Settings
 
 SHOWN = 5  # results of each query
@@ -43,7 +42,6 @@ def register(app: typer.Typer) -> None:
 
 def demo(common: Common) -> None:
     """See it work: icons and a small model that ship with imgsearch, offline."""
-    from imgsearch import search
     from imgsearch import settings as all_settings
     from imgsearch.demo import PHOTOS, QUERIES
     from imgsearch.output import console as rendering
@@ -52,16 +50,11 @@ def demo(common: Common) -> None:
     chosen = all_settings.defaults(index=str(_index_folder(PHOTOS)), model="demo", k=SHOWN)
     console = rendering.console()
     _ingest_anew_if_need_be(chosen, PHOTOS, console)
-    wanted = search.Wanted(SHOWN)
-    with parts.opened(chosen) as open_parts:
-        index, roots = open_parts.index, open_parts.roots
-        encoder = open_parts.text_encoder()
+    with parts.opened(chosen) as library:
         for words in QUERIES:
-            results = search.by_text(index, roots, lambda: encoder, words, wanted)
-            _show(console, f'imgsearch query "{words}"', results)
-        [shown_icon] = search.by_text(index, roots, lambda: encoder, "European E", search.Wanted(1))
-        record = shown_icon.record
-        results = search.by_record(index, roots, record, wanted)
+            _show(console, f'imgsearch query "{words}"', library.search(words, k=SHOWN))
+        record = library.search("European E", k=1)[0].record
+        results = library.similar(record.id, k=SHOWN)
         _show(console, f'imgsearch similar "{record.relative_path}"', results)
     console.print(_NEXT, markup=True)
 
@@ -88,9 +81,9 @@ def _ingest_anew_if_need_be(chosen: Settings, photos: Path, console: Console) ->
 def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
     from imgsearch.output import console as rendering
 
-    with parts.opened_for_ingest(chosen) as open_parts:
-        result = ingest.ingest_folders(open_parts, ingest.options(chosen), [photos], None)
-        count = open_parts.index.count()
+    with parts.opened_for_ingest(chosen) as library:
+        result = library.ingest([photos], ingest.options(chosen))
+        count = library.count()
     console.print(_INTRODUCTION.format(count=count), markup=True)
     embedded = rendering.count(result.embedded, "picture")
     console.print(
@@ -100,7 +93,7 @@ def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
     )
 
 
-def _show(console: Console, typed: str, results: Sequence[Result]) -> None:
+def _show(console: Console, typed: str, results: Results) -> None:
     from rich.text import Text
 
     from imgsearch.output import console as rendering
@@ -111,7 +104,7 @@ def _show(console: Console, typed: str, results: Sequence[Result]) -> None:
     _show_pictures(console, results)
 
 
-def _show_pictures(console: Console, results: Sequence[Result]) -> None:
+def _show_pictures(console: Console, results: Results) -> None:
     """Side by side, where the terminal says that it can show pictures; else nothing."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return
@@ -122,8 +115,6 @@ def _show_pictures(console: Console, results: Sequence[Result]) -> None:
         return
     with contextlib.suppress(OSError):  # a picture that left in this second
         pictures = [
-            Image(os.fsdecode(result.path), width=PICTURE_CELLS)
-            for result in results
-            if result.path
+            Image(os.fsdecode(hit.raw_path), width=PICTURE_CELLS) for hit in results if hit.raw_path
         ]
         console.print(Columns(pictures))

@@ -37,12 +37,13 @@ def doctor(
     Example: imgsearch doctor
     """
     from imgsearch.doctor.examination import findings
+    from imgsearch.library import index_place
     from imgsearch.output import console
 
     chosen = parts.load_settings(common, ask=False)
     for each in chosen.not_obeyed:
         say(str(each))
-    found = list(findings(chosen, parts.index_place(chosen), paths.cache_dir(), deep=deep))
+    found = list(findings(chosen, index_place(chosen), paths.cache_dir(), deep=deep))
     if json:
         console.print_json(_as_dict(found))
     else:

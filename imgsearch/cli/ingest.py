@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,14 +16,10 @@ from imgsearch.ingest import resources
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgsearch.cli.parts import Parts
     from imgsearch.ingest.pipeline import Result
     from imgsearch.ingest.scan import Options
-    from imgsearch.ingest.sources import Job
-    from imgsearch.models.base import ImageEncoder
+    from imgsearch.library import Library
     from imgsearch.settings import Settings
-
-SKIPPED_KEPT = 1000  # skipped files that the index remembers of its last ingest
 
 
 def register(app: typer.Typer) -> None:
@@ -178,7 +173,7 @@ def _ingest(
     chosen: Settings,
     options: Options,
     directories: Sequence[Path],
-    library: str | None,
+    name: str | None,
     yes: bool,
 ) -> Result:
     from imgsearch.errors import UsageError
@@ -189,118 +184,39 @@ def _ingest(
     for directory in directories:
         check_directory(directory)
     opened = parts.opened_for_dry_run if options.dry_run else parts.opened_for_ingest
-    with opened(chosen) as open_parts:
+    with opened(chosen) as library:
         if not options.dry_run and not yes:
-            _ask_about_foreign(open_parts)
-        return ingest_folders(open_parts, options, directories, library)
+            _ask_about_foreign(library)
+        return library.ingest(directories, options, name)
 
 
-def _ask_about_foreign(open_parts: Parts) -> None:
+def _ask_about_foreign(library: Library) -> None:
     """Another program's index, such as the tutorial's, is written to only when the user says so."""
-    if open_parts.index.foreign:
-        question = f"{open_parts.index.place} was not made by imgsearch. Write into it?"
+    if library.index.foreign:
+        question = f"{library.index.place} was not made by imgsearch. Write into it?"
         typer.confirm(question, abort=True, err=True)
 
 
-def ingest_folders(
-    open_parts: Parts, options: Options, directories: Sequence[Path], library: str | None
-) -> Result:
-    from imgsearch.ingest.sources import distinct, job_for
-
-    open_parts.check_model_options()
-    jobs = distinct(
-        job_for(directory, library, open_parts.roots, open_parts.index, say)
-        for directory in directories
-    )
-    if not options.dry_run:
-        for job in jobs:
-            if not job.within or open_parts.roots.registered(job.library):
-                open_parts.roots.remember(job.library, job.root, follow_links=options.follow_links)
-    return _run(open_parts, jobs, options)
-
-
-def _run(open_parts: Parts, jobs: Sequence[Job], options: Options) -> Result:
-    from datetime import datetime
-
-    from imgsearch.cli.progress import photos_bar
-    from imgsearch.errors import Interrupted
-    from imgsearch.ingest.scan import Ingest
-
-    def open_encoder() -> ImageEncoder:
-        return open_parts.ingest_encoder(options.limits.workers)
-
-    index = open_parts.index
-    try:
-        with photos_bar() as progress:
-            run = Ingest(index, open_encoder, options, progress)
-            result = run.run(jobs, dict(open_parts.roots.items()))
-            if not options.dry_run:
-                index.finish(progress)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            "Interrupted; what was embedded so far is in the index.",
-            "Give the same command again to go on from there.",
-        ) from None
-    if not options.dry_run:
-        report = _report(result)
-        report["finished"] = datetime.now().astimezone().isoformat(timespec="seconds")
-        report["skipped"] = report["skipped"][:SKIPPED_KEPT]
-        index.record_ingest(report)
-    return result
-
-
 def _re_embed(
-    chosen: Settings, options: Options, directories: Sequence[Path], library: str | None
+    chosen: Settings, options: Options, directories: Sequence[Path], library_name: str | None
 ) -> Result:
-    """Into a second index beside the first, which serves until the second is complete."""
-    from dataclasses import replace
-
     from imgsearch.errors import UsageError
-    from imgsearch.ingest.sources import Job, check_all_ingested_here, check_all_reachable
 
-    if directories or library or options.limit or options.dry_run:
+    if directories or library_name or options.limit or options.dry_run:
         raise UsageError(
             "--re-embed is for the whole index.", "Leave out folders, --limit and --dry-run."
         )
-    with parts.opened_for_ingest(chosen) as open_parts:
-        check_all_reachable(open_parts.index, open_parts.roots, options.prune)
-        check_all_ingested_here(open_parts.roots)
-        jobs = [Job(name, root) for name, root in open_parts.roots.items() if root.is_dir()]
-        with open_parts.successor() as next_parts:
-            without_prune = replace(options, prune=False)
-            result = _run(next_parts, jobs, without_prune)
-            next_parts.index.promote(
-                lambda: result.include(_run(next_parts, jobs, without_prune)),
-            )
-        return result
-
-
-def _report(result: Result) -> dict[str, Any]:
-    """The summary, for `--json` and for the index's memory of its last ingest."""
-    from imgsearch.photos import path_text
-
-    counts = {
-        name: getattr(result, name)
-        for name in ["added", "updated", "unchanged", "renamed", "removed", "missing", "embedded"]
-    }
-    skipped = [
-        {
-            "path": path_text(os.fsencode(skip.path))[0],
-            "reason": skip.reason.value,
-            "detail": skip.detail,
-        }
-        for skip in result.skipped
-    ]
-    seconds = {stage: round(spent, 3) for stage, spent in result.seconds.items()}
-    return {**counts, "skipped": skipped, "seconds": seconds}
+    with parts.opened_for_ingest(chosen) as library:
+        return library.re_embed(options)
 
 
 def _show(result: Result, options: Options, verbose: int, json: bool) -> None:
     from imgsearch import paths
+    from imgsearch.ingest.run import report_of
     from imgsearch.output import console as rendering
 
     if json:
-        rendering.print_json(_report(result))
+        rendering.print_json(report_of(result))
         return
     if verbose:
         for skip in result.skipped:

@@ -11,7 +11,7 @@ from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import Common, command
 
 if TYPE_CHECKING:
-    from imgsearch.cli.parts import Parts
+    from imgsearch.library import Library
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +33,6 @@ def remove(
     """Take photos out of the index for good. The files themselves are not touched."""
     from imgsearch.errors import UsageError
     from imgsearch.output import console
-    from imgsearch.search import check_not_empty
 
     if bool(what) == bool(under):
         raise UsageError(
@@ -41,37 +40,31 @@ def remove(
             "imgsearch status lists the libraries; --json results hold ids.",
         )
     chosen = parts.load_settings(common)
-    with parts.opened(chosen) as open_parts:
-        check_not_empty(open_parts.index)
-        ids, libraries = _chosen(open_parts, what or [], under)
+    with parts.opened(chosen) as library:
+        library.check_not_empty()
+        ids, libraries = _chosen(library, what or [], under)
         photos = console.count(len(ids), "photo")
-        if not yes and not typer.confirm(
-            f"Remove {photos} from {open_parts.index.place}?", err=True
-        ):
+        if not yes and not typer.confirm(f"Remove {photos} from {library.index.place}?", err=True):
             say("Nothing was removed.")
             if json:
                 console.print_json({"removed": 0, "libraries": []})
             return
-        with open_parts.index.lock():
-            removed = open_parts.index.erase(ids)
-            for library in libraries:
-                open_parts.roots.forget(library)
+        removed = library.remove(ids, libraries)
     if json:
         console.print_json({"removed": removed, "libraries": libraries})
     else:
         console.console().print(f"Removed {console.count(removed, 'photo')} from the index.")
 
 
-def _chosen(open_parts: Parts, what: list[str], under: str | None) -> tuple[list[str], list[str]]:
+def _chosen(library: Library, what: list[str], under: str | None) -> tuple[list[str], list[str]]:
     """The ids, and the libraries that go as a whole."""
     from imgsearch.errors import UsageError
     from imgsearch.index.base import Filter
-    from imgsearch.search import folder_filter
 
-    index = open_parts.index
+    index = library.index
     if under is not None:
-        where = folder_filter(index, open_parts.roots, under)
-        whole = [where.library] if where.library and where.folder is None else []
+        where = library.folder(under)
+        whole = [each.library for each in where.under if each.library and each.path is None]
         return list(index.ids(where)), whole
     libraries = [name for name in what if name in index.libraries()]
     ids = [name for name in what if name not in libraries]
@@ -82,5 +75,5 @@ def _chosen(open_parts: Parts, what: list[str], under: str | None) -> tuple[list
             f"Neither a library nor the id of a photo in the index: {', '.join(unknown)}.",
             "imgsearch status lists the libraries; --json results hold ids.",
         )
-    found = [id for library in libraries for id in index.ids(Filter(library))]
+    found = [id for library in libraries for id in index.ids(Filter.within(library))]
     return [*known, *found], libraries

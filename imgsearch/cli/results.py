@@ -11,10 +11,8 @@ from imgsearch.cli.error_handler import say
 from imgsearch.errors import EXIT_FAILURE, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from imgsearch.cli.parts import Parts
-    from imgsearch.search import Result
+    from imgsearch.library import Library
+    from imgsearch.results import Results
 
 FEW = 50  # photos; scores in a smaller library lie close together
 OPEN_AT_MOST = 10
@@ -30,29 +28,36 @@ class Output:
         self._for_programs = json or csv or paths
         self._began = time.perf_counter()
 
-    def show(self, results: Sequence[Result], title: str, open_parts: Parts) -> None:
+    def show(self, results: Results, title: str, library: Library) -> None:
         if self._for_programs:
             self._show_programs(results)
         elif results:
             from imgsearch.output import console
 
             console.print_results(results, title)
-        self._hint(results, open_parts)
+        self._hint(results, library)
         if self._open and results:
             _open_files(results)
 
-    def say_how_it_was_searched(self, open_parts: Parts, verbose: int) -> None:
-        """-v: in what, by which model; -vv: how long it took, with opening the index."""
+    def say_how_it_was_searched(
+        self, library: Library, verbose: int, words: str | None = None
+    ) -> None:
+        """-v: in what, by which model, and where `words` were encoded if there is a choice; -vv:
+        how long it took, with opening the index."""
         if not verbose:
             return
-        index = open_parts.index
+        index = library.index
+        if words is not None and index.capabilities.text_models is not None:
+            choice = library.text_choice()
+            where = "on this machine" if choice.inside is None else "in the cluster"
+            say(f"The text was encoded {where}: {choice.reason}.".replace("..", "."))
         recorded = index.models()
         by = "" if recorded is None else f" by {recorded.text_model.name}, {recorded.dims} dims"
         say(f"Searched {index.count():,} photos in {index.place}{by}.")
         if verbose > 1:
             say(f"Took {time.perf_counter() - self._began:.3f} seconds after the program's start.")
 
-    def _show_programs(self, results: Sequence[Result]) -> None:
+    def _show_programs(self, results: Results) -> None:
         from imgsearch.output import machine_formats
 
         if self._json:
@@ -62,10 +67,10 @@ class Output:
         else:
             _say_what_paths_leaves_out(results, machine_formats.print_paths(results, self._nul))
 
-    def _hint(self, results: Sequence[Result], open_parts: Parts) -> None:
+    def _hint(self, results: Results, library: Library) -> None:
         if not results:
-            say(_nothing_found(open_parts))
-        count = open_parts.index.count()
+            say(_nothing_found(library))
+        count = library.index.count()
         if count < FEW and not self._for_programs:
             say(
                 f"Only {count} photos are in the index: in so small a library scores lie close"
@@ -73,15 +78,15 @@ class Output:
             )
 
 
-def _nothing_found(open_parts: Parts) -> str:
+def _nothing_found(library: Library) -> str:
     """Names only what was asked for."""
-    least = open_parts.settings.setting("min_score")
+    least = library.settings.setting("min_score")
     if least.value is None:
         return "Nothing found."
     return f"Nothing found with a score of {least.value:g} or more ({least.source})."
 
 
-def _say_what_paths_leaves_out(results: Sequence[Result], split: int) -> None:
+def _say_what_paths_leaves_out(results: Results, split: int) -> None:
     """`split`: how many paths with a line break were left out."""
     from imgsearch.output import console
     from imgsearch.roots.locations import Refusal
@@ -102,13 +107,13 @@ def _say_what_paths_leaves_out(results: Sequence[Result], split: int) -> None:
         )
 
 
-def _open_files(results: Sequence[Result]) -> None:
+def _open_files(results: Results) -> None:
     """Says how many were opened, and why others were not. Exit code 1 where none could be."""
     from imgsearch.cli import viewer
     from imgsearch.output import console
     from imgsearch.roots.locations import may_be_opened
 
-    files = [result.path for result in results if result.path and not result.missing]
+    files = [result.raw_path for result in results if result.raw_path and not result.missing]
     there = list(filter(may_be_opened, files))
     if len(there) < len(files):
         say(f"{console.count(len(files) - len(there), 'file')} not opened: no picture.")

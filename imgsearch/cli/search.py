@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgsearch.cli import cluster, parts
-from imgsearch.cli.error_handler import say
+from imgsearch.cli import parts
 from imgsearch.cli.options import CLUSTER, Common, command
 from imgsearch.cli.results import Output
-from imgsearch.escaping import shown, typed_text
+from imgsearch.escaping import typed_text
 
 if TYPE_CHECKING:
-    from imgsearch.cli.parts import Parts
-    from imgsearch.models import base
-    from imgsearch.search import Result, Wanted
-
-FITS_ALWAYS = 24  # characters: every model reads at least so many tokens
+    from imgsearch.library import Library
 
 K = Annotated[int | None, typer.Option("-k", help="How many results (default: 10).", min=1)]
 MinScore = Annotated[
@@ -85,8 +79,6 @@ def query(
 
     Example: imgsearch query "endless route to the top" -k 5
     """
-    from imgsearch.search import by_text
-
     output = Output(json, csv, paths, nul, open)
     words = typed_text(" ".join(text))
     chosen = parts.load_settings(
@@ -96,18 +88,10 @@ def query(
         num_candidates=num_candidates,
         text_encoder=text_encoder,
     )
-    with parts.opened(chosen) as open_parts:
-        wanted = _wanted(open_parts, under)
-        results = by_text(
-            open_parts.index,
-            open_parts.roots,
-            lambda: _text_encoder(open_parts, words),
-            words,
-            wanted,
-            cluster.ask(open_parts, bool(common.verbose)) if words.strip() else None,
-        )
-        output.show(results, f"“{words}”", open_parts)
-        output.say_how_it_was_searched(open_parts, common.verbose)
+    with parts.opened(chosen) as library:
+        results = library.search(words, **_wanted(library, under))
+        output.show(results, f"“{words}”", library)
+        output.say_how_it_was_searched(library, common.verbose, words)
 
 
 def similar(
@@ -132,51 +116,17 @@ def similar(
     """
     output = Output(json, csv, paths, nul, open)
     chosen = parts.load_settings(common, k=k, min_score=min_score, num_candidates=num_candidates)
-    with parts.opened(chosen) as open_parts:
-        results = _similar(open_parts, photo, _wanted(open_parts, under))
-        output.show(results, f"similar to {photo}", open_parts)
-        output.say_how_it_was_searched(open_parts, common.verbose)
+    with parts.opened(chosen) as library:
+        results = library.similar(photo, **_wanted(library, under))
+        output.show(results, f"similar to {photo}", library)
+        output.say_how_it_was_searched(library, common.verbose)
 
 
-def _similar(open_parts: Parts, photo: str, wanted: Wanted) -> list[Result]:
-    """An indexed photo by its stored vector; a file that is not, or has changed, by a model."""
-    from imgsearch import search
-    from imgsearch.errors import PhotoError
-
-    index, roots = open_parts.index, open_parts.roots
-    record = search.find_record(index, roots, photo)
-    path = Path(photo)
-    if record is None and not path.is_file():
-        record = search.find_shown(index, roots, photo)
-    if record is not None and search.is_current(record, path):
-        return search.by_record(index, roots, record, wanted)
-    if not path.is_file():
-        raise PhotoError(
-            f"There is no file '{shown(photo)}', and no photo in the index with that id or path.",
-            "Name a picture file, or copy an id or a relative path from a result.",
-        )
-    vector = search.embed_file(path, open_parts.image_encoder(), open_parts.settings.max_megapixels)
-    exclude = set() if record is None else {record.id}
-    return search.by_image(index, roots, vector, wanted, exclude)
-
-
-def _text_encoder(open_parts: Parts, words: str) -> base.TextEncoder:
-    """This machine's; says so where it does not read the whole text."""
-    encoder = open_parts.text_encoder()
-    if len(words) > FITS_ALWAYS:
-        read = encoder.characters_read(words)
-        if read is not None:
-            say(
-                f"Only the first {read:,} of {len(words):,} characters were used: the model reads"
-                " no longer texts."
-            )
-    return encoder
-
-
-def _wanted(open_parts: Parts, under: str | None) -> Wanted:
-    from imgsearch.index.base import ALL
-    from imgsearch.search import Wanted, check_not_empty, folder_filter
-
-    check_not_empty(open_parts.index)
-    where = ALL if under is None else folder_filter(open_parts.index, open_parts.roots, under)
-    return Wanted(open_parts.settings.k, where, open_parts.settings.min_score)
+def _wanted(library: Library, under: str | None) -> dict[str, Any]:
+    """What both commands ask for, as fields of a `Question`."""
+    settings = library.settings
+    wanted: dict[str, Any] = {"k": settings.k, "min_score": settings.min_score}
+    if under is not None:
+        library.check_not_empty()
+        wanted["filter"] = library.folder(under)
+    return wanted

@@ -61,6 +61,8 @@ def setup_model(
     Example: imgsearch setup-model
     """
     from imgsearch import models
+    from imgsearch.library import model_cache
+    from imgsearch.models.selection import ready_models
 
     chosen = parts.load_settings(common, model_id=model_id)
     given = {
@@ -76,7 +78,7 @@ def setup_model(
     _check(chosen, given)
     if not cluster.on_cluster(chosen):
         names = models.model_names(chosen.model, chosen.image_model, chosen.text_model)
-        _show(parts.ready_models(names), None, json)
+        _show(ready_models(names, model_cache(), parts.talk()), None, json)
     elif stop or delete:
         _end(chosen, delete, json)
     else:
@@ -112,13 +114,15 @@ def _check(chosen: Settings, given: dict[str, Any]) -> None:
 def _on_cluster(chosen: Settings, given: dict[str, Any]) -> tuple[ModelSet, tuple[Arranged, str]]:
     from imgsearch.cli.progress import bytes_bar
     from imgsearch.index.elasticsearch.text_model import setup
+    from imgsearch.library import model_cache
     from imgsearch.models import encoders
+    from imgsearch.models.selection import ready_models
 
     with cluster.connected(chosen) as there:
         setup.check_possible(there)  # before anything large is fetched or made
         names, check = cluster.names_there(chosen)
         wish = _wish(chosen, names, given)
-        found = parts.ready_models(names, check)
+        found = ready_models(names, model_cache(), parts.talk(), check)
         with bytes_bar() as progress:
             arranged = setup.arrange(
                 there,

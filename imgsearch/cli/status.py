@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgsearch.cli import cluster, parts
+from imgsearch.cli import parts
 from imgsearch.cli.options import Common, command
 from imgsearch.errors import ImgsearchError, IndexNotFound
 
 if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
     from imgsearch.ingest.sources import Roots
+    from imgsearch.library import Library
     from imgsearch.settings import NotObeyed, Settings
 
 COUNTS = ("added", "updated", "unchanged", "renamed", "removed")
@@ -62,18 +63,31 @@ class Known:
 
 
 def _look(chosen: Settings) -> Known:
-    known = Known(str(parts.index_place(chosen)))
+    from imgsearch.library import index_place
+
+    known = Known(str(index_place(chosen)))
     try:
-        with parts.opened(chosen) as open_parts:
-            known.info = open_parts.index.info()
-            known.roots = _roots(known.info, open_parts.roots)
-            if cluster.on_cluster(chosen) and known.info.photos:
-                known.encoded = cluster.encoded_where(open_parts)
+        with parts.opened(chosen) as library:
+            known.info = library.status()
+            known.roots = _roots(known.info, library.roots)
+            if library.index.capabilities.text_models is not None and known.info.photos:
+                known.encoded = _encoded_where(library)
     except IndexNotFound:
         pass
     except ImgsearchError as error:  # the settings, which may be the reason, are shown all the same
         known.trouble = error
     return known
+
+
+def _encoded_where(library: Library) -> str:
+    """With the reason that lies deepest."""
+    local = library.settings.text_encoder == "local"
+    choice = library.text_choice("local" if local else "auto", ask_anew=True)
+    if choice.inside is not None:
+        return f"in the cluster ({choice.reason})"
+    there = library.index.capabilities.text_models
+    obstacle = None if local or there is None else there.obstacle()
+    return f"on this machine ({(obstacle or choice.reason).rstrip('.')})"
 
 
 def _roots(info: IndexInfo, roots: Roots) -> dict[str, str]:

@@ -6,15 +6,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.models.base import ModelPair, Vector
+from imgsearch.models.base import ModelIdentity, ModelPair, TextEncoder, Vector, Vectors
 from imgsearch.progress import Progress, silent
+from imgsearch.question import ALL, Filter
 
 SCHEMA_VERSION = 1
+
+TextMode = Literal["auto", "local", "cluster"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,20 +84,68 @@ class Failure(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which photos count. Empty: all. `folder` is a relative path within `library`."""
-
-    library: str | None = None
-    folder: str | None = None
+class Neighbour:
+    record: Record
+    score: float  # cosine, higher is better, the same on every backend
 
 
-ALL = Filter()
+class TextInside(Protocol):
+    """A text model that runs beside the vectors, so that words need not be encoded here."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors: ...
+
+    def search(self, words: str, k: int, where: Filter) -> list[Neighbour]:
+        """As `Index.search` for the words' vector, in one request where the server can."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    record: Record
-    score: float  # cosine, higher is better, the same on every backend
+class TextRequest:
+    """What decides where words are encoded. `model_id`: the model beside the vectors. `text` and
+    `dims`: the index's own text model and vector length, None where it records none. `at_hand`:
+    this machine's encoder, None where its model would have to be fetched or exported first.
+    `cache`: a folder for what was found out. `ask_anew`: also where the model did not answer a few
+    minutes ago."""
+
+    model_id: str
+    text: ModelIdentity | None
+    dims: int | None
+    mode: TextMode
+    cache: Path
+    at_hand: Callable[[], TextEncoder | None]
+    ask_anew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextChoice:
+    """`inside` None: words are encoded on this machine. `reason`: why, in words for a person."""
+
+    inside: TextInside | None
+    reason: str
+
+
+class TextModels(Protocol):
+    """Text models that run beside the vectors."""
+
+    def usual_id(self, text_model: str) -> str:
+        """The id under which a text model of that name is set up."""
+        ...
+
+    def choose(self, request: TextRequest) -> TextChoice:
+        """Under mode "cluster" what stands against it is raised: ModelError, ModelUnavailable,
+        IndexContradiction."""
+        ...
+
+    def obstacle(self) -> str | None:
+        """Why no text model can run there at all; None: one can."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What only some backends can do; None: not this one."""
+
+    text_models: TextModels | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +173,9 @@ class Index(Protocol):
     place: str  # as the user may write it behind --index
     notes: list[str]  # what the user should hear, one line each: rebuilt, assumed, degraded
     rows_per_write: int  # how many rows `write` takes best at a time
+
+    @property
+    def capabilities(self) -> Capabilities: ...
 
     @property
     def foreign(self) -> bool:
@@ -175,7 +230,7 @@ class Index(Protocol):
 
     def search(
         self, vector: Vector, k: int, where: Filter = ALL, exclude: Collection[str] = ()
-    ) -> list[Hit]:
+    ) -> list[Neighbour]:
         """The k nearest by cosine, best first; ties in the order of ids."""
         ...
 
@@ -208,3 +263,6 @@ class Index(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+__all__ = ["ALL", "Filter"]

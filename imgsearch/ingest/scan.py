@@ -193,7 +193,7 @@ class Ingest:
 
     def _gone(self, job: Job, known: KnownPhotos) -> Iterator[str]:
         folder, _ = photos.path_text(job.within)
-        unseen = known.unseen_of(self._index.ids(Filter(job.library, folder or None)))
+        unseen = known.unseen_of(self._index.ids(Filter.within(job.library, folder or None)))
         for ids in _some((id for id in unseen if in_part(id, self._options.part)), GONE_CHUNK):
             wanted = [id for id in ids if id not in self._moved]
             for record in self._index.records(wanted).values():

@@ -191,7 +191,7 @@ def _sampled(library: str, directory: Path, index: Index) -> tuple[int, int]:
     are in the sample."""
     from imgsearch.index.base import Filter
 
-    sample = list(itertools.islice(index.ids(Filter(library)), SAMPLE))
+    sample = list(itertools.islice(index.ids(Filter.within(library)), SAMPLE))
     there = 0
     for record in index.records(sample).values():
         path = locations.located(Root(directory), record).path

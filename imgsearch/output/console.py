@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from imgsearch.escaping import json_text, shown, shown_lines
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from imgsearch.search import Result
+    from imgsearch.results import Results
 
 _TRAILING_BLANKS = re.compile(r"[ \t]+(?=\n)")
 DEFAULT_COLUMNS = 80  # of a terminal that does not know
@@ -68,7 +68,7 @@ def write_bytes(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def print_results(results: Sequence[Result], title: str | None) -> None:
+def print_results(results: Results, title: str | None) -> None:
     from imgsearch.output.results_table import Page, table_lines
 
     page = Page(columns(), is_styled())

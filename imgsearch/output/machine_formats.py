@@ -6,7 +6,6 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from imgsearch import photos
@@ -14,7 +13,7 @@ from imgsearch.escaping import json_text, shown
 from imgsearch.output.console import write_bytes
 
 if TYPE_CHECKING:
-    from imgsearch.search import Result
+    from imgsearch.results import Hit, Results
 
 FIELDS = (
     *("rank", "score", "id", "path", "relative_path", "name", "taken", "width", "height"),
@@ -24,14 +23,14 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one
 _LINE_BREAK = re.compile(rb"[\r\n]")
 
 
-def as_dict(result: Result) -> dict[str, Any]:
-    """One result for a program, with FIELDS as keys. Names that are not UTF-8 have percent-escaped
+def as_dict(hit: Hit) -> dict[str, Any]:
+    """One hit for a program, with FIELDS as keys. Names that are not UTF-8 have percent-escaped
     bytes, and say so."""
-    record = result.record
-    path, path_escaped = (None, False) if result.path is None else photos.path_text(result.path)
+    record = hit.record
+    path, path_escaped = (None, False) if hit.raw_path is None else photos.path_text(hit.raw_path)
     return {
-        "rank": result.rank,
-        "score": round(result.score, 6),
+        "rank": hit.rank,
+        "score": round(hit.score, 6),
         "id": record.id,
         "path": path,
         "relative_path": record.relative_path,
@@ -40,24 +39,24 @@ def as_dict(result: Result) -> dict[str, Any]:
         "width": record.width,
         "height": record.height,
         "library": record.library,
-        "missing": result.missing,
+        "missing": hit.missing,
         "path_escaped": path_escaped,
         "relative_path_escaped": record.path_escaped,
     }
 
 
-def print_json_lines(results: Iterable[Result]) -> None:
-    write_bytes(b"".join(json_text(as_dict(result)).encode() + b"\n" for result in results))
+def print_json_lines(results: Results) -> None:
+    write_bytes(b"".join(json_text(as_dict(hit)).encode() + b"\n" for hit in results))
 
 
-def print_csv(results: Iterable[Result]) -> None:
+def print_csv(results: Results) -> None:
     """By RFC 4180, all at once. A terminal gets control characters escaped."""
     on_terminal = sys.stdout.isatty()
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, FIELDS)
     writer.writeheader()
-    for result in results:
-        cells = as_dict(result).items()
+    for hit in results:
+        cells = as_dict(hit).items()
         writer.writerow({name: _cell(value, on_terminal) for name, value in cells})
     write_bytes(text.getvalue().encode(sys.stdout.encoding, "backslashreplace"))
 
@@ -71,19 +70,19 @@ def _cell(value: Any, on_terminal: bool) -> Any:
     return shown(text) if on_terminal else text
 
 
-def print_paths(results: Iterable[Result], nul: bool) -> int:
+def print_paths(results: Results, nul: bool) -> int:
     """Raw bytes, one path a line (or NUL-ended); on a terminal, escaped. Returns how many
     were left out because a line break would split them."""
     split = 0
     lines = []
     escape = sys.stdout.isatty()
-    for result in results:
-        if result.path is None:
+    for hit in results:
+        if hit.raw_path is None:
             continue
         if escape:
-            lines.append(shown(result.path).encode(sys.stdout.encoding, "backslashreplace"))
-        elif nul or not _LINE_BREAK.search(result.path):
-            lines.append(result.path)
+            lines.append(shown(hit.raw_path).encode(sys.stdout.encoding, "backslashreplace"))
+        elif nul or not _LINE_BREAK.search(hit.raw_path):
+            lines.append(hit.raw_path)
         else:
             split += 1
     end = b"\0" if nul else b"\n"

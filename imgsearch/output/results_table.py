@@ -14,7 +14,7 @@ from imgsearch.escaping import shell_quoted, shown
 from imgsearch.roots.locations import Refusal
 
 if TYPE_CHECKING:
-    from imgsearch.search import Result
+    from imgsearch.results import Hit, Results
 
 NARROW = 60  # columns; below, a hit takes two lines
 TITLE_AT_MOST = 200  # columns of the title, however wide the output
@@ -31,7 +31,7 @@ class Page:
     styled: bool
 
 
-def table_lines(results: Sequence[Result], title: str | None, page: Page) -> Iterator[str]:
+def table_lines(results: Results, title: str | None, page: Page) -> Iterator[str]:
     """The table, line by line, without trailing blanks."""
     style = _styling(page.styled)
     if title is not None:
@@ -44,36 +44,36 @@ def table_lines(results: Sequence[Result], title: str | None, page: Page) -> Ite
 
 
 def _one_line_each(
-    results: Sequence[Result], columns: int | None, style: Callable[[str, str], str]
+    results: Results, columns: int | None, style: Callable[[str, str], str]
 ) -> Iterator[str]:
-    before = [[str(result.rank), f"{result.score:.3f}"] for result in results]
+    before = [[str(hit.rank), f"{hit.score:.3f}"] for hit in results]
     names = ["rank", "score"]
     if any(map(_date, results)):
         names.append("date")
-        for cells, result in zip(before, results, strict=True):
-            cells.append(_date(result))
+        for cells, hit in zip(before, results, strict=True):
+            cells.append(_date(hit))
     widths = [max(map(width, column)) for column in zip(names, *before, strict=True)]
     head = "  ".join(map(str.ljust, names, widths))
     yield style(_DIM, f"{head}  path")
     indent = width(head) + 2
-    for cells, result in zip(before, results, strict=True):
+    for cells, hit in zip(before, results, strict=True):
         numbers = [cell.rjust(size) for cell, size in zip(cells[:2], widths, strict=False)]
         dates = [cell.ljust(size) for cell, size in zip(cells[2:], widths[2:], strict=True)]
-        note = _note(result)
+        note = _note(hit)
         left = None if columns is None else columns - indent - width(note)
-        path = path_shown(result, left)
+        path = path_shown(hit, left)
         yield f"{'  '.join([*numbers, *dates])}  {path}{style(_YELLOW, note)}".rstrip()
 
 
 def _two_lines_each(
-    results: Sequence[Result], columns: int, style: Callable[[str, str], str]
+    results: Results, columns: int, style: Callable[[str, str], str]
 ) -> Iterator[str]:
-    rank_width = max(len(str(result.rank)) for result in results) if results else 1
-    for result in results:
-        facts = [str(result.rank).rjust(rank_width), f"{result.score:.3f}", _date(result)]
+    rank_width = max(len(str(hit.rank)) for hit in results) if results else 1
+    for hit in results:
+        facts = [str(hit.rank).rjust(rank_width), f"{hit.score:.3f}", _date(hit)]
         first = "  ".join(filter(None, facts))
-        yield f"{first}{style(_YELLOW, _note(result))}"
-        yield " " * (rank_width + 2) + path_shown(result, columns - rank_width - 2)
+        yield f"{first}{style(_YELLOW, _note(hit))}"
+        yield " " * (rank_width + 2) + path_shown(hit, columns - rank_width - 2)
 
 
 def _styling(styled: bool) -> Callable[[str, str], str]:
@@ -83,28 +83,28 @@ def _styling(styled: bool) -> Callable[[str, str], str]:
     return style
 
 
-def _date(result: Result) -> str:
-    return shown((result.record.taken or "")[:10])
+def _date(hit: Hit) -> str:
+    return shown((hit.record.taken or "")[:10])
 
 
-def _note(result: Result) -> str:
-    if result.missing:
+def _note(hit: Hit) -> str:
+    if hit.missing:
         return " (missing)"
-    if result.path is not None:
+    if hit.raw_path is not None:
         return ""
-    leads_out = result.refusal is Refusal.LEADS_OUT
+    leads_out = hit.refusal is Refusal.LEADS_OUT
     return " (leads out of its library)" if leads_out else " (not on this machine)"
 
 
-def path_shown(result: Result, columns: int | None) -> str:
+def path_shown(hit: Hit, columns: int | None) -> str:
     """A path as a shell takes it: relative to the working directory where that is shorter; where
     it lies on another machine, the library and the path in it. `similar` takes all of them, also
     shortened to so many columns."""
-    if result.path is None:
-        record = result.record
+    if hit.raw_path is None:
+        record = hit.record
         relative = photos.path_bytes(record.relative_path, record.path_escaped)
         return _shortened(record.library.encode(errors="replace") + b"/" + relative, columns)
-    return _shortened(_nearest(result.path), columns)
+    return _shortened(_nearest(hit.raw_path), columns)
 
 
 def _nearest(path: bytes) -> bytes:

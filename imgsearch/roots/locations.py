@@ -12,7 +12,6 @@ from pathlib import Path
 
 from imgsearch import photos, regular_files
 from imgsearch.index.base import Record
-from imgsearch.photos import formats
 
 
 class Refusal(Enum):
@@ -89,6 +88,8 @@ def is_missing(path: bytes) -> bool:
 def may_be_opened(path: bytes) -> bool:
     """Whether it is a picture, by its content and by its name (an ending of a picture, or none), so
     that the system's viewer shows it: another program's file, such as `x.desktop`, may run."""
+    from imgsearch.photos import formats
+
     name = os.fsdecode(path)
     ending = os.path.splitext(name)[1]
     if ending and not formats.has_picture_ending(name):

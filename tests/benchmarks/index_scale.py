@@ -34,7 +34,11 @@ from tests.index_contract import record
 TOTAL = 1_000_000
 DIMS, K, QUERIES, BATCH = 512, 10, 200, 4096
 MODELS = ModelPair(ModelIdentity("scale", "1"), ModelIdentity("scale", "1"), DIMS)
-FILTERS = {"all": ALL, "1 %": Filter("scale", "half/01"), "50 %": Filter("scale", "half")}
+FILTERS = {
+    "all": ALL,
+    "1 %": Filter.within("scale", "half/01"),
+    "50 %": Filter.within("scale", "half"),
+}
 _PROFILE = (  # of a million rows: the parts of `Family.nearest` and `Ranking.best`, timed by hand
     "ms of one core, 5.8 in all: scan of the near cells 3.2, choosing rows 0.5, second look 0.5,"
     " SQLite 0.5, codes and the rest 1.1; on two cores the scan takes 1.9"
@@ -194,7 +198,7 @@ def ten_more(folder: Path, vectors: Vectors, seen: list[tuple[list[str], list[in
         index.records_by_hash([row.record.content_hash for row in rows])
         index.write(rows[:8])
         index.write(rows[8:])
-        assert list(known.unseen_of(index.ids(Filter("scale")))) == []
+        assert list(known.unseen_of(index.ids(Filter.within("scale")))) == []
         index.finish()
         index.record_ingest({"added": 10})
     index.close()

@@ -17,12 +17,13 @@ from imgsearch.index import recorded_models
 from imgsearch.index.base import (
     ALL,
     SCHEMA_VERSION,
+    Capabilities,
     Failure,
     Filter,
     Fingerprints,
-    Hit,
     IndexInfo,
     LibrarySummary,
+    Neighbour,
     Record,
     Row,
 )
@@ -184,6 +185,12 @@ class ElasticsearchIndex:
         return catalogue.find(self._cluster, alias, patience=self._patience) is not None
 
     # what it is
+
+    @property
+    def capabilities(self) -> Capabilities:
+        from imgsearch.index.elasticsearch.text_model.choice import ClusterTextModels
+
+        return Capabilities(ClusterTextModels(self))
 
     @property
     def foreign(self) -> bool:
@@ -371,7 +378,7 @@ class ElasticsearchIndex:
 
     def search(
         self, vector: Vector, k: int, where: Filter = ALL, exclude: Collection[str] = ()
-    ) -> list[Hit]:
+    ) -> list[Neighbour]:
         self._fresh()
         models = self._stamped()
         if not self._found.vector or k < 1:
@@ -396,7 +403,9 @@ class ElasticsearchIndex:
         """Whether `search_by_text` gives the scores that `search` would."""
         return self._cluster.features.embeds_queries and not self._reader.rescores_here(k)
 
-    def search_by_text(self, text: str, model_id: str, k: int, where: Filter = ALL) -> list[Hit]:
+    def search_by_text(
+        self, text: str, model_id: str, k: int, where: Filter = ALL
+    ) -> list[Neighbour]:
         """As `search`, for what a model that is deployed in the cluster makes of the text."""
         self._fresh()
         if not self._found.vector or k < 1:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from imgsearch.index.base import Filter, Fingerprint, Fingerprints, Hit, Record, Row
+from imgsearch.index.base import Fingerprint, Fingerprints, Neighbour, Record, Row
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.documents import record, unpacked
@@ -25,6 +25,7 @@ from imgsearch.index.elasticsearch.requests import (
     knn_body,
 )
 from imgsearch.models.base import Vector
+from imgsearch.question import ALL, Filter
 
 _RECORDS_AT_A_TIME = 1000  # half a megabyte
 _VECTORS_AT_A_TIME = 500  # 5 MB of JSON
@@ -71,7 +72,7 @@ class Reader:
         """Photos by library; no more than 10,000 libraries. Documents that name none are another
         program's, and counted as `library`."""
         if not self._found.ours:
-            photos = self.count(Filter())
+            photos = self.count(ALL)
             return {self._library: photos} if photos else {}
         by_library: dict[str, Any] = {
             "terms": {"field": "library", "size": MOST, "order": {"_key": "asc"}}
@@ -85,7 +86,7 @@ class Reader:
         """From doc values alone: no document is opened."""
         names = ["image_id", "bytes", "mtime_ns"]
         fields = {"stored_fields": "_none_", "docvalue_fields": names}
-        for hits in self._pages(Filter(), fields, MOST, "_shard_doc"):
+        for hits in self._pages(ALL, fields, MOST, "_shard_doc"):
             fields_of_each = (hit.get("fields", {}) for hit in hits)
             some = [
                 Fingerprint(*(found[name][0] for name in names))
@@ -130,14 +131,8 @@ class Reader:
         return {"bool": {"filter": clauses}} if clauses else {"match_all": {}}
 
     def _conditions(self, where: Filter, exclude: Collection[str] = ()) -> list[dict[str, Any]]:
-        if where.library != self._library:
-            return conditions(where, exclude, self._found.path_field)
-        clauses = conditions(Filter(None, where.folder), exclude, self._found.path_field)
-        if not self._found.ours:
-            return clauses
-        named = {"term": {"library": self._library}}
-        none = {"bool": {"must_not": {"exists": {"field": "library"}}}}
-        return [*clauses, {"bool": {"should": [named, none]}}]
+        nameless = self._library, not self._found.ours
+        return conditions(where, exclude, self._found.path_field, nameless)
 
     # -- by id and by hash
 
@@ -180,7 +175,7 @@ class Reader:
 
     def nearest(
         self, vector: Vector | Words, k: int, where: Filter, exclude: Collection[str]
-    ) -> list[Hit]:
+    ) -> list[Neighbour]:
         """The server cuts photos of equal score off as it likes. Asking for some more shows
         whether the last score goes on; then for many more, until it does not."""
         if k > MOST:
@@ -204,7 +199,7 @@ class Reader:
 
     def _nearest(
         self, vector: Vector | Words, k: int, filters: Sequence[Mapping[str, Any]]
-    ) -> Iterator[Hit]:
+    ) -> Iterator[Neighbour]:
         features, index_type = self._cluster.features, self._found.index_type
         body = knn_body(
             vector,
@@ -226,7 +221,7 @@ class Reader:
             if rescore and not isinstance(vector, Words):
                 stored = _of_unit_length(unpacked(hit["fields"][VECTOR]))
                 score = score if stored is None else float(stored @ vector)
-            yield Hit(self._record(hit), max(-1.0, min(1.0, score)))
+            yield Neighbour(self._record(hit), max(-1.0, min(1.0, score)))
 
 
 def _photos(answer: Mapping[str, Any]) -> int | None:

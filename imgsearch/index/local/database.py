@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,10 +119,12 @@ def _text(stored: bytes) -> str:
 # KiB. SQLite turns it into a number of pages by the size that pages have at that moment, so it is
 # said when that is known: before, it meant 4 KB pages, and 16 MB became 128.
 CACHE = "pragma cache_size = -16384"
+SMALL_CACHE = "pragma cache_size = -4096"  # of further threads
 
 
 class Database:
-    """One SQLite file. `writable` False: read-only media, on which only reading is offered."""
+    """One SQLite file, with a connection for each thread that uses it. `writable` False: read-only
+    media, on which only reading is offered."""
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
@@ -134,7 +137,11 @@ class Database:
             self.writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
             self._network = filesystems.on_network(path.parent)
             self._how = "mode=rw"
-            self._connection = self._open_writable() if self.writable else self._open_read_only()
+            first = self._open_writable() if self.writable else self._open_read_only()
+        self._of_thread = threading.local()
+        self._of_thread.connection = first
+        self._open = [first]  # of all threads
+        self._opening = threading.Lock()
         self.journal_mode = self.value("pragma journal_mode")
 
     def _connect(self, how: str) -> sqlite3.Connection:
@@ -143,7 +150,7 @@ class Database:
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,  # transactions are begun and ended by `transaction` alone
-            check_same_thread=False,  # one thread at a time, not always the same
+            check_same_thread=False,  # used by its own thread, closed by any
         )
         try:
             # no mmap_size: the pages of a large index would count as memory of an ingest
@@ -155,6 +162,19 @@ class Database:
             connection.close()
             raise
         return connection
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's: a transaction belongs to one connection, and so to one thread."""
+        found: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
+        if found is None:
+            with door(self.path):
+                found = self._open_writable() if self.writable else self._connect(self._how)
+                found.execute(SMALL_CACHE)
+            with self._opening:
+                self._open.append(found)
+            self._of_thread.connection = found
+        return found
 
     def _open_writable(self) -> sqlite3.Connection:
         connection = self._connect("mode=rw")
@@ -276,4 +296,6 @@ class Database:
         return not busy
 
     def close(self) -> None:
-        self._connection.close()
+        with self._opening:
+            for connection in self._open:
+                connection.close()

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from imgsearch.errors import IndexContradiction, IndexDamaged, IndexError_, Inde
 from imgsearch.index import recorded_models
 from imgsearch.index.base import (
     ALL,
+    Capabilities,
     Failure,
     Filter,
     Fingerprints,
-    Hit,
     IndexInfo,
     LibrarySummary,
+    Neighbour,
     Record,
     Row,
 )
@@ -66,6 +68,7 @@ class LocalIndex:
     """Implements `imgsearch.index.base.Index`."""
 
     foreign = False
+    capabilities = Capabilities()
     rows_per_write = 8  # a commit is cheap: kill -9 costs no more than a batch
 
     def __init__(
@@ -97,6 +100,7 @@ class LocalIndex:
             self._database.close()
             raise
         self._segments = Segments(self._database, generation, self.notes, place.exclusive, limits)
+        self._files = threading.RLock()  # what `_segments` keeps open is shared by threads
 
     # what it is
 
@@ -347,7 +351,8 @@ class LocalIndex:
                 reason = photo_rows.upserted(connection, row, dims)
                 if reason is not None:
                     failures.append(Failure(row.record.id, reason))
-        self._segments.flush(dims)
+        with self._files:
+            self._segments.flush(dims)
         return failures
 
     def _dims(self) -> int:
@@ -362,11 +367,12 @@ class LocalIndex:
             return
         if self._meta("erasing"):  # an interrupted `erase`
             self._purge(models.dims)
-        self._segments.flush(models.dims, self._limits.flush_at_end)
-        photos = self.count()
-        if self._segments.dead(photos) > _DEAD_SHARE * photos:
-            self._segments.compact(models.dims, _DEAD_SHARE)
-        self._segments.build_sketches(models.dims, progress)
+        with self._files:
+            self._segments.flush(models.dims, self._limits.flush_at_end)
+            photos = self.count()
+            if self._segments.dead(photos) > _DEAD_SHARE * photos:
+                self._segments.compact(models.dims, _DEAD_SHARE)
+            self._segments.build_sketches(models.dims, progress)
 
     def erase(self, ids: Iterable[str]) -> int:
         ids = list(ids)
@@ -408,8 +414,9 @@ class LocalIndex:
                 index.erase(ids)
 
     def _purge(self, dims: int) -> None:
-        self._segments.compact(dims)
-        self._segments.build_sketches(dims)
+        with self._files:
+            self._segments.compact(dims)
+            self._segments.build_sketches(dims)
         if not self._database.rewrite():
             self.notes.append(
                 "Another process is searching: what was removed leaves the disk with the next"
@@ -423,7 +430,7 @@ class LocalIndex:
 
     def search(
         self, vector: Vector, k: int, where: Filter = ALL, exclude: Collection[str] = ()
-    ) -> list[Hit]:
+    ) -> list[Neighbour]:
         models = self.models()
         if models is None or k < 1:
             return []
@@ -434,7 +441,8 @@ class LocalIndex:
                 f" has {vector.size}.",
                 f"Ask with the model that made it: {recorded_models.named(models)}.",
             )
-        parts = self._segments.current(models.dims)
+        with self._files:
+            parts = self._segments.current(models.dims)
         condition = nearest.Condition(*photo_rows.condition(where))
         excluded = set(photo_rows.id_blobs(exclude))
         more = k
@@ -447,7 +455,7 @@ class LocalIndex:
                 more *= 2  # some are damaged
         damaged = [hit.row for hit in near.found if hit.row not in records]
         self._note_left_out(len(damaged) + len(near.unreadable) + self._segments.unreadable)
-        hits = [Hit(records[hit.row], hit.score) for hit in near.found if hit.row in records]
+        hits = [Neighbour(records[hit.row], hit.score) for hit in near.found if hit.row in records]
         return hits[:k]
 
     def _note_left_out(self, count: int) -> None:

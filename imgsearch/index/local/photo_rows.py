@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from imgsearch.index.base import Filter, Record, Row
+from imgsearch.index.base import Record, Row
 from imgsearch.index.local import photo_vectors
+from imgsearch.question import Filter, Folder
 from imgsearch.roots import locations
 
 COLUMNS = (
@@ -125,19 +126,29 @@ def library_names(rows: Iterable[tuple[Any, Any]]) -> dict[int, str]:
 
 
 def condition(where: Filter) -> tuple[str, list[Any]]:
-    """SQL for a filter over `photos`, empty for all. `a/b` holds `a/b/c`, not `a/bc`: the paths
-    from "a/b/" up to, without, "a/b0" ("0" follows "/")."""
+    """SQL for a filter over `photos`, empty for all."""
     parts, values = [], []
-    folder = (where.folder or "").strip("/")
-    if where.library is not None:
-        parts.append("photos.library = (select number from libraries where name = ?)")
-        values.append(where.library)
-    elif folder:
-        parts.append("photos.library in (select number from libraries)")  # lets the index serve
-    if folder:
-        parts.append("photos.relative_path >= ? and photos.relative_path < ?")
-        values += [f"{folder}/", f"{folder}0"]
+    for folders, joined in ((where.under, "({})"), (where.not_under, "not ({})")):
+        if folders:
+            conditions = [_in_folder(folder) for folder in folders]
+            parts.append(joined.format(" or ".join(sql for sql, _ in conditions)))
+            values += [value for _, some in conditions for value in some]
     return " and ".join(parts), values
+
+
+def _in_folder(folder: Folder) -> tuple[str, list[Any]]:
+    """`a/b` holds `a/b/c`, not `a/bc`: the paths from "a/b/" up to, without, "a/b0" ("0" follows
+    "/")."""
+    path = (folder.path or "").strip("/")
+    if folder.library is None:  # naming all libraries lets the index of paths serve
+        library, values = "photos.library in (select number from libraries)", []
+    else:
+        library = "photos.library = (select number from libraries where name = ?)"
+        values = [folder.library]
+    if not path:
+        return library, values
+    paths = "photos.relative_path >= ? and photos.relative_path < ?"
+    return f"({library} and {paths})", [*values, f"{path}/", f"{path}0"]
 
 
 def id_blobs(ids: Collection[str]) -> list[bytes]:

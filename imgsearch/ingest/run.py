@@ -1,0 +1,97 @@
+"""A library's folders into its index: what `Library.ingest` and `Library.re_embed` do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgsearch.errors import Interrupted
+from imgsearch.ingest import sources
+from imgsearch.ingest.pipeline import Result
+from imgsearch.ingest.scan import Ingest, Options
+from imgsearch.ingest.sources import Job
+from imgsearch.photos import path_text
+
+if TYPE_CHECKING:
+    from imgsearch.library import Library
+    from imgsearch.models.base import ImageEncoder
+
+SKIPPED_KEPT = 1000  # skipped files that the index remembers of its last ingest
+
+
+def ingest(library: Library, folders: Sequence[Path], options: Options, name: str | None) -> Result:
+    library.models.check_choice()
+    jobs = sources.distinct(
+        sources.job_for(folder, name, library.roots, library.index, library.talk.tell)
+        for folder in folders
+    )
+    if not options.dry_run:
+        for job in jobs:
+            if not job.within or library.roots.registered(job.library):
+                library.roots.remember(job.library, job.root, follow_links=options.follow_links)
+    return _run(library, jobs, options)
+
+
+def re_embed(library: Library, options: Options) -> Result:
+    sources.check_all_reachable(library.index, library.roots, options.prune)
+    sources.check_all_ingested_here(library.roots)
+    jobs = [Job(name, root) for name, root in library.roots.items() if root.is_dir()]
+    index = library.index.successor(library.models.successor_pair())
+    successor = library.beside(index)
+    without_prune = replace(options, prune=False)
+    try:
+        result = _run(successor, jobs, without_prune)
+        index.promote(lambda: result.include(_run(successor, jobs, without_prune)))
+        return result
+    finally:
+        library.index.notes.extend(index.notes)
+        index.close()
+
+
+def _run(library: Library, jobs: Sequence[Job], options: Options) -> Result:
+    index = library.index
+
+    def open_encoder() -> ImageEncoder:
+        encoder, pair = library.models.ingest_encoder(options.limits.workers)
+        index.stamp(pair)
+        return encoder
+
+    try:
+        with library.talk.photo_progress() as progress:
+            run = Ingest(index, open_encoder, options, progress)
+            result = run.run(jobs, dict(library.roots.items()))
+            if not options.dry_run:
+                index.finish(progress)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "Interrupted; what was embedded so far is in the index.",
+            "Give the same command again to go on from there.",
+        ) from None
+    if not options.dry_run:
+        report = report_of(result)
+        report["finished"] = datetime.now().astimezone().isoformat(timespec="seconds")
+        report["skipped"] = report["skipped"][:SKIPPED_KEPT]
+        index.record_ingest(report)
+    return result
+
+
+def report_of(result: Result) -> dict[str, Any]:
+    """The summary, for `--json` and for the index's memory of its last ingest."""
+    counts = {
+        name: getattr(result, name)
+        for name in ["added", "updated", "unchanged", "renamed", "removed", "missing", "embedded"]
+    }
+    skipped = [
+        {
+            "path": path_text(os.fsencode(skip.path))[0],
+            "reason": skip.reason.value,
+            "detail": skip.detail,
+        }
+        for skip in result.skipped
+    ]
+    seconds = {stage: round(spent, 3) for stage, spent in result.seconds.items()}
+    return {**counts, "skipped": skipped, "seconds": seconds}

@@ -1,0 +1,293 @@
+"""One open index with its models and the folders of its libraries: what the command line, the web
+page and Python programs use.
+
+    import imgsearch
+
+    with imgsearch.open("photos") as library:
+        for hit in library.search("red car", k=5):
+            print(hit.path, hit.score)
+
+A `Library` may be used from several threads at once. It prints nothing: what a person should hear,
+and how far long work has come, goes to its `Talk`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from imgsearch import paths, search
+from imgsearch.errors import ModelError, PhotoError, UsageError
+from imgsearch.escaping import shown
+from imgsearch.index import open_index
+from imgsearch.ingest.sources import Roots
+from imgsearch.models.selection import ModelChoice, ModelSelection
+from imgsearch.progress import SILENT, Talk
+from imgsearch.question import ALL, Filter, Question, Term
+from imgsearch.roots import locations
+from imgsearch.settings import Settings
+
+if TYPE_CHECKING:
+    from imgsearch.index.base import (
+        Index,
+        IndexInfo,
+        Neighbour,
+        Record,
+        TextChoice,
+        TextMode,
+    )
+    from imgsearch.ingest.pipeline import Result as IngestResult
+    from imgsearch.ingest.scan import Options
+    from imgsearch.models.base import Vector
+    from imgsearch.results import Results
+
+
+FITS_ALWAYS = 24  # characters: every model reads at least so many tokens
+
+
+def index_place(settings: Settings) -> paths.LocalPlace | paths.ClusterPlace:
+    return paths.index_place(settings.index, settings.es_url, settings.es_cloud_id)
+
+
+def model_cache() -> Path:
+    """The folder of exported models."""
+    return paths.cache_dir() / "models"
+
+
+def model_choice(settings: Settings) -> ModelChoice:
+    return ModelChoice(
+        settings.model, settings.image_model, settings.text_model, settings.precision
+    )
+
+
+def open_library(settings: Settings, *, create: bool = False, talk: Talk = SILENT) -> Library:
+    """The index that the settings name. `create`: make it where there is none, for ingesting.
+    Raises IndexNotFound, IndexUnavailable, UsageError and the other children of ImgsearchError."""
+    place = index_place(settings)
+    folder = place.folder if isinstance(place, paths.LocalPlace) else None
+    if create and folder is not None:
+        _check_free(folder)
+    index = open_index(place, settings, create=create)
+    try:
+        roots = Roots(index, paths.data_dir() / "libraries.json", folder)
+    except BaseException:  # Ctrl-C too leaves no connection open
+        index.close()
+        raise
+    return Library(index, roots, settings, talk)
+
+
+def _check_free(folder: Path) -> None:
+    """An index makes a folder of its own; it does not move in with somebody's files."""
+    from imgsearch.index.local.generations import holds_other_files
+
+    if folder.is_dir() and not (folder / "CURRENT").exists() and holds_other_files(folder):
+        raise UsageError(
+            f"{shown(folder)} holds other files, and no index.",
+            f"Name a folder for the index alone, such as --index {folder}/.imgsearch",
+        )
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{shown(folder)} is a file.", "Name a folder for the index: --index PATH")
+
+
+class Library:
+    """See the module's description. Made by `open_library` or `imgsearch.open`."""
+
+    def __init__(self, index: Index, roots: Roots, settings: Settings, talk: Talk = SILENT) -> None:
+        self.index, self.roots, self.settings, self.talk = index, roots, settings, talk
+        self.models = ModelSelection(
+            model_choice(settings), index.models, index.place, model_cache(), talk
+        )
+        self._lock = threading.RLock()
+        self._text_choice: TextChoice | None = None  # asked for once
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for note in self.index.notes:
+            self.talk.tell(note)
+        self.index.close()
+
+    # -- asking
+
+    def search(self, question: str | Question, **others: Any) -> Results:
+        """The photos that answer a question, best first. Words may stand for a question; `others`
+        are fields of `Question`, such as `k=5`. Raises UsageError (nothing is asked for),
+        IndexNotFound (nothing has been ingested), ModelError, PhotoError."""
+        asked = Question.of(question) if isinstance(question, str) else question
+        return search.ask(self.index, self.roots, self, replace(asked, **others))
+
+    def similar(self, photo: str | os.PathLike[str], **others: Any) -> Results:
+        """The photos that look like another one: a picture file, or the id or relative path of an
+        indexed photo, which itself is left out."""
+        name = os.fspath(photo)
+        record = search.find_record(self.index, self.roots, name)
+        if record is None and not Path(name).is_file():
+            record = search.find_shown(self.index, self.roots, name)
+        if record is not None and search.is_current(record, Path(name)):
+            return self.search(Question(terms=(Term(photo=record.id),)), **others)
+        if not Path(name).is_file():
+            raise PhotoError(
+                f"There is no file '{shown(name)}', and no photo in the index with that id or"
+                " path.",
+                "Name a picture file, or copy an id or a relative path from a result.",
+            )
+        exclude = () if record is None else (record.id,)
+        return self.search(Question(terms=(Term(picture=name),), exclude=exclude), **others)
+
+    def embed_text(self, words: str) -> Vector:
+        """A unit vector (dims,), made beside the index or on this machine."""
+        inside = self.text_choice().inside
+        if inside is not None:
+            try:
+                made: Vector = inside.encode([words])[0]
+                return made
+            except ModelError as error:
+                self._encode_here_instead(error)
+        encoder = self.models.text_encoder()
+        read = encoder.characters_read(words) if len(words) > FITS_ALWAYS else None
+        if read is not None:
+            self.talk.tell(
+                f"Only the first {read:,} of {len(words):,} characters were used: the model reads"
+                " no longer texts."
+            )
+        vector: Vector = encoder.encode([words])[0]
+        return vector
+
+    def embed_picture(self, path: str) -> Vector:
+        """A unit vector (dims,) of a picture file. Raises PhotoError."""
+        encoder = self.models.image_encoder()
+        return search.embed_file(Path(path), encoder, self.settings.max_megapixels)
+
+    def search_text(self, words: str, k: int, where: Filter) -> list[Neighbour] | None:
+        """The photos nearest to words in one request, where the index makes the vector itself."""
+        inside = self.text_choice().inside
+        if inside is None:
+            return None
+        try:
+            return inside.search(words, k, where)
+        except ModelError as error:
+            self._encode_here_instead(error)
+            return None
+
+    def _encode_here_instead(self, error: ModelError) -> None:
+        from imgsearch.index.base import TextChoice
+
+        if self.settings.text_encoder == "cluster":
+            raise error
+        self.talk.tell(f"{error.message}\nThe text is encoded on this machine instead.")
+        self._text_choice = TextChoice(None, error.message)
+
+    def text_choice(self, mode: TextMode | None = None, *, ask_anew: bool = False) -> TextChoice:
+        """Where words are encoded, and why; `mode`: the setting's, unless another one is named;
+        `ask_anew`: also where the model beside the index did not answer a few minutes ago. Raises
+        UsageError, ModelError, ModelUnavailable where mode is "cluster" and it cannot be had."""
+        if mode is not None:
+            return self._choose_text(mode, ask_anew)
+        with self._lock:
+            if self._text_choice is None:
+                self._text_choice = self._choose_text(self.settings.text_encoder, ask_anew)
+            return self._text_choice
+
+    def _choose_text(self, mode: TextMode, ask_anew: bool) -> TextChoice:
+        from imgsearch import models
+        from imgsearch.index.base import TextChoice, TextRequest
+
+        there = self.index.capabilities.text_models
+        if there is None:
+            if mode == "cluster":
+                raise UsageError(
+                    "--text-encoder cluster: this index lies on no cluster.",
+                    "Leave the option out, or name one: --index https://host:9200/my-photos",
+                )
+            return TextChoice(None, "the index has no text model beside it")
+        self.models.check_choice()
+        recorded = self.index.models()
+        usual = there.usual_id(models.shown_name(self.models.names().text))
+        return there.choose(
+            TextRequest(
+                model_id=self.settings.model_id or usual,
+                text=None if recorded is None else recorded.text_model,
+                dims=None if recorded is None else recorded.dims,
+                mode=mode,
+                cache=paths.cache_dir(),
+                at_hand=self.models.text_encoder_at_hand,
+                ask_anew=ask_anew,
+            )
+        )
+
+    # -- photos
+
+    def record(self, id: str) -> Record | None:
+        """The photo with that id, None where there is none."""
+        return self.index.records([id]).get(id)
+
+    def location(self, record: Record) -> locations.Located:
+        """Where the photo lies on this machine: the one answer for every output."""
+        return locations.located(self.roots.root(record.library), record)
+
+    def folder(self, name: str) -> Filter:
+        """Photos under a folder on disk, a library, or a folder within a library. Raises
+        UsageError where it is none of them."""
+        return search.folder_filter(self.index, self.roots, name)
+
+    def count(self, where: Filter = ALL) -> int:
+        return self.index.count(where)
+
+    def status(self) -> IndexInfo:
+        return self.index.info()
+
+    def check_not_empty(self) -> None:
+        """Raises IndexNotFound where nothing has been ingested."""
+        search.check_not_empty(self.index)
+
+    # -- filling and emptying
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one may ingest into a local index at a time. Raises IndexLocked."""
+        with self.index.lock():
+            yield
+
+    def ingest(
+        self, folders: Sequence[str | os.PathLike[str]], options: Options, name: str | None = None
+    ) -> IngestResult:
+        """Brings folders of photos into the index; `name`: the library's, else the folder's. To be
+        called while `locked`. Raises PhotoError, UsageError, IndexContradiction."""
+        from imgsearch.ingest import run
+
+        return run.ingest(self, [Path(folder) for folder in folders], options, name)
+
+    def re_embed(self, options: Options) -> IngestResult:
+        """Everything anew with the chosen models, into a second index beside this one, which serves
+        until the second is complete. To be called while `locked`."""
+        from imgsearch.ingest import run
+
+        return run.re_embed(self, options)
+
+    def beside(self, index: Index) -> Library:
+        """The same folders and settings on another index: the one that is to take this one's
+        place."""
+        return Library(index, self.roots, self.settings, self.talk)
+
+    def remove(self, ids: Sequence[str], libraries: Sequence[str] = ()) -> int:
+        """Takes photos out of the index for good; what this machine knows of `libraries` too.
+        Returns how many there were. The files are not touched."""
+        with self.index.lock():
+            removed = self.index.erase(ids)
+            for library in libraries:
+                self.roots.forget(library)
+        return removed

@@ -1,0 +1,50 @@
+"""What a question is answered with: the one result type that tables, JSON, the web page and Python
+programs show."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imgsearch.index.base import Record
+    from imgsearch.question import Question
+    from imgsearch.roots.locations import Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A photo that answers a question. `raw_path`: the file on this machine as the system's bytes,
+    None where it is not known, or where the record's path leads out of its library (`refusal`)."""
+
+    rank: int  # from 1, counted over all pages
+    score: float  # cosine to the question's vector, higher is better
+    record: Record
+    raw_path: bytes | None
+    missing: bool  # the path is known, and no file lies there
+    refusal: Refusal | None = None  # why there is no path
+
+    @property
+    def path(self) -> Path | None:
+        """The file on this machine."""
+        return None if self.raw_path is None else Path(os.fsdecode(self.raw_path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """The hits of one page of a question, best first."""
+
+    question: Question
+    hits: tuple[Hit, ...]
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __getitem__(self, position: int) -> Hit:
+        return self.hits[position]
