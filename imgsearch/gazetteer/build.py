@@ -161,7 +161,7 @@ def _name(names: dict[str, list[int]], called: list[str], number: int) -> None:
 
 def _is_name(name: str) -> bool:
     """Not a code of an airport or a railway station, which GeoNames lists among the names."""
-    return not re.fullmatch(r"[A-Z]{2,3}|[A-Z]{5}|[\d\W]*", name)
+    return name == "NYC" or not re.fullmatch(r"[A-Z]{2,3}|[A-Z]{5}|[\d\W]*", name)
 
 
 def _vectors(places: list[City]) -> Floats:

@@ -45,7 +45,8 @@ def _without(text: str, spans: list[Span]) -> str:
     for span in spans:
         parts.append(text[at : span.start])
         at = span.stop
-    left = " ".join([*parts, text[at:]])
+    rest = text[at:]
+    left = " ".join([*parts, rest if re.search(r"\w", rest) else ""])
     left = re.sub(r"\s+([,;.:!?])", r"\1", " ".join(left.split()))
     left = re.sub(r"([,;])(?:\s*[,;])+", r"\1", left)
     left = re.sub(r"^[\s,;:.、，。–—-]+|[\s,;:、，。–—-]+$", "", left)

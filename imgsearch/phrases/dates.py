@@ -118,7 +118,7 @@ def _with_lead(one: Written, folded: str, today: date) -> Written:
             return replace(one, start=start, days=(None, before), led=True)
         if after and (start := _ends(ahead, vocabulary.AFTER)) is not None:
             return replace(one, start=start, days=(after, None), led=True)
-    if one.kind == "day":
+    if one.kind in ("day", "month", "season", "feast", "part"):
         one = replace(one, start=_with_weekday(ahead))
         ahead = folded[: one.start]
     start = _lead(ahead)

@@ -33,6 +33,8 @@ def feast_days(year: int, feast: str) -> Days:
         first = date(year, 11, 1)
         day = first + timedelta((3 - first.weekday()) % 7 + 21)
         return day, day
+    if feast == "new year":
+        return date(year - 1, 12, 31), date(year, 1, 1)
     month, day_from, day_to = {
         "christmas": (12, 24, 26),
         "new year's eve": (12, 31, 31),

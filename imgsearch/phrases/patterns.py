@@ -103,7 +103,8 @@ def _named(line: _Line) -> list[_Written]:
     year = _YEAR + (rf"(?: {word}(?: \.)?)?" if word else "")
     year += r"(?: ['’‘] (?:da|de|ta|te|dan|den|in|un|nin|nun|daki|deki|i|u))?"
     month = rf"(?<!rio de )(?P<month>{_WORD})(?: \.)?"
-    season, feast = _season(line), line.group("feast", list(reading.meanings("feast")))
+    season, feast = _season(line), _feast(line)
+    parts = vocabulary.phrases(" ".join(vocabulary.PARTS.values()))
     opened = line.any_of(f"{vocabulary.BETWEEN} {vocabulary.FROM}")
     linked = line.any_of(f"{vocabulary.AND} {vocabulary.TO}")
     return [
@@ -130,6 +131,7 @@ def _named(line: _Line) -> list[_Written]:
         ("season", _all(f"{year}{_OF} ", season), reading.season),
         ("feast", _all(feast, f"{_OF} {year}"), reading.feast),
         ("feast", _all(f"{year}{_OF} ", feast), reading.feast),
+        ("part", _all(line.group("part", parts), f"(?: -)?{_OF} {year}"), reading.part),
         ("year", year, reading.year),
     ]
 
@@ -140,6 +142,11 @@ def _season(line: _Line) -> str | None:
         r"(?![春夏秋冬] (?![天季])[\u3400-\u9fff])",
         line.group("season", list(reading.meanings("season"))),
     )
+
+
+def _feast(line: _Line) -> str | None:
+    # the moon decides on others
+    return _all("(?<!chinese )(?<!lunar )", line.group("feast", list(reading.meanings("feast"))))
 
 
 def _decades(line: _Line) -> list[_Written]:
@@ -158,7 +165,7 @@ def _decades(line: _Line) -> list[_Written]:
 def _relative(line: _Line) -> Iterator[_Written]:
     """Dates that are counted from today."""
     season, unit = _season(line), line.group("unit", list(reading.meanings("unit")))
-    feast = line.group("feast", list(reading.meanings("feast")))
+    feast = _feast(line)
     one = _either(season, feast, unit, f"(?P<month>{_WORD})")
     count = _either(r"\d\d?", line.any_of(list(reading.counts())))
     number = f"(?P<count>{count})"

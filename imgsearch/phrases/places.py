@@ -95,6 +95,7 @@ class _Setting:
     unspaced: bool
     dated: bool  # the line has a date
     sole: bool  # nothing else in the line but dates
+    several: bool  # two words with capitals before it: Eiffel Tower Paris
     country: str | None = None  # the country that is named next: Florence, Italy
     ending: bool = False  # an ending says "in": İtalya'da, 서울에서
 
@@ -115,6 +116,7 @@ def _setting(line: Line, at: int, last: int, dated: set[int]) -> _Setting:
         titles=0 < first < at and tokens[first].raw[0].isupper(),
         unspaced=tokens[at].unspaced,
         dated=bool(dated),
+        several=first >= 2 and all(token.capital for token in tokens[max(0, first - 2) : first]),
         sole=not others,
     )
 
@@ -144,9 +146,19 @@ def _preposition(line: Line, at: int, dated: set[int]) -> tuple[int, str]:
         if start < 0 or dated & set(range(start, at)):
             continue
         said = " ".join(token.folded for token in line.tokens[start:at])
-        if said in _prepositions():
+        if said in _prepositions() or (said in _from_to() and _journey(line, start)):
             return start, said
     return first, ""
+
+
+def _journey(line: Line, at: int) -> bool:
+    """Whether the word before token `at` is one for pictures or journeys, or there is none."""
+    return at == 0 or line.tokens[at - 1].folded in wordlists.JOURNEYS.split()
+
+
+@functools.cache
+def _from_to() -> frozenset[str]:
+    return frozenset(vocabulary.phrases(wordlists.FROM_TO))
 
 
 @functools.cache
@@ -162,7 +174,7 @@ def _meant(
     folded: str, setting: _Setting, line: Line, at: int, lies: Callable[[Place], bool]
 ) -> Place | None:
     """The place that the name `folded`, which ends before token `at`, means in its setting."""
-    shortest = 2 if ord(folded[:1] or "a") > 0x2E80 else 3
+    shortest = 2 if ord(folded[:1] or "a") > 0x2E80 or folded == "uk" else 3
     if len(folded) < shortest or folded in _regions():
         return None
     known = gazetteer.find(folded)
@@ -176,12 +188,15 @@ def _meant(
 def _free(setting: _Setting) -> bool:
     """Whether the name stands by itself, so that it is no part of another name."""
     before, after = setting.before, setting.after
+    if not setting.preposition and before and before.folded in _from_to():
+        return False
     if before and before.folded in (_made() if setting.preposition else _never_before()):
         return False
     if before and before.raw == "." and before.glued:
         return False  # Mr. London
     if setting.unspaced:
-        opened = before is None or not before.unspaced or bool(setting.preposition)
+        opened = before is None or not before.unspaced or before.raw in "の的、。"
+        opened = opened or bool(setting.preposition)
         closed = after is None or not after.unspaced or after.raw in "のでにを的、。へ"
         apart = after is not None and setting.dated and not after.glued  # 日本 樱花 2019年
         return opened and (closed or apart)
@@ -218,15 +233,17 @@ def _clear(place: Place, folded: str, setting: _Setting) -> bool:
     if word and folded not in _common() and country:  # Kenya 2015, but not Tom Holland 2019
         return dated and setting.capital and not (setting.before is None or setting.before.capital)
     if word:
-        alone = folded not in _people() and setting.capital and setting.sole
-        return alone and dated and (country or people >= GREAT)
+        if folded in _people() or not setting.capital or not (country or people >= GREAT):
+            return False
+        return (dated and setting.sole) or (setting.several and main and setting.after is None)
     if setting.before is None and setting.after is not None and not beside:
         return False  # it begins the line: "Italy on a plate"
     if country:
         return True
     if not setting.capital:
         return people >= (2 * KNOWN if dated and main else GREAT)
-    return people >= KNOWN and (beside or setting.before is None or not setting.before.capital)
+    named = setting.before is not None and setting.before.capital and not setting.several
+    return people >= KNOWN and (beside or not named)
 
 
 def _comma(setting: _Setting) -> bool:

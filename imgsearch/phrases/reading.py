@@ -82,6 +82,14 @@ def day_of_month(match: re.Match[str], _: date) -> Days | None:
     return days.one_day(int(match["y"]), month, int(match["d"])) if month else None
 
 
+def part(match: re.Match[str], _: date) -> Days:
+    """Early, mid or late in a year: four months each."""
+    written = re.sub("[’‘]", "'", match["part"])
+    first = next(n for n, text in vocabulary.PARTS.items() if written in vocabulary.phrases(text))
+    year = int(match["y"])
+    return days.month_days(year, first)[0], days.month_days(year, first + 3)[1]
+
+
 def season(match: re.Match[str], _: date) -> Days:
     return days.season_days(int(match["y"]), _said(match, "season"))
 

@@ -42,6 +42,10 @@ FEASTS = {
         new_year_'_s_eve new_years_eve silvester sylvester reveillon saint_sylvestre
         nochevieja oudejaarsavond sylwester nyarsafton 大晦日
     """,
+    "new year": """
+        new_year new_year_'_s new_year_'_s_day neujahr nouvel_an ano_nuevo capodanno ano_novo
+        nieuwjaar nowy_rok новыи_год yilbasi nyar 元旦 正月 お正月
+    """,
     "halloween": "halloween ハロウィン 万圣节 할로윈",
     "easter": """
         easter ostern paques pascua pasqua pascoa pasen wielkanoc пасха пасхи пасху
@@ -52,6 +56,11 @@ FEASTS = {
         san_valentin san_valentino バレンタインデー 情人节 발렌타인데이
     """,
     "thanksgiving": "thanksgiving",
+}
+PARTS = {  # of a year: the first of four months
+    1: "early beginning_of anfang debut principios_de inicio_de inizio begin poczatek начало 初",
+    5: "mid middle_of mitte mi mediados_de meados_de meta midden polowa середина",
+    9: "late end_of ende fin fin_de finales_de final_de fine eind koniec конец 末",
 }
 LAST_BEFORE = """
     last past previous letzten letzte letztes letzter letztem vergangenen vergangenes vergangene

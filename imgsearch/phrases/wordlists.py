@@ -7,6 +7,21 @@ PLACE_LEADS = """
     in im en em a à au aux nel nell_'_ nella nello nei negli nelle all_'_ alla no na nos nas w
     we v ve в во на у i på pa 在 于
 """
+# "photos from Italy", "a trip to Japan": only after words for pictures and journeys
+FROM_TO = """
+    from of to aus von nach uit van naar från till til de du d_' des del della dell_' di da dal
+    dalla vers hacia a_la para verso al z ze из от до do
+"""
+JOURNEYS = """
+    photo photos photograph photographs picture pictures pic pics image images snapshot
+    snapshots memories views holiday holidays vacation trip journey travel travels honeymoon
+    foto fotos bild bilder aufnahmen urlaub reise ausflug erinnerungen urlaubsfotos
+    urlaubsbilder photographie photographies vacances voyage souvenirs sejour fotografia
+    fotografias imagenes vacaciones viaje recuerdos immagini vacanza vacanze viaggio ricordi
+    ferias viagem lembrancas vakantie reis foto's zdjecia zdjecie wakacje podroz wyjazd фото
+    фотографии снимки отпуск поездка путешествие відпустка подорож fotograflar fotograf tatil
+    gezi semester resa
+"""
 # may follow a place that is complete: prepositions, articles, conjunctions, particles
 SMALL_WORDS = """
     in on at by with without from of during near under over and or for to the a an as after
@@ -22,16 +37,15 @@ SMALL_WORDS = """
 NEVER_BEFORE = """
     air captain miss mister mr mrs ms dr sir lady lord prince princess king queen saint st sankt
     san santa team little new old bank radio royal club fc ac sc cf afc real inter bayern
-    borussia university of von van di da de du del
-    hotel cafe restaurant bar college street avenue uss hms
-    orient planet lonely fort port mount lake point fashion villa castle style like not no the
-    il la el
-    pizza salami salad sauce spaghetti risotto chateau vin club bus zoo alla with
+    borussia university of von van di da de du del hotel cafe restaurant bar college street
+    avenue uss hms orient planet lonely fort port mount lake point fashion villa castle style
+    like not no the il la el pizza salami salad sauce spaghetti risotto chateau vin bus zoo alla
+    with
 """
 # likewise before "in": where something comes from
 MADE = """
-    made born produced manufactured hergestellt geboren gemacht fabrique ne fabriquee hecho hecha
-    nacido fatto fatta nato prodotto feito feita nascido gemaakt geboren wyprodukowano urodzony
+    made born produced manufactured hergestellt geboren gemacht fabrique ne fabriquee hecho
+    hecha nacido fatto fatta nato prodotto feito feita nascido gemaakt wyprodukowano urodzony
     сделано сделан родился зроблено tillverkad fodd tillverkat lost
 """
 # names of places that are more often people, brands or things
@@ -47,13 +61,13 @@ BORNE_BY_PEOPLE = """
     helena irving virginia carson tyler dakota trinity roma roman marina luna isla
 """
 MORE_COMMON = """
-    ofen jordan napoli
-    brest rot hof halle wald weiden singen leer bergen hagen baden regen essen gold haus kiel
-    bremen fur hamburg frankfurt wien berliner krakow orange lima cologne champagne bordeaux
-    cognac burgundy porto madeira tangerine cheddar parma angora kashmir cashmere java bikini
-    bermuda manila panama damask sardinia macau tulle limerick cork troy corona modena siena
-    sienna delft persia camel mercury ford lincoln batman tango samba rumba hull crew derby race
-    island iceland isla того чили мали перу ром куба оман бали рига киров орел победа мир весна
+    ofen jordan napoli brest rot hof halle wald weiden singen leer bergen hagen baden regen
+    essen gold haus kiel bremen fur hamburg frankfurt wien berliner krakow orange lima cologne
+    champagne bordeaux cognac burgundy porto madeira tangerine cheddar parma angora kashmir
+    cashmere java bikini bermuda manila panama damask sardinia macau tulle limerick cork troy
+    corona modena siena sienna delft persia camel mercury ford lincoln batman tango samba rumba
+    hull crew derby race island iceland isla того чили мали перу ром куба оман бали рига киров
+    орел победа мир весна
 """
 # regions: a town somewhere has the name of each, and is not meant
 REGIONS = """
@@ -103,21 +117,19 @@ MAKES = """
     рено ниссан хонда boeing airbus cessna beechcraft antonov tupolev ilyushin learjet iphone
     ipad macbook imac nokia samsung galaxy huawei xiaomi sony playstation xbox nintendo canon
     nikon leica olympus pentax fujifilm kodak windows office photoshop autocad excel fifa nba
-    pes madden wwe rolex omega casio
-    标致 宝马 奔驰 プジョー トヨタ
-    apollo soyuz voyager terminator cyberpunk
+    pes madden wwe rolex omega casio 标致 宝马 奔驰 プジョー トヨタ apollo soyuz voyager terminator cyberpunk
     fantasia
 """
 # a number after these is a number
 NUMBERED = """
-    class klasse classe clase klasa класс клас year jahr
-    route room number no nr num numero nummer numer bus line tram train flight gate page
-    platform highway interstate house chapter apartment suite unit locker zimmer seite linie zug
-    gleis haus wohnung kapitel chambre ligne quai habitacion pagina linea puerta camera stanza
-    binario quarto linha kamer bladzijde lijn pokoj strona linia комната номер страница линия
-    дом кабинет кімната сторінка лінія oda sayfa hat rum sida linje model modell modele modelo
-    modello type typ mark mk version level pier dock studio zone sector hangar locomotive lok
-    autobahn carretera strasse street avenue road exit channel top under over than about iso f
+    class klasse classe clase klasa класс клас year jahr route room number no nr num numero
+    nummer numer bus line tram train flight gate page platform highway interstate house chapter
+    apartment suite unit locker zimmer seite linie zug gleis haus wohnung kapitel chambre ligne
+    quai habitacion pagina linea puerta camera stanza binario quarto linha kamer bladzijde lijn
+    pokoj strona linia комната номер страница линия дом кабинет кімната сторінка лінія oda sayfa
+    hat rum sida linje model modell modele modelo modello type typ mark mk version level pier
+    dock studio zone sector hangar locomotive lok autobahn carretera strasse street avenue road
+    exit channel top under over than about iso f
 """
 # a number before these counts or measures
 COUNTED = """
