@@ -209,41 +209,59 @@ def _free(setting: _Setting) -> bool:
 
 def _clear(place: Place, folded: str, setting: _Setting) -> bool:
     """Whether `place` is meant by its name in this setting, and not a word or a person."""
-    people, main = place.population, gazetteer.fold(place.name) == folded
-    word = folded in _common() or folded in _people()
-    country = place.city is None
+    country, main = place.city is None, gazetteer.fold(place.name) == folded
     if setting.country:
         return place.country == setting.country and setting.capital and not country
     if setting.unspaced:
-        return country or people >= KNOWN
+        return country or place.population >= KNOWN
     if setting.ending:
-        return country or people >= KNOWN or main
+        return country or place.population >= KNOWN or main
+    word = folded in _common() or folded in _more_common() or folded in _people()
     if setting.preposition:
-        if not country and (" " in setting.preposition or setting.preposition in ("im", "aux")):
-            return False  # in der Halle, im Ofen: cities have no article
-        if word:
-            return setting.capital and not setting.titles and (country or people >= 2 * KNOWN)
-        if setting.capital:
-            return country or people >= KNOWN or main
-        return country or people >= 2 * KNOWN
+        return _clear_with_preposition(place, setting, word, main)
     dated = setting.dated_before or setting.dated_after
     beside = dated or _comma(setting)
     if " " in folded and not (country or main) and not (setting.capital and beside):
         return False  # big apple
-    if word and folded not in _common() and country:  # Kenya 2015, but not Tom Holland 2019
-        return dated and setting.capital and not (setting.before is None or setting.before.capital)
     if word:
-        if folded in _people() or not setting.capital or not (country or people >= GREAT):
-            return False
-        return (dated and setting.sole) or (setting.several and main and setting.after is None)
+        return setting.capital and _clear_word(place, folded, setting, main, dated)
     if setting.before is None and setting.after is not None and not beside:
         return False  # it begins the line: "Italy on a plate"
     if country:
         return True
     if not setting.capital:
-        return people >= (2 * KNOWN if dated and main else GREAT)
-    named = setting.before is not None and setting.before.capital and not setting.several
-    return people >= KNOWN and (beside or not named)
+        return place.population >= (2 * KNOWN if dated and main else GREAT)
+    return place.population >= KNOWN and (beside or not _may_be_named(setting))
+
+
+def _clear_with_preposition(place: Place, setting: _Setting, word: bool, main: bool) -> bool:
+    country, people = place.city is None, place.population
+    if not country and (" " in setting.preposition or setting.preposition in ("im", "aux")):
+        return False  # in der Halle, im Ofen: cities have no article
+    if word:
+        return setting.capital and not setting.titles and (country or people >= 2 * KNOWN)
+    if setting.capital:
+        return country or people >= KNOWN // 2 or main
+    return country or people >= 2 * KNOWN
+
+
+def _clear_word(place: Place, folded: str, setting: _Setting, main: bool, dated: bool) -> bool:
+    """For a name that is also a word or a person's, with a capital and without a preposition."""
+    country = place.city is None
+    named = setting.before is not None and setting.before.capital
+    if folded in _people():  # Kenya 2015, but not Tom Holland 2019
+        mixed = folded in _common() or folded in _more_common()
+        return country and dated and not mixed and setting.before is not None and not named
+    if not country and place.population < GREAT:
+        return False
+    if folded in _common() and folded not in _more_common() and main and dated and not named:
+        return True  # Berlin 2022
+    return (dated and setting.sole) or (setting.several and main and setting.after is None)
+
+
+def _may_be_named(setting: _Setting) -> bool:
+    """Whether a name's capital may go with one before it: Jack London, Real Madrid."""
+    return setting.before is not None and setting.before.capital and not setting.several
 
 
 def _comma(setting: _Setting) -> bool:
@@ -255,7 +273,12 @@ def _comma(setting: _Setting) -> bool:
 @functools.cache
 def _common() -> frozenset[str]:
     text = (vocabulary.HERE / "common.txt").read_text("utf-8")
-    return frozenset(text.split()) | frozenset(wordlists.MORE_COMMON.split())
+    return frozenset(text.split())
+
+
+@functools.cache
+def _more_common() -> frozenset[str]:
+    return frozenset(wordlists.MORE_COMMON.split())
 
 
 @functools.cache

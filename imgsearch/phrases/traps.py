@@ -11,6 +11,8 @@ MAKES = frozenset(wordlists.MAKES.split())
 NUMBERED = frozenset(wordlists.NUMBERED.split())
 COUNTED = frozenset(wordlists.COUNTED.split())
 FROM = frozenset(vocabulary.phrases(vocabulary.FROM + " of aus au des"))
+SMALL_WORDS = frozenset(wordlists.SMALL_WORDS.split())
+TITLES = frozenset(["1917", "1941", "1984", "2001", "2012"])  # whole lines that are books and films
 SIGNS = frozenset("$€£¥#№%°+*=@&")
 
 
@@ -21,7 +23,8 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
     after = tokens[last] if last < len(tokens) else None
     if _sign(before) or _sign(after) or _tied(tokens[first], before, after):
         return False
-    if before and (before.folded in NUMBERED or _possessive(line, first)):
+    numbered = before and before.folded in NUMBERED and not written.led
+    if numbered or _possessive(line, first):
         return False
     if _possessive(line, last + 2):
         return False  # today's special
@@ -52,6 +55,8 @@ def _bare_year(
     if words & (MAKES | NAMED_BY_YEAR) or (after and after.folded in COUNTED):
         return False
     year = line.tokens[first].folded
+    if year in TITLES and len(line.tokens) == 1:
+        return False
     counts = after is not None and after.raw.isalpha() and not after.capital
     if year.endswith("000") or (year.endswith("00") and counts):
         return False  # Death Race 2000, 1900 candles
@@ -75,7 +80,13 @@ def _day_word(line: Line, first: int, last: int) -> bool:
     titled = others and all(token.raw[0].isupper() for token in others)
     if any(token.folded in NAMED_BY_YEAR for token in others):
         return False
-    return (first == 0 or last == len(line.tokens)) and not (titled and word.raw[0].isupper())
+    if titled and word.raw[0].isupper():
+        return False
+    if last == len(line.tokens):
+        return True
+    following = line.tokens[last]  # "today is a gift" tells of no day, "yesterday in town" does
+    goes_on = following.folded in SMALL_WORDS or not following.raw[0].isalnum()
+    return first == 0 and (goes_on or not word.raw.isascii())
 
 
 def _sign(token: Token | None) -> bool:

@@ -61,6 +61,7 @@ BORNE_BY_PEOPLE = """
     helena irving virginia carson tyler dakota trinity roma roman marina luna isla
 """
 MORE_COMMON = """
+    nice cannes
     ofen jordan napoli brest rot hof halle wald weiden singen leer bergen hagen baden regen
     essen gold haus kiel bremen fur hamburg frankfurt wien berliner krakow orange lima cologne
     champagne bordeaux cognac burgundy porto madeira tangerine cheddar parma angora kashmir
@@ -90,6 +91,7 @@ REGIONS = """
 """
 # with a bare year these are titles, vintages and models, not days when a photo was taken
 NAMED_BY_YEAR = """
+    chateau domaine weingut cru cuvee bodega cantina
     book novel film movie song album poster soundtrack series show game wine vintage coin stamp
     banknote calendar diary magazine newspaper edition version model odyssey classic replica
     buch roman lied spiel wein jahrgang munze briefmarke kalender zeitschrift zeitung ausgabe
@@ -117,7 +119,8 @@ MAKES = """
     рено ниссан хонда boeing airbus cessna beechcraft antonov tupolev ilyushin learjet iphone
     ipad macbook imac nokia samsung galaxy huawei xiaomi sony playstation xbox nintendo canon
     nikon leica olympus pentax fujifilm kodak windows office photoshop autocad excel fifa nba
-    pes madden wwe rolex omega casio 标致 宝马 奔驰 プジョー トヨタ apollo soyuz voyager terminator cyberpunk
+    pes madden wwe rolex omega casio 标致 宝马 奔驰 プジョー トヨタ
+    apollo soyuz voyager terminator cyberpunk
     fantasia
 """
 # a number after these is a number
