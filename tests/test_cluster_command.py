@@ -96,6 +96,8 @@ def test_a_life_on_the_cluster(on_cluster: Command, album: Path) -> None:
     assert "luna.png" not in {line["relative_path"] for line in similar}
     under = on_cluster.run("query", "x", "--under", album / "launch", "--json").json_lines
     assert {line["relative_path"] for line in under} == {"launch/07.jpg", "launch/08.jpg"}
+    told = [on_cluster.run("query", "moon", *more).stderr for more in ((), ("-v",), ("-vv",))]
+    assert ["_search" in each for each in told] == [False, False, True]
     status = on_cluster.run("status", "-v").stdout
     for words in ("album", "bytes per photo", "version", "demo"):
         assert words in status

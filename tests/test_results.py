@@ -13,6 +13,7 @@ import pytest
 from rich.cells import cell_len
 
 from imgsearch.escaping import shell_quoted
+from imgsearch.output.results_table import width
 from tests.command import SCRIPT, Command
 from tests.terminal import on_terminal
 
@@ -236,3 +237,8 @@ def test_quoted_names_reach_a_program_as_they_are(name: bytes) -> None:
         check=True,
     )
     assert finished.stdout in (name, b"./" + name)
+
+
+def test_a_title_in_quotation_marks_is_measured_as_rich_does() -> None:
+    for text in ("“red car” …", "Straße – naïve", "京都", "👨‍👩‍👧", "e\u0301", "a\xadb"):
+        assert width(text) == cell_len(text), text

@@ -20,6 +20,9 @@ NARROW = 60  # columns; below, a hit takes two lines
 TITLE_AT_MOST = 200  # columns of the title, however wide the output
 ELLIPSIS = "…"
 _DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
+# Latin letters, and the dashes, quotation marks and ellipsis of a title: one column each, for which
+# Rich's tables need not be imported
+_NARROW = re.compile("[\x20-\x7e\xa1-\xac\xae-\u02ff\u2010-\u2026]*")
 _WORDS = re.compile(r"\w+|\W")
 
 
@@ -151,7 +154,7 @@ def _fewer(pieces: Sequence[bytes], separator: bytes) -> Iterator[list[bytes]]:
 
 def width(text: str) -> int:
     """Columns of a terminal."""
-    if text.isascii():
+    if _NARROW.fullmatch(text):
         return len(text)
     from rich.cells import cell_len
 

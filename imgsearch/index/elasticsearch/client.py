@@ -42,6 +42,8 @@ class CompatibleTransport(Transport):
             for name, value in (headers or {}).items()
         }
         answer = super().perform_request(method, target, headers=headers, **options)
+        took = answer.meta.duration * 1000
+        log.debug("%s %s: %d in %.0f ms", method, target, answer.meta.status, took)
         return answer._replace(meta=_without_warnings(answer.meta, method, target))
 
 
