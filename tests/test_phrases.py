@@ -8,7 +8,8 @@ from datetime import date
 
 import pytest
 
-from imgsearch.phrases import Filter, understand
+from imgsearch.gazetteer import fold
+from imgsearch.phrases import Filter, understand, vocabulary, wordlists
 from tests.phrases import SETS, TODAY, read
 
 
@@ -25,6 +26,16 @@ def test_phrases_are_understood_and_traps_are_left(name: str) -> None:
 
 def test_there_are_enough_phrases() -> None:
     assert all(len(read(path)) >= 200 for path in SETS.values())
+
+
+def test_the_words_of_all_lists_are_folded_as_lines_are() -> None:
+    listed = [*vars(vocabulary).values(), *vars(wordlists).values()]
+    texts = [text for value in listed if isinstance(value, dict) for text in value.values()]
+    texts += [value for value in listed if isinstance(value, str)]
+    lists = [text for text in texts if isinstance(text, str) and text.startswith("\n    ")]
+    words = {part for text in lists for word in text.split() for part in word.split("_")}
+    assert len(words) > 1000
+    assert {word for word in words if word.isalpha() and fold(word) != word} == set()
 
 
 def test_spans_say_where_each_part_stood() -> None:

@@ -153,6 +153,8 @@ def _lead(ahead: str) -> int | None:
     article = _ends(rest, vocabulary.ARTICLES)
     lead = None if article is None else _ends(rest[:article], vocabulary.LEADS)
     lead = _ends(rest, vocabulary.LEADS) if lead is None else lead
+    if lead is None and article is not None:
+        return None  # "the year 1984"
     if lead is None:
         return further if further is not None else year
     taken = _ends(ahead[:lead], vocabulary.TAKEN)

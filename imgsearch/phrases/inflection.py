@@ -35,6 +35,7 @@ _UKRAINIAN = (
     ("ах", ("и",)),
 )
 _POLISH = (
+    ("ku", ("k", "ko")),
     ("ii", ("ia",)),
     ("ji", ("ja",)),
     ("dze", ("ga",)),
@@ -46,6 +47,24 @@ _POLISH = (
     ("i", ("", "a")),
     ("y", ("a",)),
     ("e", ("a",)),
+)
+# after из, z, do
+_GENITIVE = (
+    ("ии", ("ия",)),
+    ("ії", ("ія",)),
+    ("іі", ("ія",)),
+    ("и", ("а", "ь", "я")),
+    ("ы", ("а",)),
+    ("а", ("",)),
+    ("я", ("ь", "и")),
+    ("ii", ("ia",)),
+    ("ji", ("ja",)),
+    ("ski", ("ska",)),
+    ("y", ("a",)),
+    ("u", ("",)),
+    ("a", ("",)),
+    ("och", ("ochy",)),
+    ("iec", ("cy",)),
 )
 _IRREGULAR = {
     "wloszech": "wlochy",
@@ -75,6 +94,8 @@ def names(written: str, preposition: str) -> Iterator[tuple[str, bool]]:
         yield from ((name, False) for name in _forms(folded, (*_RUSSIAN, *_UKRAINIAN)))
     elif preposition in ("w", "we", "na"):
         yield from ((name, False) for name in _forms(folded, _POLISH))
+    elif preposition in ("из", "від", "до", "от", "з", "z", "ze", "do"):
+        yield from ((name, False) for name in _forms(folded, _GENITIVE))
     elif "가" <= written[-1] <= "힣":
         if match := _KOREAN.fullmatch(written):
             yield match[1], True

@@ -28,6 +28,7 @@ _DECADE_ENDINGS = """
 """
 _DECADES = "annees anni anos jaren lata latach roky"
 _AGO = "ago geleden temu назад тому once sedan 前 전 전에 atras fa"
+_ONE_AGO = "temu назад тому"  # "rok temu" is a year ago
 _AGO_BEFORE = "vor il_y_a hace ha för"
 
 _Written = tuple[str, "str | None", Reader]  # kind, pattern (None: it cannot occur), what it says
@@ -174,6 +175,7 @@ def _relative(line: _Line) -> Iterator[_Written]:
     yield "relative", _all(_THE, one, " ", after), reading.last
     yield "relative", _all(line.any_of(vocabulary.THIS_BEFORE), " ", one), reading.this
     yield "relative", _all(f"{number} ", unit, " ", line.any_of(_AGO)), reading.ago
+    yield "relative", _all(unit, " ", line.any_of(_ONE_AGO)), reading.ago
     yield "relative", _all(line.any_of(_AGO_BEFORE), f" {number} ", unit), reading.ago
     yield "relative", _all(_THE, last, f" {number} ", unit), reading.last_few
     for words, read in ((vocabulary.LAST_YEAR, reading.last), (vocabulary.THIS_YEAR, reading.this)):

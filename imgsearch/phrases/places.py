@@ -146,9 +146,18 @@ def _preposition(line: Line, at: int, dated: set[int]) -> tuple[int, str]:
         if start < 0 or dated & set(range(start, at)):
             continue
         said = " ".join(token.folded for token in line.tokens[start:at])
-        if said in _prepositions() or (said in _from_to() and _journey(line, start)):
+        if said in _prepositions():
             return start, said
+        word, *article = said.split(" ", 1)
+        from_to = said in _from_to() or (word in _from_to() and set(article) <= _articles())
+        if from_to and _journey(line, start):
+            return start, word
     return first, ""
+
+
+@functools.cache
+def _articles() -> frozenset[str]:
+    return frozenset(vocabulary.phrases(vocabulary.ARTICLES))
 
 
 def _journey(line: Line, at: int) -> bool:
@@ -188,7 +197,7 @@ def _meant(
 def _free(setting: _Setting) -> bool:
     """Whether the name stands by itself, so that it is no part of another name."""
     before, after = setting.before, setting.after
-    if not setting.preposition and before and before.folded in _from_to():
+    if not setting.preposition and before and before.folded in _from_to() | _small_words():
         return False
     if before and before.folded in (_made() if setting.preposition else _never_before()):
         return False
@@ -288,7 +297,7 @@ def _people() -> frozenset[str]:
 
 @functools.cache
 def _regions() -> frozenset[str]:
-    return frozenset(vocabulary.phrases(wordlists.REGIONS))
+    return frozenset(name.replace("_", " ") for name in wordlists.REGIONS.split())
 
 
 @functools.cache

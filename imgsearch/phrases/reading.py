@@ -36,7 +36,7 @@ def _said(match: re.Match[str], table: str) -> str:
 
 
 def _count(match: re.Match[str]) -> int:
-    written = match.group("count")
+    written = match.groupdict().get("count") or "1"
     return int(written) if written.isdigit() else counts()[written]
 
 

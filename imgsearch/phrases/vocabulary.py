@@ -13,8 +13,8 @@ HERE = Path(__file__).parent
 SEASONS = {
     "spring": """
         spring springtime fruhling fruhjahr fruhlings printemps primavera voorjaar lente
-        wiosna wiosny wiosne wiosną весна весны весной весною весну весни ilkbahar bahar
-        ilkbaharda ilkbahari bahari var varen foraret våren 春 春天 春季 봄 봄에 봄의
+        wiosna wiosny wiosne wiosna весна весны веснои весною весну весни ilkbahar bahar
+        ilkbaharda ilkbahari bahari var varen foraret varen 春 春天 春季 봄 봄에 봄의
     """,
     "summer": """
         summer summertime sommer sommers ete verano estate verao zomer lato lata latem lecie
@@ -28,7 +28,7 @@ SEASONS = {
     """,
     "winter": """
         winter wintertime winters hiver invierno inverno zima zimy zime zimie зима зимы
-        зимой зиму зими взимку зимою kis kisi kisin vinter vintern vinteren 冬 冬天 冬季 겨울 겨울에
+        зимои зиму зими взимку зимою kis kisi kisin vinter vintern vinteren 冬 冬天 冬季 겨울 겨울에
         겨울의
     """,
 }
@@ -66,15 +66,15 @@ LAST_BEFORE = """
     last past previous letzten letzte letztes letzter letztem vergangenen vergangenes vergangene
     vorigen voriges vorige vorig afgelopen laatste ultimo ultima pasado pasada passado passada
     scorso scorsa zeszlego zeszlej ubieglego ubieglej zeszlym ubieglym zeszly zeszla ostatniej
-    прошлым прошлой прошлого прошлом прошлую прошлый прошлое минулого минулої минулоі минулому
-    минулій минулии gecen forra 上 上个 上個 去 지난 작년
+    прошлым прошлои прошлого прошлом прошлую прошлыи прошлое минулого минулоі минулоі минулому
+    минуліи минулии gecen forra 上 上个 上個 去 지난 작년
 """
 LAST_AFTER = """
     dernier derniere passe passee pasado pasada scorso scorsa passado passada 前
 """
 THIS_BEFORE = """
     this diesen dieses dieser diesem cet cette ce este esta questo questa quest neste nesta deze
-    dit tego tej tym ten этим этой этого этом эту этот это цього цієі ціеі bu i denna detta 今 이번
+    dit tego tej tym ten этим этои этого этом эту этот это цього цієі ціеі bu i denna detta 今 이번
 """
 UNITS = {
     "day": """
@@ -125,7 +125,7 @@ COUNTS = {
         one a an ein eine einem einer un une uno una um uma een jeden один одну одного bir
         en ett 一
     """,
-    2: "two zwei deux dos due dois duas twee dwa dwie два две дві iki tva två 两 兩 二",
+    2: "two zwei deux dos due dois duas twee dwa dwie два две дві iki tva tva 两 兩 二",
     3: "three drei trois tres tre drie trzy три uc 三",
     4: "four vier quatre cuatro quattro quatro cztery четыре чотири dort fyra 四",
     5: "five funf cinq cinco cinque vijf piec пять п ять bes fem 五",
@@ -138,14 +138,14 @@ COUNTS = {
 # words that lead into a date and leave with it: one of the first, and then some of the others
 LEADS = """
     a in on from of during at im am vom aus wahrend en du de des au dans del nel nell_'_ dal di em
-    no na do da op van uit w we z в во на за із з с у i pa fran från aret om under taken around
+    no na do da op van uit w we z в во на за із з с у i pa fran fran aret om under taken around
     um в_течение pendant durante depuis_le 在 于 在_了
 """
 # "taken in 2011"
 TAKEN = """
     taken shot photographed aufgenommen fotografiert pris prise prises photographie tomada tomado
     tomadas tomados scattata scattate scattato tirada tiradas genomen zrobione сделанные сделано
-    снято снятые çekilen tagna tagen
+    снято снятые cekilen tagna tagen
 """
 ARTICLES = "the der dem den die das la le l_' el il het lo los las les o a"
 YEAR_LEADS = "year jahr jahre jahres dem annee an ano anno jaar roku году l_' aret"

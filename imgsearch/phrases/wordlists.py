@@ -4,12 +4,12 @@ from __future__ import annotations
 
 # prepositions of place
 PLACE_LEADS = """
-    in im en em a à au aux nel nell_'_ nella nello nei negli nelle all_'_ alla no na nos nas w
-    we v ve в во на у i på pa 在 于
+    in im en em a au aux nel nell_'_ nella nello nei negli nelle all_'_ alla no na nos nas w we
+    v ve в во на у i pa 在 于
 """
 # "photos from Italy", "a trip to Japan": only after words for pictures and journeys
 FROM_TO = """
-    from of to aus von nach uit van naar från till til de du d_' des del della dell_' di da dal
+    from of to aus von nach uit van naar fran till til de du d_' des del della dell_' di da dal
     dalla vers hacia a_la para verso al z ze из от до do
 """
 JOURNEYS = """
@@ -30,8 +30,8 @@ SMALL_WORDS = """
     pour sur sous dans pendant en el los las con sin y o por para sobre bajo durante una unos al
     del il lo gli i di da dal della dei senza e per su sotto nel nella alla um uma com sem ao
     aos na no nas nos sob het een met zonder op bij van voor te tijdens z ze bez w we pod nad
-    przy po do oraz с со без в во на под над при по до и или из у для з із зі та й під біля med
-    utan pa på vid och eller ve ile av fran från til og
+    przy po do oraz с со без в во на под над при по до и или из у для з із зі та під біля med
+    utan pa vid och eller ve ile av fran til og
 """
 # after these a name is a person's, a company's, a dish's
 NEVER_BEFORE = """
@@ -61,51 +61,56 @@ BORNE_BY_PEOPLE = """
     helena irving virginia carson tyler dakota trinity roma roman marina luna isla
 """
 MORE_COMMON = """
-    nice cannes
-    ofen jordan napoli brest rot hof halle wald weiden singen leer bergen hagen baden regen
-    essen gold haus kiel bremen fur hamburg frankfurt wien berliner krakow orange lima cologne
-    champagne bordeaux cognac burgundy porto madeira tangerine cheddar parma angora kashmir
-    cashmere java bikini bermuda manila panama damask sardinia macau tulle limerick cork troy
-    corona modena siena sienna delft persia camel mercury ford lincoln batman tango samba rumba
-    hull crew derby race island iceland isla того чили мали перу ром куба оман бали рига киров
-    орел победа мир весна
+    nice cannes ofen jordan napoli brest rot hof halle wald weiden singen leer bergen hagen
+    baden regen essen gold haus kiel bremen fur hamburg frankfurt wien berliner krakow orange
+    lima cologne champagne bordeaux cognac burgundy porto madeira tangerine cheddar parma angora
+    kashmir cashmere java bikini bermuda manila panama damask sardinia macau tulle limerick cork
+    troy corona modena siena sienna delft persia camel mercury ford lincoln batman tango samba
+    rumba hull crew derby race того чили мали перу ром куба оман бали рига киров орел победа мир
+    весна
 """
 # regions: a town somewhere has the name of each, and is not meant
 REGIONS = """
-    alabama alaska arizona arkansas california colorado connecticut delaware florida hawaii
-    idaho illinois indiana iowa kansas kentucky louisiana maine maryland massachusetts michigan
-    minnesota mississippi missouri montana nebraska nevada new_hampshire new_jersey new_mexico
-    north_carolina north_dakota ohio oklahoma oregon pennsylvania rhode_island south_carolina
-    south_dakota tennessee texas utah vermont virginia west_virginia wisconsin wyoming toscana
-    tuscany toskana toscane sicily sicilia sizilien sicile bavaria bayern baviera provence
-    normandy normandie bretagne brittany andalusia andalucia andalusien catalonia cataluna
-    catalunya sardegna sardinia sardinien corsica corse korsika crete kreta mallorca majorca
-    ibiza tenerife teneriffa bali java sumatra borneo siberia сибирь крым lapland lappland
-    scandinavia skandinavien europe europa asia asien afrika africa alps alpen alpes alpi andes
-    himalaya sahara balkan patagonia quebec ontario alberta manitoba yukon queensland victoria
-    tasmania hokkaido okinawa kyushu galicia lombardia lombardy piemonte umbria liguria puglia
-    calabria veneto friuli algarve alentejo alsace elsass lorraine burgundy bourgogne saxony
-    sachsen hessen thuringen brandenburg holstein schleswig westfalen tirol tyrol karnten
-    steiermark wallis cornwall devon kent essex sussex yorkshire highlands kerala rajasthan goa
-    punjab kashmir tibet georgia
+    沖縄 北海道 九州 四国 本州 冲绳 日本語 中国語 英語 韓国語 日语 中文 英语 alabama
+    alaska arizona arkansas california
+    colorado connecticut delaware florida hawaii idaho illinois indiana iowa kansas kentucky
+    louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana
+    nebraska nevada new_hampshire new_jersey new_mexico north_carolina north_dakota ohio
+    oklahoma oregon pennsylvania rhode_island south_carolina south_dakota tennessee texas utah
+    vermont virginia west_virginia wisconsin wyoming toscana tuscany toskana toscane sicily
+    sicilia sizilien sicile bavaria bayern baviera provence normandy normandie bretagne brittany
+    andalusia andalucia andalusien catalonia cataluna catalunya sardegna sardinia sardinien
+    corsica corse korsika crete kreta mallorca majorca ibiza tenerife teneriffa bali java
+    sumatra borneo siberia сибирь крым lapland lappland scandinavia skandinavien europe europa
+    asia asien afrika africa alps alpen alpes alpi andes himalaya sahara balkan patagonia quebec
+    ontario alberta manitoba yukon queensland victoria tasmania hokkaido okinawa kyushu galicia
+    lombardia lombardy piemonte umbria liguria puglia calabria veneto friuli algarve alentejo
+    alsace elsass lorraine burgundy bourgogne saxony sachsen hessen thuringen brandenburg
+    holstein schleswig westfalen tirol tyrol karnten steiermark wallis cornwall devon kent essex
+    sussex yorkshire highlands kerala rajasthan goa punjab kashmir tibet georgia
 """
 # with a bare year these are titles, vintages and models, not days when a photo was taken
 NAMED_BY_YEAR = """
-    chateau domaine weingut cru cuvee bodega cantina
-    book novel film movie song album poster soundtrack series show game wine vintage coin stamp
-    banknote calendar diary magazine newspaper edition version model odyssey classic replica
-    buch roman lied spiel wein jahrgang munze briefmarke kalender zeitschrift zeitung ausgabe
-    modell oldtimer livre chanson affiche jeu vin millesime piece timbre calendrier journal
-    libro novela pelicula cancion cartel juego vino cosecha moneda sello calendario revista
-    periodico romanzo canzone gioco annata francobollo rivista giornale livro filme musica jogo
-    vinho safra moeda selo jornal boek spel wijn munt postzegel krant ksiazka powiesc piosenka
-    gra wino moneta znaczek kalendarz gazeta czasopismo plakat книга роман фильм песня игра вино
-    монета марка календарь журнал газета плакат фільм пісня гра календар kitap sarki oyun sarap
-    takvim gazete dergi bok lat mynt frimarke tidning orwell champagne bordeaux chardonnay rioja
-    barolo merlot riesling cabernet brunello phone smartphone laptop telefon handy ordinateur
-    telephone telefono ordenador car truck motorcycle motorbike bike tractor auto wagen motorrad
-    traktor voiture moto coche macchina carro motocicleta samochod motocykl машина автомобиль
-    мотоцикл авто araba bil convertible coupe sedan cabrio pickup suv roadster
+    doll toy lego sticker badge patch trophy medal logo mascot glasses shirt jersey computer
+    radio guitar camera watch locomotive whisky whiskey beer puppe spielzeug aufkleber abzeichen
+    pokal medaille trikot brille poupee jouet autocollant maillot lunettes muneca juguete
+    pegatina medalla camiseta bambola giocattolo maglia occhiali boneca brinquedo camisa pop
+    speelgoed lalka zabawka кукла игрушка наклеика значок медаль chateau domaine weingut cru
+    cuvee bodega cantina book novel film movie song album poster soundtrack series show game
+    wine vintage coin stamp banknote calendar diary magazine newspaper edition version model
+    odyssey classic replica buch roman lied spiel wein jahrgang munze briefmarke kalender
+    zeitschrift zeitung ausgabe modell oldtimer livre chanson affiche jeu vin millesime piece
+    timbre calendrier journal libro novela pelicula cancion cartel juego vino cosecha moneda
+    sello calendario revista periodico romanzo canzone gioco annata francobollo rivista giornale
+    livro filme musica jogo vinho safra moeda selo jornal boek spel wijn munt postzegel krant
+    ksiazka powiesc piosenka gra wino moneta znaczek kalendarz gazeta czasopismo plakat книга
+    роман фильм песня игра вино монета марка календарь журнал газета плакат фільм пісня гра
+    календар kitap sarki oyun sarap takvim gazete dergi bok lat mynt frimarke tidning orwell
+    champagne bordeaux chardonnay rioja barolo merlot riesling cabernet brunello phone
+    smartphone laptop telefon handy ordinateur telephone telefono ordenador car truck motorcycle
+    motorbike bike tractor auto wagen motorrad traktor voiture moto coche macchina carro
+    motocicleta samochod motocykl машина автомобиль мотоцикл авто araba bil convertible coupe
+    sedan cabrio pickup suv roadster
 """
 # makers of cars, motorcycles, aeroplanes, phones, cameras and programs: a number names the model
 MAKES = """
@@ -125,14 +130,15 @@ MAKES = """
 """
 # a number after these is a number
 NUMBERED = """
-    class klasse classe clase klasa класс клас year jahr route room number no nr num numero
-    nummer numer bus line tram train flight gate page platform highway interstate house chapter
-    apartment suite unit locker zimmer seite linie zug gleis haus wohnung kapitel chambre ligne
-    quai habitacion pagina linea puerta camera stanza binario quarto linha kamer bladzijde lijn
-    pokoj strona linia комната номер страница линия дом кабинет кімната сторінка лінія oda sayfa
-    hat rum sida linje model modell modele modelo modello type typ mark mk version level pier
-    dock studio zone sector hangar locomotive lok autobahn carretera strasse street avenue road
-    exit channel top under over than about iso f
+    euro copa expo plate locker numberplate kennzeichen class klasse classe clase klasa класс
+    клас year jahr route room number no nr num numero nummer numer bus line tram train flight
+    gate page platform highway interstate house chapter apartment suite unit zimmer seite linie
+    zug gleis haus wohnung kapitel chambre ligne quai habitacion pagina linea puerta camera
+    stanza binario quarto linha kamer bladzijde lijn pokoj strona linia комната номер страница
+    линия дом кабинет кімната сторінка лінія oda sayfa hat rum sida linje model modell modele
+    modelo modello type typ mark mk version level pier dock studio zone sector hangar locomotive
+    lok autobahn carretera strasse street avenue road exit channel top under over than about iso
+    f
 """
 # a number before these counts or measures
 COUNTED = """
