@@ -9,6 +9,8 @@ from imgsearch.phrases.understood import Evidence, Filter, Span, Understood
 
 __all__ = ["Evidence", "Filter", "Span", "Understood", "understand"]
 
+LONGEST = 500  # letters; a longer line is a description, not a question
+
 
 def understand(text: str, today: date, evidence: Evidence | None = None) -> Understood:
     """`text` without the date and the place that it names, and these as a filter.
@@ -26,9 +28,6 @@ def understand(text: str, today: date, evidence: Evidence | None = None) -> Unde
     for span in spans:
         found = _both(found, span.meaning)
     return Understood(_without(text, spans) if spans else text, found, tuple(spans))
-
-
-LONGEST = 500  # letters; a longer line is a description, not a question
 
 
 def _both(one: Filter, other: Filter) -> Filter:
