@@ -13,6 +13,7 @@ import pytest
 
 from imgsearch.errors import ImgsearchError, IndexUnavailable, UsageError
 from imgsearch.index.base import ALL, Filter
+from imgsearch.index.elasticsearch.answers import bulk_items
 from imgsearch.index.elasticsearch.bulk import BYTES_PER_REQUEST, Operation, _chunks, sorted_out
 from imgsearch.index.elasticsearch.connection import (
     PASSWORD_IN_URL,
@@ -20,7 +21,7 @@ from imgsearch.index.elasticsearch.connection import (
     settled,
     split_credentials,
 )
-from imgsearch.index.elasticsearch.documents import document, packed, record, unpacked
+from imgsearch.index.elasticsearch.documents import document, packed, parsed, unpacked
 from imgsearch.index.elasticsearch.errors import Symptom, answer_symptom
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.requests import (
@@ -149,14 +150,14 @@ def test_a_document_and_back() -> None:
         "a/é.jpg", taken="2024-05-01T12:30:00", taken_offset="+02:00", latitude=1.5, longitude=-2.5
     )
     for each in (full, a_record("bare.jpg")):
-        assert record(each.id, orjson.loads(orjson.dumps(document(each))), "x") == each
+        assert parsed(each.id, orjson.loads(orjson.dumps(document(each))), "x") == (each, ())
 
 
 def test_a_document_of_another_program() -> None:
-    found = record("id", {"image_name": "Z.JPG", "exif": {"location": [8.5, 47.0]}}, "theirs")
+    found, _ = parsed("id", {"image_name": "Z.JPG", "exif": {"location": [8.5, 47.0]}}, "theirs")
     assert (found.library, found.relative_path, found.format) == ("theirs", "Z.JPG", "JPEG")
     assert (found.latitude, found.longitude) == (47.0, 8.5)
-    assert record("id", {}, "theirs").relative_path == "id"
+    assert parsed("id", {}, "theirs").record.relative_path == "id"
 
 
 def test_vectors_survive_each_encoding() -> None:
@@ -193,13 +194,15 @@ def test_items_are_sorted_out() -> None:
         item(200, kind="delete"),
         item(503, "unavailable_shards_exception"),
     ]
-    again, failures, deleted = sorted_out(operations, {"errors": True, "items": items}, "p")
+    again, failures, deleted = sorted_out(
+        operations, bulk_items("p", {"items": items}, len(operations)), "p"
+    )
     assert [each.id for each in again] == ["1", "5"]
     assert [(each.id, each.reason) for each in failures] == [("2", "why")]
     assert deleted == 1
     for type in ("cluster_block_exception", "index_not_found_exception"):
         with pytest.raises(ImgsearchError):
-            sorted_out(operations[:1], {"errors": True, "items": [item(429, type)]}, "p")
+            sorted_out(operations[:1], bulk_items("p", {"items": [item(429, type)]}, 1), "p")
 
 
 # -- trying again

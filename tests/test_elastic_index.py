@@ -242,12 +242,13 @@ def test_odd_values_are_refused_one_by_one(newest: Space) -> None:
     assert index.count() == 2
 
 
-def test_a_photo_at_no_place_on_earth_is_kept(newest: Space) -> None:
+def test_a_photo_at_no_place_on_earth_is_kept_without_it(newest: Space) -> None:
     index = newest.open()
     index.stamp(MODELS)
     odd = record("a.jpg", latitude=123.0, longitude=999.0)
     assert index.write([Row(odd, vector(1))]) == []
-    assert index.records([odd.id]) == {odd.id: odd}
+    placeless = dataclasses.replace(odd, latitude=None, longitude=None)
+    assert index.records([odd.id]) == {odd.id: placeless}
 
 
 def test_removed_photos_leave_the_segments(newest: Space) -> None:
@@ -260,7 +261,7 @@ def test_removed_photos_leave_the_segments(newest: Space) -> None:
 
 def test_the_report_of_an_ingest_stays_small(newest: Space) -> None:
     index = newest.open()
-    skipped = [{"path": f"{n}.jpg", "reason": "empty"} for n in range(5000)]
+    skipped = [{"path": f"{n}.jpg", "reason": "empty", "detail": ""} for n in range(5000)]
     index.record_ingest({"added": 1, "skipped": skipped})
     last = newest.open().info().last_ingest
     assert last is not None

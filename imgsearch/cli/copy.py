@@ -54,8 +54,11 @@ def copy(
     if index_place(from_settings) == index_place(to_settings):
         raise UsageError("Both names mean the same index.", "Name another one to copy to.")
     with parts.opened(from_settings) as old, parts.opened_for_ingest(to_settings) as new:
+        # another program's index does not say which models made it
+        is_unstamped = old.index.models() is None and old.index.count()
+        assumed = old.models.ready().pair() if is_unstamped else None
         with photos_bar() as progress:
-            result = copy_rows(old.index, new.index, progress)
+            result = copy_rows(old.index, new.index, progress, assumed)
         for library, root in old.roots.items():
             is_new = library in new.index.libraries() and new.roots.get(library) is None
             if is_new and old.roots.registered(library):
@@ -76,6 +79,10 @@ def _show(result: Result, json: bool) -> None:
         console.print_json(_as_dict(result))
     else:
         console.console().print(console.facts_table("Copied", facts))
+    if result.without_vector:
+        say(f"{result.without_vector:,} in the source have no vector and were left out.")
+    if result.twice:
+        say(f"{result.twice:,} in the source are there twice and were copied once.")
     for id, reason in result.failures:
         say(f"refused {id}: {reason}")
     if not result.complete:

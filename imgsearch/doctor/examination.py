@@ -10,7 +10,7 @@ from imgsearch import models
 from imgsearch.doctor import local_index, machine
 from imgsearch.doctor.findings import Check, Finding, examine, of_error
 from imgsearch.errors import ImgsearchError
-from imgsearch.index import connection, recorded_models
+from imgsearch.index import connection
 from imgsearch.index.elasticsearch import catalogue
 from imgsearch.index.elasticsearch import doctor as clusters
 from imgsearch.index.elasticsearch.catalogue import Found
@@ -104,7 +104,7 @@ def _of_connected(
     else:
         name = there.index_place(place.index_name)
         index = [("index", partial(clusters.mapping, found, name))]
-    recorded = recorded_models.load(found.meta.get("models")) if found else None
+    recorded = found.models if found else None
 
     def towers() -> Iterator[Finding]:
         folder = cache / "models"

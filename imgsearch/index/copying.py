@@ -3,17 +3,22 @@ embedded again. Knows the index protocol alone."""
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
+from imgsearch import photos
 from imgsearch.errors import IndexContradiction, IndexNotFound
 from imgsearch.index.base import Failure, Index, Record, Row
+from imgsearch.models.base import ModelPair
 from imgsearch.progress import Progress, silent
 from imgsearch.roots import locations
 
 T = TypeVar("T")
+_PHOTO_ID = re.compile(r"[0-9a-f]{32}")
 CHUNK = 256  # rows
 SAMPLE_EVERY = 97  # one vector of so many is read back and compared
 
@@ -25,40 +30,87 @@ class Result:
     failures: list[Failure] = field(default_factory=list)
     in_source: int = 0
     in_target: int = 0
+    without_vector: int = 0  # of those in the source: they hold none that can be compared
+    twice: int = 0  # of those in the source: the same library and path as another
     compared: int = 0  # vectors read back
     different: int = 0  # of these, not the same bit for bit
 
     @property
     def complete(self) -> bool:
-        return not self.failures and not self.different and self.in_target >= self.in_source
+        wanted = self.in_source - self.without_vector - self.twice
+        return not self.failures and not self.different and self.in_target >= wanted
 
 
-def copy(source: Index, target: Index, progress: Progress = silent) -> Result:
+def copy(
+    source: Index, target: Index, progress: Progress = silent, assumed: ModelPair | None = None
+) -> Result:
     """Passes over rows that the target has already, so that an interrupted copy goes on where it
-    stopped. Raises IndexNotFound (empty source), IndexContradiction (other models)."""
-    models = source.models()
+    stopped. Ids that another program chose become ours. `assumed`: the models of a source that
+    records none. Raises IndexNotFound (empty source), IndexContradiction (other models)."""
+    models = source.models() or assumed
     if models is None:
         raise IndexNotFound(
             f"There is nothing in {source.place} to copy.", "Name the index to copy from first."
         )
+    _check_models(source, target, models)
+    if target.models() is None:
+        target.stamp(models)
+    result = Result(in_source=source.count())
+    sample: dict[str, str] = {}  # ids in the source, and in the target
+    renamed: set[str] = set()
+    rows_read = 0
+    for rows in _chunks(source.rows(), max(target.rows_per_write, CHUNK)):
+        rows_read += len(rows)
+        own = _with_own_ids(rows, renamed)
+        result.twice += len(rows) - len(own)
+        _copy_rows(list(own.values()), target, result)
+        sample |= {
+            id: row.record.id
+            for id, row in own.items()
+            if _is_sampled(row) or len(sample) < 10  # of a small index some
+        }
+        progress("photos", result.copied + result.already_there, result.in_source)
+    target.finish(progress)
+    result.in_target = target.count()
+    result.without_vector = max(0, result.in_source - rows_read)
+    _compare(sample, source, target, result)
+    return result
+
+
+def _check_models(source: Index, target: Index, models: ModelPair) -> None:
     stamped = target.models()
     if stamped is not None and not stamped.same_space(models):
         raise IndexContradiction(
             f"{target.place} was made with other models than {source.place}.",
             "Copy into another index, or ingest the photos there.",
         )
-    if stamped is None:
-        target.stamp(models)
-    result = Result(in_source=source.count())
-    sample: list[str] = []
-    for rows in _chunks(source.rows(), max(target.rows_per_write, CHUNK)):
-        _copy_rows(rows, target, result)
-        sample += [row.record.id for row in rows if int(row.record.id[:8], 16) % SAMPLE_EVERY == 0]
-        progress("photos", result.copied + result.already_there, result.in_source)
-    target.finish(progress)
-    result.in_target = target.count()
-    _compare(sample or [row.record.id for row in islice(source.rows(), 10)], source, target, result)
-    return result
+    for row in islice(source.rows(), 1):
+        if row.vector is not None and row.vector.size != models.dims:
+            raise IndexContradiction(
+                f"{source.place} holds vectors of {row.vector.size} dimensions;"
+                f" {models.image_model.name} makes {models.dims}.",
+                "Name the model that made them: --model",
+            )
+
+
+def _with_own_ids(rows: list[Row], renamed: set[str]) -> dict[str, Row]:
+    """By their ids in the source; without those whose photo, as another program's ids do not tell,
+    was there before. `renamed`: the ids that were given until now."""
+    own = {}
+    for row in rows:
+        id, record = row.record.id, row.record
+        path = locations.relative_bytes(record.relative_path, record.path_escaped)
+        if _PHOTO_ID.fullmatch(id) is None and path is not None:
+            record = replace(record, id=photos.photo_id(record.library, path))
+            if record.id in renamed:
+                continue
+            renamed.add(record.id)
+        own[id] = Row(record, row.vector)
+    return own
+
+
+def _is_sampled(row: Row) -> bool:
+    return zlib.crc32(row.record.id.encode()) % SAMPLE_EVERY == 0
 
 
 def _copy_rows(rows: list[Row], target: Index, result: Result) -> None:
@@ -80,12 +132,14 @@ def _stays_inside(record: Record) -> bool:
     return locations.relative_bytes(record.relative_path, record.path_escaped) is not None
 
 
-def _compare(ids: list[str], source: Index, target: Index, result: Result) -> None:
-    for chunk in _chunks(ids, 256):
-        theirs = target.vectors(chunk)
-        for id, vector in source.vectors(chunk).items():
+def _compare(sample: dict[str, str], source: Index, target: Index, result: Result) -> None:
+    """`sample`: ids in the source, and in the target."""
+    for ids in _chunks(sample, CHUNK):
+        theirs = target.vectors([sample[id] for id in ids])
+        for id, vector in source.vectors(ids).items():
+            found = theirs.get(sample[id])
             result.compared += 1
-            result.different += id not in theirs or vector.tobytes() != theirs[id].tobytes()
+            result.different += found is None or vector.tobytes() != found.tobytes()
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Set
+from dataclasses import asdict, fields
 from typing import Any
 
+from imgsearch.escaping import is_safe
 from imgsearch.models.base import ModelIdentity, ModelPair
 
 MOST_DIMS = 65_536
+LONGEST_NAME = 1024  # characters of a model's name or digest
+_PAIR = frozenset(field.name for field in fields(ModelPair))
+_IDENTITY = frozenset(field.name for field in fields(ModelIdentity))
 COUNTS = ("added", "updated", "unchanged", "renamed", "removed", "missing", "embedded")
 
 
@@ -17,32 +21,42 @@ def dump(models: ModelPair) -> dict[str, Any]:
     return asdict(models)
 
 
-def load(dumped: Mapping[str, Any] | None) -> ModelPair | None:
-    """None: nothing is recorded."""
-    if dumped is None:
-        return None
-    return ModelPair(
-        ModelIdentity(**dumped["image_model"]),
-        ModelIdentity(**dumped["text_model"]),
-        dumped["dims"],
-        dumped["quantized"],
-    )
+class Newer(ValueError):
+    """The stamp holds what only a newer program can have written."""
 
 
 def checked(dumped: Any) -> ModelPair | None:
-    """`load` for what somebody else may have written. Raises ValueError."""
-    try:
-        models = load(dumped)
-    except (TypeError, LookupError, AttributeError) as error:
-        raise ValueError(f"no pair of models: {error}") from None
-    if models is None:
+    """The inverse of `dump`, of JSON that somebody else may have written. None: nothing is
+    recorded. Raises Newer, and ValueError for what is no pair of models."""
+    if dumped is None:
         return None
-    identities = (models.image_model, models.text_model)
-    texts = [text for each in identities for text in (each.name, each.digest)]
-    is_size = type(models.dims) is int and 1 <= models.dims <= MOST_DIMS
-    if not (is_size and type(models.quantized) is bool and all(isinstance(t, str) for t in texts)):
+    found = _of(dumped, _PAIR)
+    image, text = (_identity(found[name]) for name in ("image_model", "text_model"))
+    dims, quantized = found["dims"], found["quantized"]
+    if type(dims) is not int or not 1 <= dims <= MOST_DIMS or type(quantized) is not bool:
         raise ValueError("no pair of models")
-    return models
+    return ModelPair(image, text, dims, quantized)
+
+
+def _identity(dumped: Any) -> ModelIdentity:
+    found = _of(dumped, _IDENTITY)
+    if not all(_is_name(value) for value in found.values()):
+        raise ValueError("no name and digest of a model")
+    return ModelIdentity(**found)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and is_safe(value)
+
+
+def _of(dumped: Any, names: Set[str]) -> dict[str, Any]:
+    """An object of exactly these keys."""
+    if not isinstance(dumped, dict) or not names <= dumped.keys():
+        raise ValueError(f"no object of {', '.join(sorted(names))}")
+    unknown = sorted(dumped.keys() - names)
+    if unknown:
+        raise Newer(f"its models are recorded with {', '.join(unknown)[:100]}")
+    return dumped
 
 
 def last_ingest(report: Any) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from imgsearch.errors import ImgsearchError
 from imgsearch.index.base import Failure
+from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import BULK_SECONDS, Cluster, symptom_of
 from imgsearch.index.elasticsearch.errors import Symptom, answer_symptom, diagnosis, item_passing
 from imgsearch.index.elasticsearch.retry import Patience, log
@@ -17,6 +18,8 @@ IN_FLIGHT = 2
 OPERATIONS_PER_REQUEST = 250
 BYTES_PER_REQUEST = 4 << 20  # far below the server's limit of 100 MB, and most proxies' of 10
 ANSWER = "errors,items.*.status,items.*.error.type,items.*.error.reason"
+
+Items = list[tuple[str, dict[str, Any]]]  # as `answers.bulk_items` gives them
 
 
 class Operation(NamedTuple):
@@ -78,26 +81,26 @@ class BulkWriter:
         pending = chunk
         while pending:
             try:
-                answer = self._post(pending)
+                items = self._post(pending)
             except ImgsearchError as error:
                 told = symptom_of(error)
                 if told is not None and told.status == 413 and len(pending) > 1:
                     return _joined(Outcome(failures, deleted), self._halves(pending))
                 raise
-            blocks_pass = first_symptom(answer, blocked) is not None and self._replaced()
-            again, refused, gone = sorted_out(pending, answer, self._place, blocks_pass=blocks_pass)
+            blocks_pass = first_symptom(items, blocked) is not None and self._replaced()
+            again, refused, gone = sorted_out(pending, items, self._place, blocks_pass=blocks_pass)
             failures += refused
             deleted += gone
             if not again:
                 break
-            self._pause(waiting, again, answer)
+            self._pause(waiting, again, items)
             if len(again) < len(pending):
                 waiting.renew()
             pending = again
         return Outcome(failures, deleted)
 
-    def _post(self, operations: Sequence[Operation]) -> dict[str, Any]:
-        answer: dict[str, Any] = self._cluster.call(
+    def _post(self, operations: Sequence[Operation]) -> Items:
+        answer = self._cluster.call(
             "POST",
             self._path,
             b"".join(operation.lines for operation in operations),
@@ -108,16 +111,16 @@ class BulkWriter:
             require_alias=True,
             filter_path=ANSWER,
         )
-        return answer
+        return answers.bulk_items(self._place, answer, len(operations))
 
     def _halves(self, operations: Sequence[Operation]) -> Outcome:
         middle = len(operations) // 2
         log.info("%s: %d at once are too large; sending halves", self._path, len(operations))
         return _joined(self.send(operations[:middle]), self.send(operations[middle:]))
 
-    def _pause(self, waiting: Patience, again: Sequence[Operation], answer: dict[str, Any]) -> None:
+    def _pause(self, waiting: Patience, again: Sequence[Operation], items: Items) -> None:
         told = first_symptom(
-            answer, lambda status, type: item_passing(status, type) or blocked(status, type)
+            items, lambda status, type: item_passing(status, type) or blocked(status, type)
         )
         assert told is not None
         if waiting.spent:
@@ -141,7 +144,7 @@ def _joined(*outcomes: Outcome) -> Outcome:
 
 def sorted_out(
     operations: Sequence[Operation],
-    answer: dict[str, Any],
+    items: Items,
     place: str,
     *,
     blocks_pass: bool = False,
@@ -151,9 +154,8 @@ def sorted_out(
     again: list[Operation] = []
     failures: list[Failure] = []
     deleted = 0
-    for operation, item in zip(operations, answer["items"], strict=True):
-        ((kind, result),) = item.items()
-        status, error = result["status"], result.get("error") or {}
+    for operation, (kind, result) in zip(operations, items, strict=True):
+        status, error = result["status"], result["error"]
         type = error.get("type", "")
         if status < 300:
             deleted += kind == "delete"
@@ -162,7 +164,7 @@ def sorted_out(
         elif blocks_pass and blocked(status, type):
             again.append(operation)
         elif type in _OF_THE_WHOLE_INDEX:
-            raise diagnosis(answer_symptom(status, {"error": error}), place)
+            raise diagnosis(answer_symptom(status, result), place)
         elif item_passing(status, type):
             again.append(operation)
         else:
@@ -184,13 +186,11 @@ def blocked(status: int, type: str) -> bool:
     return status == 403 and type == "cluster_block_exception"
 
 
-def first_symptom(answer: dict[str, Any], wanted: Callable[[int, str], bool]) -> Symptom | None:
+def first_symptom(items: Items, wanted: Callable[[int, str], bool]) -> Symptom | None:
     """Of the first item whose status and type of error are `wanted`."""
-    for item in answer["items"]:
-        (result,) = item.values()
-        error = result.get("error") or {}
-        if wanted(result["status"], error.get("type", "")):
-            return answer_symptom(result["status"], {"error": error})
+    for _, result in items:
+        if wanted(result["status"], result["error"].get("type", "")):
+            return answer_symptom(result["status"], result)
     return None
 
 

@@ -17,26 +17,51 @@ from imgsearch import installation
 from imgsearch.errors import IndexError_
 from imgsearch.index import recorded_models
 from imgsearch.index.base import SCHEMA_VERSION
+from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import Cluster, symptom_of
 from imgsearch.index.elasticsearch.errors import trouble
 from imgsearch.index.elasticsearch.requests import PROPERTIES, VECTOR, CreateOptions, create_body
 from imgsearch.models.base import ModelPair
 
+_INDEX_ID = re.compile(r"[\w.-]{1,255}", re.ASCII)  # it becomes a part of requests' paths
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An index as the cluster describes it."""
+    """An index as the cluster describes it. Its `_meta` may be anybody's: of what imgsearch writes
+    there (see `known_meta`) `meta` holds what can be that alone, and `faults` names the rest."""
 
     index: str  # its own name
     aliases: frozenset[str]
     meta: Mapping[str, Any]
     settings: Mapping[str, Any]
-    properties: Mapping[str, Any]
+    properties: Mapping[str, Mapping[str, Any]]
+    models: ModelPair | None  # of its vectors, where that is recorded
+    faults: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, index: str, described: Any, place: str) -> Found:
+        """From the answer to `GET /NAME`. Raises IndexUnavailable where that is none, and
+        IndexTooNew."""
+        mappings = answers.at(described, "mappings")
+        settings = answers.at(described, "settings", "index")
+        if not isinstance(mappings, dict) or not isinstance(settings, dict):
+            answers.odd(place, "it does not describe an index")
+        properties = {
+            name: mapping
+            for name, mapping in _object(mappings.get("properties")).items()
+            if isinstance(mapping, dict)
+        }
+        dims = answers.at(properties, VECTOR, "dims")
+        uuid = str(settings.get("uuid") or index)
+        meta, models, faults = known_meta(_object(mappings.get("_meta")), uuid, dims, place)
+        aliases = frozenset(_object(described.get("aliases")))
+        return cls(index, aliases, meta, settings, properties, models, tuple(faults))
 
     @property
     def ours(self) -> bool:
         """Made, or taken over, by imgsearch."""
-        return isinstance(self.meta.get("schema_version"), int) and "index_id" in self.meta
+        return "schema_version" in self.meta and "index_id" in self.meta
 
     @property
     def uuid(self) -> str:
@@ -51,16 +76,16 @@ class Found:
     @property
     def vector(self) -> Mapping[str, Any]:
         """The mapping of the vector field; empty before the first stamp."""
-        found: Mapping[str, Any] = self.properties.get(VECTOR, {})
-        return found
+        return self.properties.get(VECTOR, {})
 
     @property
     def dims(self) -> int | None:
-        return self.vector.get("dims")
+        dims = self.vector.get("dims")
+        return dims if type(dims) is int else None
 
     @property
     def index_type(self) -> str:
-        return str(self.vector.get("index_options", {}).get("type", ""))
+        return str(answers.at(self.vector, "index_options", "type") or "")
 
     @property
     def target(self) -> str:
@@ -70,12 +95,12 @@ class Found:
     @property
     def path_field(self) -> str:
         """A server that had to guess has made the path a text, with a keyword in it."""
-        is_text = self.properties.get("relative_path", {}).get("type") == "text"
+        is_text = answers.at(self.properties, "relative_path", "type") == "text"
         return "relative_path.keyword" if is_text else "relative_path"
 
     @property
     def keeps_vectors_in_source(self) -> bool:
-        return bool(self.settings.get("mapping", {}).get("exclude_source_vectors") != "true")
+        return bool(answers.at(self.settings, "mapping", "exclude_source_vectors") != "true")
 
 
 def rows_alias(index: str) -> str:
@@ -96,34 +121,64 @@ def find(cluster: Cluster, name: str, *, patience: float = 0.0) -> Found | None:
         if told is not None and told.status == 404:
             return None
         raise
+    if not answer:
+        answers.odd(place, "it describes no index")
     if len(answer) > 1:
         raise trouble("several", place=place, indices=", ".join(sorted(answer)))
     ((index, described),) = answer.items()
-    mappings = described.get("mappings", {})
-    found = Found(
-        index,
-        frozenset(described.get("aliases", {})),
-        mappings.get("_meta") or {},
-        described.get("settings", {}).get("index", {}),
-        mappings.get("properties") or {},
-    )
-    _check(found, place)
+    found = Found.of(index, described, place)
+    is_searchable = found.vector.get("type") == "dense_vector" and found.vector.get("index", True)
+    if not found.ours and not is_searchable:
+        raise trouble("no_pictures", place=place)
     return found
 
 
-def _check(found: Found, place: str) -> None:
-    if found.ours:
-        if found.meta["schema_version"] > SCHEMA_VERSION:
-            schema = found.meta["schema_version"]
-            raise trouble(
-                "too_new",
-                place=place,
-                schema=schema,
-                known=SCHEMA_VERSION,
-                upgrade=installation.upgrade_command(),
-            )
-    elif found.vector.get("type") != "dense_vector" or found.vector.get("index") is False:
-        raise trouble("no_pictures", place=place)
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def known_meta(
+    meta: Mapping[str, Any], uuid: str, dims: Any, place: str
+) -> tuple[dict[str, Any], ModelPair | None, list[str]]:
+    """An index's `_meta` without what imgsearch cannot have written; the models that it records for
+    vectors of `dims`; and the names of what was left out. What tells that the index is ours is
+    mended instead: `uuid` is the server's own id of the index. Keys of others stay. Raises
+    IndexTooNew."""
+    version, index_id, hints = (
+        meta.get(name) for name in ("schema_version", "index_id", "root_hints")
+    )
+    if type(version) is int and version > SCHEMA_VERSION and index_id is not None:
+        what = f"schema {version}; this one knows {SCHEMA_VERSION}"
+        raise trouble("too_new", place=place, what=what, upgrade=installation.upgrade_command())
+    models = _models(meta.get("models"), dims, place)
+    sound = {
+        "schema_version": version if type(version) is int and version >= 1 else SCHEMA_VERSION,
+        "index_id": index_id if _is_index_id(index_id) else uuid,
+        "models": None if models is None else meta["models"],
+        "root_hints": _hints(hints) if isinstance(hints, dict) else None,
+        "last_ingest": recorded_models.last_ingest(meta.get("last_ingest")),
+    }
+    known = {name: value for name in meta if (value := sound.get(name, meta[name])) is not None}
+    return known, models, [name for name in sound if meta.get(name) != known.get(name)]
+
+
+def _models(recorded: Any, dims: Any, place: str) -> ModelPair | None:
+    try:
+        models = recorded_models.checked(recorded)
+    except recorded_models.Newer as error:
+        upgrade = installation.upgrade_command()
+        raise trouble("too_new", place=place, what=str(error), upgrade=upgrade) from None
+    except ValueError:
+        return None
+    return models if models is None or dims in (None, models.dims) else None
+
+
+def _hints(hints: Mapping[str, Any]) -> dict[str, str]:
+    return {name: hint for name, hint in hints.items() if isinstance(hint, str)}
+
+
+def _is_index_id(value: Any) -> bool:
+    return isinstance(value, str) and _INDEX_ID.fullmatch(value) is not None
 
 
 def create(

@@ -3,16 +3,24 @@ exceptions stop. Imports the client; import this module late."""
 
 from __future__ import annotations
 
+import json
 import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from elastic_transport import ApiResponseMeta, Transport, TransportApiResponse
+from elastic_transport import (
+    ApiResponseMeta,
+    SerializationError,
+    SerializerCollection,
+    Transport,
+    TransportApiResponse,
+)
 from elasticsearch import Elasticsearch, OrjsonSerializer
 
 from imgsearch.errors import ImgsearchError
+from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.connection import Connection, settled
 from imgsearch.index.elasticsearch.errors import Symptom, diagnosis, symptom, trouble
 from imgsearch.index.elasticsearch.features import Features
@@ -21,6 +29,7 @@ from imgsearch.index.elasticsearch.retry import Patience, log
 CONNECT_SECONDS = 10.0  # for the first answer
 REQUEST_SECONDS = 60.0
 BULK_SECONDS = 120.0
+_SHOWN_OF_UNREAD = 200  # bytes
 JSON = {"accept": "application/json", "content-type": "application/json"}
 LINES = {"accept": "application/json", "content-type": "application/x-ndjson"}
 
@@ -28,11 +37,46 @@ LINES = {"accept": "application/json", "content-type": "application/x-ndjson"}
 _UNSECURED = "built-in security features are not enabled"
 
 
+class _Unread:
+    """The body of an answer that is not JSON: a web page, half an answer."""
+
+    def __init__(self, data: bytes) -> None:
+        self.text = data[:_SHOWN_OF_UNREAD].decode("utf-8", "replace")
+
+
+class _Serializers(SerializerCollection):
+    """Reads whatever comes, since the status of an answer counts also where its body is no JSON, or
+    has no content type."""
+
+    def loads(self, data: bytes, mimetype: str | None = None) -> Any:
+        try:
+            return super().loads(data, mimetype)
+        except SerializationError:
+            return _Unread(data)
+
+
+class _Json(OrjsonSerializer):
+    """orjson takes no lone surrogates, which documents may hold: `json` reads those."""
+
+    def json_loads(self, data: bytes) -> Any:
+        try:
+            return super().json_loads(data)
+        except ValueError:
+            try:
+                return json.loads(data)
+            except RecursionError:
+                raise ValueError("nested too deeply") from None
+
+
 class CompatibleTransport(Transport):
     """Lets one client talk to 8.x and 9.x. Version 9 of the client asks for answers "compatible
     with 9", which an 8.x server refuses (media_type_header_exception), and `headers=` cannot
     change that; both 8.x and 9.x servers understand 8. Only headers change: no request of ours
     means something else in one of them (measured on 8.6.2 to 9.5.3)."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.serializers = _Serializers(self.serializers.serializers)
 
     def perform_request(
         self, method: str, target: str, *, headers: Any = None, **options: Any
@@ -44,7 +88,12 @@ class CompatibleTransport(Transport):
         answer = super().perform_request(method, target, headers=headers, **options)
         took = answer.meta.duration * 1000
         log.debug("%s %s: %d in %.0f ms", method, target, answer.meta.status, took)
-        return answer._replace(meta=_without_warnings(answer.meta, method, target))
+        body = answer.body
+        if isinstance(body, _Unread):
+            if 200 <= answer.meta.status < 300:
+                raise SerializationError(body.text)
+            body = body.text
+        return TransportApiResponse(_without_warnings(answer.meta, method, target), body)
 
 
 def _without_warnings(meta: ApiResponseMeta, method: str, target: str) -> ApiResponseMeta:
@@ -112,12 +161,14 @@ class Cluster:
         lines: bool = False,  # the body is newline-delimited JSON
         **parameters: Any,
     ) -> Any:
-        """The answer's JSON. Raises `imgsearch.errors` only; `Refused` for what is wrong with the
-        request itself (a status of 4xx), whose `symptom` the caller may know what to do with."""
+        """The answer's JSON object. Raises `imgsearch.errors` only; `symptom_of` tells callers what
+        the server refused, where they know what to do about it."""
         waiting = Patience(patience)
+        headers = LINES if lines else JSON
         while True:
             try:
-                return self._send(method, path, body, timeout, LINES if lines else JSON, parameters)
+                answer = self._send(method, path, body, timeout, headers, parameters)
+                return answers.whole(place or self.place, answer)
             except Exception as error:  # of many types; what is not known passes on
                 told = symptom(error)
                 if told is None:
@@ -184,7 +235,7 @@ def _parameter(value: Any) -> Any:
 def _client(connection: Connection) -> Elasticsearch:
     options: dict[str, Any] = {
         "transport_class": CompatibleTransport,
-        "serializers": {"application/json": OrjsonSerializer()},
+        "serializers": {"application/json": _Json()},
         "max_retries": 0,  # `Patience` tries again, and says so
         "retry_on_timeout": False,
         "request_timeout": REQUEST_SECONDS,

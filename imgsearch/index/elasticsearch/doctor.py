@@ -230,9 +230,7 @@ def _retyped(found: Found) -> Iterator[str]:
 
 
 def same_models(found: Found | None, local: ModelSet | None) -> Iterator[Finding]:
-    from imgsearch.index import recorded_models
-
-    recorded = recorded_models.load(found.meta.get("models")) if found else None
+    recorded = found.models if found else None
     if recorded is None or local is None:
         return
     for kind in ("image_model", "text_model"):

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from imgsearch.index.base import Record
 from imgsearch.index.elasticsearch.requests import VECTOR
 from imgsearch.models.base import Vector
+from imgsearch.roots import locations
 
 _UNIT_TOLERANCE = 1e-3  # of a vector's length: beyond it the server would scale the vector
+_MOST = 2**63 - 1  # what the server's `long` and every index of ours can keep
+_MOST_PIXELS = 2**31 - 1
+_LONGEST_TEXT = 1024  # characters
+_LONGEST_PATH = 32_766  # characters; a system's own limit is lower
+_DATE = re.compile(
+    r"\d{4}(-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?)?)?", re.ASCII
+)
+_OFFSET = re.compile(r"Z|[+-]\d\d:\d\d", re.ASCII)
 
 
 def document(record: Record) -> dict[str, Any]:
@@ -40,30 +51,107 @@ def document(record: Record) -> dict[str, Any]:
     }
 
 
-def record(id: str, source: Mapping[str, Any], library: str) -> Record:
-    """`library`: for documents that another program made, which name none. What such a document
-    lacks is nothing, zero, or what its name tells."""
-    exif = source.get("exif") or {}
-    latitude, longitude = _location(exif.get("location"))
-    path = str(source.get("relative_path") or source.get("image_name") or id)
-    return Record(
+class Parsed(NamedTuple):
+    """A document as a record. `faults`: fields whose value no photo has; the record has what it
+    would have without them."""
+
+    record: Record
+    faults: tuple[str, ...]
+
+
+def parsed(id: str, source: Any, library: str) -> Parsed:
+    """Any document, whoever wrote it. `library`: for one that names none, such as another
+    program's. What it lacks is nothing, zero, or what its name tells."""
+    fields = _Fields(source)
+    exif = _Fields(fields.get("exif", _object) or {}, fields.faults)
+    latitude, longitude = exif.get("location", _location) or (None, None)
+    escaped = bool(fields.get("path_escaped", _flag))
+    path = fields.get("relative_path", lambda value: _path(value, escaped))
+    if path is None:
+        escaped = False
+        path = fields.get("image_name", _path) or _path(id) or "unnamed"
+    record = Record(
         id=id,
-        library=source.get("library") or library,
+        library=fields.get("library", _text) or library,
         relative_path=path,
-        path_escaped=bool(source.get("path_escaped")),
-        size=source.get("bytes") or 0,
-        mtime_ns=source.get("mtime_ns") or 0,
-        content_hash=source.get("content_hash") or "",
-        format=source.get("format") or _format(path),
-        width=source.get("width") or 0,
-        height=source.get("height") or 0,
-        taken=exif.get("date"),
-        taken_offset=source.get("date_offset"),
+        path_escaped=escaped,
+        size=fields.get("bytes", lambda value: _whole(value, 0, _MOST)) or 0,
+        mtime_ns=fields.get("mtime_ns", lambda value: _whole(value, -_MOST, _MOST)) or 0,
+        content_hash=fields.get("content_hash", _text) or "",
+        format=fields.get("format", _text) or _format(path),
+        width=fields.get("width", lambda value: _whole(value, 0, _MOST_PIXELS)) or 0,
+        height=fields.get("height", lambda value: _whole(value, 0, _MOST_PIXELS)) or 0,
+        taken=exif.get("date", lambda value: _matching(_DATE, value)),
+        taken_offset=fields.get("date_offset", lambda value: _matching(_OFFSET, value)),
         latitude=latitude,
         longitude=longitude,
-        camera=source.get("camera"),
-        lens=source.get("lens"),
+        camera=fields.get("camera", _text),
+        lens=fields.get("lens", _text),
     )
+    return Parsed(record, tuple(fields.faults))
+
+
+_T = TypeVar("_T")
+
+
+class _Fields:
+    """Of an object. A value that its reader does not take (None) is noted in `faults`."""
+
+    def __init__(self, source: Any, faults: list[str] | None = None) -> None:
+        self.faults = [] if faults is None else faults
+        self._source = source if isinstance(source, Mapping) else {}
+        if source is not None and not isinstance(source, Mapping):
+            self.faults.append("_source")
+
+    def get(self, name: str, read: Callable[[Any], _T | None]) -> _T | None:
+        value = self._source.get(name)
+        if isinstance(value, list) and len(value) == 1:  # to the server that is the value itself
+            [value] = value
+        if value is None or value == []:
+            return None
+        found = read(value)
+        if found is None:
+            self.faults.append(name)
+        return found
+
+
+def _object(value: Any) -> Mapping[str, Any] | None:
+    return value if isinstance(value, Mapping) else None
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _whole(value: Any, least: int, most: int) -> int | None:
+    return value if type(value) is int and least <= value <= most else None
+
+
+def is_text(value: Any, longest: int = _LONGEST_TEXT) -> bool:
+    """Whether it is one that every place can keep: no NUL, no lone surrogate, not overlong."""
+    if not isinstance(value, str) or not 0 < len(value) <= longest or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(value: Any) -> str | None:
+    return value if is_text(value) else None
+
+
+def _path(value: Any, escaped: bool = False) -> str | None:
+    """One that stays in its library."""
+    if not is_text(value, _LONGEST_PATH):
+        return None
+    found: str = value
+    return found if locations.relative_bytes(found, escaped) is not None else None
+
+
+def _matching(pattern: re.Pattern[str], value: Any) -> str | None:
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None
 
 
 def _format(path: str) -> str:
@@ -71,13 +159,21 @@ def _format(path: str) -> str:
     return "JPEG" if ending == "JPG" else ending
 
 
-def _location(location: Any) -> tuple[float | None, float | None]:
-    """Ours is an object; the tutorial writes [longitude, latitude]."""
-    if isinstance(location, Mapping):
-        return location.get("lat"), location.get("lon")
-    if isinstance(location, list) and len(location) == 2:
-        return location[1], location[0]
-    return None, None
+def _location(value: Any) -> tuple[float, float] | None:
+    """Latitude and longitude. Ours is an object; the tutorial writes [longitude, latitude]."""
+    latitude: Any
+    longitude: Any
+    if isinstance(value, Mapping):
+        latitude, longitude = value.get("lat"), value.get("lon")
+    elif isinstance(value, list) and len(value) == 2:
+        longitude, latitude = value
+    else:
+        return None
+    if type(latitude) not in (int, float) or type(longitude) not in (int, float):
+        return None
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):  # NaN is not
+        return None
+    return float(latitude), float(longitude)
 
 
 def packed(vector: Vector) -> str:
@@ -85,15 +181,36 @@ def packed(vector: Vector) -> str:
     return base64.b64encode(vector.astype(">f4").tobytes()).decode("ascii")
 
 
-def unpacked(value: Any) -> Vector | None:
-    """What `_source` or `fields` gives: a list of numbers, or base64 from 9.3 on."""
-    if value is None:
+def unpacked(value: Any, dims: int | None = None) -> Vector | None:
+    """What `_source` or `fields` gives: a list of numbers, or base64 from 9.3 on; scaled to unit
+    length where it is another program's. None for what cannot be compared: of other dimensions than
+    `dims`, not finite, zero, no vector at all."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], (str, list)):
+        [value] = value
+    try:
+        if isinstance(value, str):
+            raw = base64.b64decode(value, validate=True)
+            numbers = np.frombuffer(raw, ">f4").astype(np.float32)
+        else:
+            numbers = np.array(value)
+    except ValueError:
         return None
-    if isinstance(value, str):
-        return np.frombuffer(base64.b64decode(value), ">f4").astype(np.float32)
-    if value and isinstance(value[0], str):
-        return unpacked(value[0])
-    return np.array(value, np.float32)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "fiu" or dims not in (None, numbers.size):
+        return None
+    with np.errstate(over="ignore"):
+        return _of_unit_length(numbers.astype(np.float32))
+
+
+def _of_unit_length(vector: Vector) -> Vector | None:
+    """Ours are, and stay as they are; another program's are scaled."""
+    with np.errstate(over="ignore"):
+        length = float(np.linalg.norm(vector))
+    if not 0 < length < math.inf:  # NaN is not
+        return None
+    if abs(length - 1) <= _UNIT_TOLERANCE:
+        return vector
+    scaled: Vector = (vector / length).astype(np.float32)
+    return scaled
 
 
 def refusal(vector: Vector, dims: int) -> str | None:
@@ -106,4 +223,4 @@ def refusal(vector: Vector, dims: int) -> str | None:
     return None
 
 
-__all__ = ["VECTOR", "document", "packed", "record", "refusal", "unpacked"]
+__all__ = ["VECTOR", "document", "is_text", "packed", "parsed", "refusal", "unpacked"]

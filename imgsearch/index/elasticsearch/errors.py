@@ -282,7 +282,7 @@ TROUBLES: dict[str, Trouble] = {
     ),
     "too_new": Trouble(
         IndexTooNew,
-        "{place} was written by a newer imgsearch (schema {schema}; this one knows {known}).",
+        "{place} was written by a newer imgsearch ({what}).",
         "Update imgsearch: {upgrade}",
     ),
     "written_meanwhile": Trouble(
@@ -317,6 +317,17 @@ TROUBLES: dict[str, Trouble] = {
         UsageError,
         "Elasticsearch finds at most 10,000 neighbours at a time; {asked} were asked for.",
         "Ask for fewer: -k 10000",
+    ),
+    "odd_answer": Trouble(
+        IndexUnavailable,
+        "{place}: the answer is not what Elasticsearch answers: {what}.",
+        "See whether a proxy, or another program, answers at that address in its place.",
+    ),
+    "unstamped": Trouble(
+        IndexContradiction,
+        "{place} holds vectors, but what is recorded of their models cannot be read (_meta.models"
+        " in its mapping).",
+        "Embed everything anew: imgsearch ingest --re-embed",
     ),
     # under load
     "too_large": Trouble(
@@ -474,11 +485,12 @@ def answer_symptom(status: int, body: Any) -> Symptom:
     """The server's own account: the first root cause, which is nearer to the point than
     "all shards failed"."""
     cause = body.get("error") if isinstance(body, dict) else None
-    if isinstance(cause, dict):
-        roots = cause.get("root_cause") or [cause]
-        best = roots[0] if roots[0].get("reason") else cause
-        reason = str(best.get("reason", ""))
-        behind = cause.get("caused_by") or best.get("caused_by") or {}
-        why = str(behind.get("reason", "")) if isinstance(behind, dict) else ""
-        return Symptom("http", reason[:500], status, str(best.get("type", "")), why[:1000])
-    return Symptom("http", str(cause or "")[:200], status)
+    if not isinstance(cause, dict):
+        return Symptom("http", str(cause or "")[:200], status)
+    roots = cause.get("root_cause")
+    root = roots[0] if isinstance(roots, list) and roots else cause
+    best = root if isinstance(root, dict) and root.get("reason") else cause
+    behind = cause.get("caused_by") or best.get("caused_by")
+    why = behind.get("reason") if isinstance(behind, dict) else None
+    reason, type = str(best.get("reason") or ""), str(best.get("type") or "")
+    return Symptom("http", reason[:500], status, type[:200], str(why or "")[:1000])

@@ -26,7 +26,9 @@ class Features:
         """From the answer to `GET /`."""
         version = info.get("version")
         facts = version if isinstance(version, dict) else {}
-        numbers = tuple(int(part) for part in re.findall(r"\d+", str(facts.get("number", "")))[:3])
+        numbers = tuple(
+            int(part) for part in re.findall(r"\d{1,9}", str(facts.get("number", "")))[:3]
+        )
         return cls(numbers, facts.get("build_flavor") == "serverless")
 
     def __str__(self) -> str:

@@ -163,6 +163,11 @@ class ElasticsearchIndex:
         self._made_with: ModelPair | None = None  # by what was recorded when we began to write
         self._begun: Moment | None = None  # of a successor: since when it takes its rows over
         self._use(found)
+        if found.faults and found.ours:
+            self.notes.append(
+                f"In the mapping of {self.place}, _meta holds what imgsearch does not write there;"
+                f" it is left out: {', '.join(found.faults)}."
+            )
         if self.foreign:
             self.notes.append(
                 f"{self.place} was not made by imgsearch: its vectors are assumed to be of the"
@@ -213,9 +218,9 @@ class ElasticsearchIndex:
         return stamped if self._holds_photos else None
 
     def _stamped(self) -> ModelPair | None:
-        if "models" not in self._found.meta and not self._reads_only:
+        if self._found.models is None and not self._reads_only:
             self._reload()  # another process may have stamped it meanwhile
-        return recorded_models.load(self._found.meta.get("models"))
+        return self._found.models
 
     def _reload(self) -> None:
         found = catalogue.find(self._cluster, self._found.index, patience=self._patience)
@@ -242,6 +247,8 @@ class ElasticsearchIndex:
             )
         if self.foreign:
             self._adopt(models)
+        elif known is None and not empty and self._found.vector:
+            raise trouble("unstamped", place=self.place)
         elif self._found.vector and self._found.dims != models.dims:
             successor = self.successor(models)
             successor._begun = Moment.before_all(self._found)  # it was empty
@@ -500,8 +507,7 @@ class ElasticsearchIndex:
                 raise trouble(
                     "several", place=self.place, indices=f"{self._found.index}, {found.index}"
                 )
-            known = recorded_models.load(found.meta.get("models"))
-            if known is None or not recorded_models.same(known, models):
+            if found.models is None or not recorded_models.same(found.models, models):
                 self._cluster.call("DELETE", f"/{found.index}", place=self.place)
                 found = None
         if found is None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from imgsearch.errors import ImgsearchError, IndexError_
+from imgsearch.index import recorded_models
+from imgsearch.index.elasticsearch.answers import at
 from imgsearch.index.elasticsearch.client import Cluster, symptom_of
 
 
@@ -47,7 +49,6 @@ def last_ingest(cluster: Cluster, name: str, index_id: str) -> dict[str, Any] | 
     """None: nothing is recorded, or it is not for this user to see."""
     try:
         found = cluster.call("GET", f"/{notes_index(name)}/_doc/{index_id}", timeout=20.0)
-        report = found["_source"]["last_ingest"]
-    except (ImgsearchError, KeyError, TypeError):
+    except ImgsearchError:
         return None
-    return report if isinstance(report, dict) else None
+    return recorded_models.last_ingest(at(found, "_source", "last_ingest"))

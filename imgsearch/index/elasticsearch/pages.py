@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from imgsearch.errors import ImgsearchError
+from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.requests import page_body
 
@@ -27,8 +28,8 @@ def pages(
     opened = cluster.call(
         "POST", f"/{index}/_pit", place=place, patience=patience, keep_alive=KEEP_ALIVE
     )
-    pit = opened["id"]
-    after = None
+    pit = answers.text(place, opened, "id")
+    after: Any = None
     try:
         while True:
             body = page_body(pit, sort, size, query, fields)
@@ -43,13 +44,16 @@ def pages(
                 patience=patience,
                 allow_partial_search_results=False,
             )
-            pit = answer.get("pit_id", pit)
-            hits = answer["hits"]["hits"]
+            if "pit_id" in answer:
+                pit = answers.text(place, answer, "pit_id")
+            hits = answers.hits(place, answer)
             if hits:
                 yield hits
             if len(hits) < size:
                 return
-            after = hits[-1]["sort"]
+            before, after = after, hits[-1].get("sort")
+            if after is None or after == before:  # the same page would come for ever
+                answers.odd(place, "a page of it does not follow the one before")
     finally:
         _close(cluster, pit)
 

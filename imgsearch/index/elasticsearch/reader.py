@@ -3,16 +3,17 @@ yet refreshed is seen by `records` and `vectors` alone."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-import numpy as np
-
+from imgsearch.escaping import shell_quoted
 from imgsearch.index.base import Fingerprint, Fingerprints, Neighbour, Record, Row
+from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
-from imgsearch.index.elasticsearch.documents import record, unpacked
+from imgsearch.index.elasticsearch.documents import is_text, parsed, unpacked
 from imgsearch.index.elasticsearch.errors import trouble
 from imgsearch.index.elasticsearch.pages import pages
 from imgsearch.index.elasticsearch.requests import (
@@ -30,6 +31,7 @@ from imgsearch.question import ALL, Filter
 _RECORDS_AT_A_TIME = 1000  # half a megabyte
 _VECTORS_AT_A_TIME = 500  # 5 MB of JSON
 _HASHES_AT_A_TIME = 500
+_PHOTO_ID = re.compile(r"[0-9a-f]{32}")
 _LONGEST_ID = 512  # bytes: the server's limit
 _WITHOUT_VECTOR = {"_source": {"excludes": [VECTOR]}}
 _RESCORED_HERE = 200  # hits: 2 MB of JSON
@@ -47,7 +49,7 @@ class Reader:
         patience: float,
         num_candidates: int | None,
     ) -> None:
-        self._cluster, self._found, self._place = cluster, found, place
+        self._cluster, self._found, self.place = cluster, found, place
         self._library, self._num_candidates = library, num_candidates
         self.patience = patience  # seconds
         self.photos: int | None = None  # in the whole index, as the last search of neighbours saw
@@ -58,7 +60,7 @@ class Reader:
             method,
             f"/{self._found.index}{path}",
             body,
-            place=self._place,
+            place=self.place,
             patience=self.patience,
             **parameters,
         )
@@ -66,7 +68,8 @@ class Reader:
     # -- listings
 
     def count(self, where: Filter) -> int:
-        return int(self.call("POST", "/_count", {"query": self._query(where)})["count"])
+        answer = self.call("POST", "/_count", {"query": self._query(where)})
+        return answers.integer(self.place, answer, "count")
 
     def libraries(self) -> dict[str, int]:
         """Photos by library; no more than 10,000 libraries. Documents that name none are another
@@ -79,20 +82,24 @@ class Reader:
         }
         by_library["terms"]["missing"] = self._library
         answer = self.call("POST", "/_search", {"size": 0, "aggs": {"libraries": by_library}})
-        buckets = answer["aggregations"]["libraries"]["buckets"] if "aggregations" in answer else []
-        return {bucket["key"]: bucket["doc_count"] for bucket in buckets}
+        if "aggregations" not in answer:  # of an index without a shard yet
+            return {}
+        found: dict[str, int] = {}
+        for bucket in answers.objects(self.place, answer, "aggregations", "libraries", "buckets"):
+            # what cannot be a library's name is read as a document that names none (`parsed`)
+            name = bucket["key"] if is_text(bucket.get("key")) else self._library
+            photos = answers.integer(self.place, bucket, "doc_count")
+            found[name] = found.get(name, 0) + photos
+        return found
 
     def fingerprints(self) -> Iterator[Fingerprints]:
-        """From doc values alone: no document is opened."""
+        """From doc values alone: no document is opened. Of another program's photos there is
+        none."""
         names = ["image_id", "bytes", "mtime_ns"]
         fields = {"stored_fields": "_none_", "docvalue_fields": names}
         for hits in self._pages(ALL, fields, MOST, "_shard_doc"):
-            fields_of_each = (hit.get("fields", {}) for hit in hits)
-            some = [
-                Fingerprint(*(found[name][0] for name in names))
-                for found in fields_of_each
-                if len(found) == len(names)  # of another program's photos there is none
-            ]
+            each = (_fingerprint(hit.get("fields"), names) for hit in hits)
+            some = [found for found in each if found is not None]
             if some:
                 yield Fingerprints.of(some)
 
@@ -101,14 +108,14 @@ class Reader:
         document's."""
         sort = "image_id" if self._found.ours else "_shard_doc"
         for hits in self._pages(where, {"_source": False}, MOST, sort):
-            yield from (hit["_id"] for hit in hits)
+            yield from (answers.text(self.place, hit, "_id") for hit in hits)
 
     def rows(self, where: Filter) -> Iterator[Row]:
         sort = "image_id" if self._found.ours else "_shard_doc"
         fields = {**_WITHOUT_VECTOR, "fields": [VECTOR]}
         for hits in self._pages(where, fields, _VECTORS_AT_A_TIME, sort):
             for hit in hits:
-                vector = _of_unit_length(unpacked(hit.get("fields", {}).get(VECTOR)))
+                vector = self._vector(answers.at(hit, "fields", VECTOR))
                 if vector is not None:
                     yield Row(self._record(hit), vector)
 
@@ -118,7 +125,7 @@ class Reader:
         return pages(
             self._cluster,
             self._found.index,
-            self._place,
+            self.place,
             query=self._query(where),
             fields=fields,
             size=size,
@@ -140,9 +147,10 @@ class Reader:
         found = {}
         for some in _slices(_possible(ids), _RECORDS_AT_A_TIME):
             answer = self.call("POST", "/_mget", {"ids": some}, _source_excludes=VECTOR)
-            for document in answer["docs"]:
-                if document.get("found"):
-                    found[document["_id"]] = self._record(document)
+            for document in answers.objects(self.place, answer, "docs"):
+                if document.get("found") is True:
+                    id = answers.text(self.place, document, "_id")
+                    found[id] = self._record(document)
         return found
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
@@ -151,10 +159,11 @@ class Reader:
             options["_source_exclude_vectors"] = False
         found = {}
         for some in _slices(_possible(ids), _VECTORS_AT_A_TIME):
-            for document in self.call("POST", "/_mget", {"ids": some}, **options)["docs"]:
-                vector = _of_unit_length(unpacked(document.get("_source", {}).get(VECTOR)))
+            answer = self.call("POST", "/_mget", {"ids": some}, **options)
+            for document in answers.objects(self.place, answer, "docs"):
+                vector = self._vector(answers.at(document, "_source", VECTOR))
                 if vector is not None:
-                    found[document["_id"]] = vector
+                    found[answers.text(self.place, document, "_id")] = vector
         return found
 
     def ids_by_hash(self, hashes: Sequence[str]) -> set[str]:
@@ -164,12 +173,30 @@ class Reader:
         for some in _slices(list(hashes), _HASHES_AT_A_TIME):
             query = {"terms": {"content_hash": some}}
             body = {"size": MOST, "query": query, "_source": False, "track_total_hits": False}
-            hits = self.call("POST", "/_search", body)["hits"]["hits"]
-            found.update(hit["_id"] for hit in hits)
+            answer = self.call("POST", "/_search", body)
+            hits = answers.hits(self.place, answer)
+            found.update(answers.text(self.place, hit, "_id") for hit in hits)
         return found
 
     def _record(self, hit: Mapping[str, Any]) -> Record:
-        return record(hit["_id"], hit["_source"], self._library)
+        id = answers.text(self.place, hit, "_id")
+        record, faults = parsed(id, hit.get("_source"), self._library)
+        if faults:
+            self._note(id, faults)
+        return record
+
+    def _vector(self, value: Any) -> Vector | None:
+        return None if value is None else unpacked(value, self._found.dims)
+
+    def _note(self, id: str, faults: Sequence[str]) -> None:
+        """Once for each command."""
+        beginning = f"{self.place} holds documents with values that no photo has"
+        if not any(note.startswith(beginning) for note in self._cluster.notes):
+            named = f"{shell_quoted(id.encode('utf-8', 'surrogatepass'))} ({', '.join(faults)})"
+            self._cluster.notes.append(
+                f"{beginning}; these values were left out. One is {named}. imgsearch doctor lists"
+                " them, imgsearch remove ID takes one out."
+            )
 
     # -- neighbours
 
@@ -215,36 +242,43 @@ class Reader:
             body["fields"] = [VECTOR]
         body["aggs"] = {"all": {"global": {}}}  # saves the request that would count the photos
         answer = self.call("POST", "/_search", body)
-        self.photos = _photos(answer)
-        for hit in answer["hits"]["hits"]:
-            score = 2 * hit["_score"] - 1  # the server's is (1 + cosine) / 2
+        photos = answers.at(answer, "aggregations", "all", "doc_count")
+        self.photos = photos if type(photos) is int else None
+        for hit in answers.hits(self.place, answer):
+            # the server's is (1 + cosine) / 2
+            score = 2 * answers.number(self.place, hit, "_score") - 1
             if rescore and not isinstance(vector, Words):
-                stored = _of_unit_length(unpacked(hit["fields"][VECTOR]))
+                stored = self._vector(answers.at(hit, "fields", VECTOR))
                 score = score if stored is None else float(stored @ vector)
             yield Neighbour(self._record(hit), max(-1.0, min(1.0, score)))
 
 
-def _photos(answer: Mapping[str, Any]) -> int | None:
-    try:
-        return int(answer["aggregations"]["all"]["doc_count"])
-    except (KeyError, TypeError, ValueError):
+def _fingerprint(fields: Any, names: Sequence[str]) -> Fingerprint | None:
+    """None: not a photo of ours."""
+    values = [answers.at(fields, name) for name in names]
+    if not all(isinstance(value, list) and len(value) == 1 for value in values):
         return None
+    id, size, mtime_ns = (value[0] for value in values)
+    is_ours = isinstance(id, str) and _PHOTO_ID.fullmatch(id) is not None
+    if not (is_ours and _is_long(size) and _is_long(mtime_ns)):
+        return None
+    return Fingerprint(id, size, mtime_ns)
 
 
-def _of_unit_length(vector: Vector | None) -> Vector | None:
-    """Ours are, and stay as they are; another program's are scaled."""
-    if vector is None:
-        return None
-    length = float(np.linalg.norm(vector))
-    if abs(length - 1) <= 1e-3:
-        return vector
-    scaled: Vector = (vector / length).astype(np.float32)
-    return scaled
+def _is_long(value: Any) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def _possible(ids: Sequence[str]) -> list[str]:
     """The server refuses a whole request for one id that cannot be."""
-    return [id for id in ids if id and len(id.encode("utf-8", "replace")) <= _LONGEST_ID]
+    return [id for id in ids if _is_possible(id)]
+
+
+def _is_possible(id: str) -> bool:
+    try:
+        return 0 < len(id.encode()) <= _LONGEST_ID
+    except UnicodeEncodeError:
+        return False
 
 
 def _slices(items: Sequence[str], size: int) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from imgsearch.errors import ImgsearchError
+from imgsearch.index.elasticsearch.answers import at
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.requests import INDEX_TYPES, VECTOR
 
@@ -16,7 +17,8 @@ FIELD_USAGE_UP_TO = 1 << 30  # bytes
 def bytes_on_disk(cluster: Cluster, index: str) -> int:
     """Of all copies."""
     stats = _asked(cluster, f"/{index}/_stats/store", filter_path="_all.total.store")
-    return int(_at(stats, "_all", "total", "store", "size_in_bytes") or 0)
+    size = at(stats, "_all", "total", "store", "size_in_bytes")
+    return size if type(size) is int else 0
 
 
 def details(
@@ -27,28 +29,28 @@ def details(
         "index behind the name": f"{alias} → {index}" if alias != index else index,
     }
     licence = _asked(cluster, "/_license")
-    if kind := _at(licence, "license", "type"):
-        lines["licence"] = f"{kind} ({_at(licence, 'license', 'status')})"
+    if kind := at(licence, "license", "type"):
+        lines["licence"] = f"{kind} ({at(licence, 'license', 'status')})"
     lines |= _health(cluster, index) | _shards(settings) | _documents(cluster, index)
     if vector:
         lines["quantization"] = quantization(vector)
-        left_out = _at(settings, "mapping", "exclude_source_vectors") == "true"
+        left_out = at(settings, "mapping", "exclude_source_vectors") == "true"
         lines["vectors in _source"] = "left out" if left_out else "kept"
     return lines | _by_field(cluster, index)
 
 
 def quantization(vector: dict[str, Any]) -> str:
-    kind = _at(vector, "index_options", "type")
+    kind = at(vector, "index_options", "type")
     named = {index_type: name for name, index_type in INDEX_TYPES.items()}
     return f"{named[kind]} ({kind})" if kind in named else str(kind or "the server's default")
 
 
 def _health(cluster: Cluster, index: str) -> dict[str, str]:
     found = _asked(cluster, f"/_cluster/health/{index}")
-    if not found:
+    status, nodes = at(found, "status"), at(found, "number_of_nodes")
+    if not isinstance(status, str) or type(nodes) is not int:
         return {}
-    nodes = found["number_of_nodes"]
-    return {"health": f"{found['status']}, {nodes} {'node' if nodes == 1 else 'nodes'}"}
+    return {"health": f"{status}, {nodes} {'node' if nodes == 1 else 'nodes'}"}
 
 
 def _shards(settings: dict[str, Any]) -> dict[str, str]:
@@ -62,10 +64,11 @@ def _shards(settings: dict[str, Any]) -> dict[str, str]:
 
 def _documents(cluster: Cluster, index: str) -> dict[str, str]:
     found = _asked(cluster, f"/{index}/_stats/docs", filter_path="_all.primaries.docs")
-    documents = _at(found, "_all", "primaries", "docs")
-    if not documents:
+    documents = at(found, "_all", "primaries", "docs")
+    count, deleted = at(documents, "count"), at(documents, "deleted")
+    if type(count) is not int or type(deleted) is not int:
         return {}
-    return {"documents": f"{documents['count']:,} ({documents['deleted']:,} deleted, not merged)"}
+    return {"documents": f"{count:,} ({deleted:,} deleted, not merged)"}
 
 
 def _by_field(cluster: Cluster, index: str) -> dict[str, str]:
@@ -73,8 +76,9 @@ def _by_field(cluster: Cluster, index: str) -> dict[str, str]:
     if not 0 < size <= FIELD_USAGE_UP_TO:
         return {}
     found = _asked(cluster, f"/{index}/_disk_usage", method="POST", run_expensive_tasks=True)
-    fields = _at(found, index, "fields") or {}
-    sizes = {name: usage["total_in_bytes"] for name, usage in fields.items()}
+    fields = at(found, index, "fields")
+    used = {name: at(usage, "total_in_bytes") for name, usage in (fields or {}).items()}
+    sizes = {name: size for name, size in used.items() if type(size) is int}
     largest = sorted(sizes, key=lambda name: -sizes[name])[:5]
     if not largest:
         return {}
@@ -88,7 +92,7 @@ def _by_field(cluster: Cluster, index: str) -> dict[str, str]:
 def health_hint(cluster: Cluster, index: str, place: str) -> Iterator[str]:
     """A line when copies are missing."""
     found = _asked(cluster, f"/_cluster/health/{index}")
-    status = _at(found, "status")
+    status = at(found, "status")
     if status == "yellow":
         yield (
             f"{place} is yellow: it can be searched, but a copy is missing. With one node that is"
@@ -108,11 +112,3 @@ def _asked(cluster: Cluster, path: str, method: str = "GET", **parameters: Any) 
         return (
             None  # a privilege or an endpoint that is missing; what matters has been asked before
         )
-
-
-def _at(value: Any, *keys: str) -> Any:
-    for key in keys:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(key)
-    return value

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imgsearch.index.base import Record
+from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.errors import trouble
 from imgsearch.index.elasticsearch.reader import Reader
@@ -32,8 +33,8 @@ class Moment:
         numbers = []
         for shard in range(_shards(found)):
             answer = _search(reader, shard, {"size": 0, "aggs": highest})
-            value = answer.get("aggregations", {}).get("highest", {}).get("value")
-            numbers.append(-1 if value is None else int(value))
+            value = answers.at(answer, "aggregations", "highest", "value")
+            numbers.append(int(value) if isinstance(value, (int, float)) else -1)
         return cls(tuple(numbers))
 
     @classmethod
@@ -51,12 +52,24 @@ class Moment:
                     "_source": False,
                     "track_total_hits": False,
                 }
-                hits = _search(reader, shard, body)["hits"]["hits"]
+                hits = answers.hits(reader.place, _search(reader, shard, body))
                 if hits:
-                    yield list(reader.records([hit["_id"] for hit in hits]).values())
-                    number = hits[-1]["sort"][0]
+                    ids = [answers.text(reader.place, hit, "_id") for hit in hits]
+                    yield list(reader.records(ids).values())
+                    number = _sequence_number(reader.place, hits[-1], after=number)
                 if len(hits) < _AT_A_TIME:
                     break
+
+
+def _sequence_number(place: str, hit: answers.Object, after: int) -> int:
+    """The one that it was sorted by."""
+    found = hit.get("sort")
+    if not isinstance(found, list) or len(found) != 1:
+        answers.odd(place, "a document has no sequence number")
+    number = answers.integer(place, {"sort": found[0]}, "sort")
+    if number <= after:
+        answers.odd(place, "a page of it does not follow the one before")
+    return number
 
 
 def _shards(found: Found) -> int:

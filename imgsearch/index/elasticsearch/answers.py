@@ -1,0 +1,85 @@
+"""Parts of what a cluster answered. A proxy or another program may have answered in its place: a
+part is of the kind that is asked for, or IndexUnavailable is raised with a sentence of its own."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NoReturn
+
+from imgsearch.index.elasticsearch.errors import trouble
+
+Object = dict[str, Any]
+
+
+def at(value: Any, *keys: str) -> Any:
+    """What lies in nested objects under these keys; None where there is no such part."""
+    for key in keys:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def odd(place: str, what: str) -> NoReturn:
+    """`what`: the part that is missing or of another kind."""
+    raise trouble("odd_answer", place=place, what=what)
+
+
+def whole(place: str, value: Any) -> Object:
+    if not isinstance(value, dict):
+        odd(place, "it is not a JSON object")
+    return value
+
+
+def text(place: str, answer: Any, *keys: str) -> str:
+    found = at(answer, *keys)
+    if not isinstance(found, str):
+        odd(place, f"it holds no text {'.'.join(keys)}")
+    return found
+
+
+def integer(place: str, answer: Any, *keys: str) -> int:
+    found = at(answer, *keys)
+    if type(found) is not int:
+        odd(place, f"it holds no whole number {'.'.join(keys)}")
+    return found
+
+
+def number(place: str, answer: Any, *keys: str) -> float:
+    """Finite."""
+    found = at(answer, *keys)
+    if type(found) not in (int, float) or not math.isfinite(found):
+        odd(place, f"it holds no number {'.'.join(keys)}")
+    return float(found)
+
+
+def objects(place: str, answer: Any, *keys: str) -> list[Object]:
+    """A list of objects."""
+    found = at(answer, *keys)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        odd(place, f"it holds no list {'.'.join(keys)}")
+    return found
+
+
+def hits(place: str, answer: Any) -> list[Object]:
+    """Of a search."""
+    return objects(place, answer, "hits", "hits")
+
+
+def bulk_items(place: str, answer: Any, expected: int) -> list[tuple[str, Object]]:
+    """Of a bulk request of `expected` operations: each one's kind and result: its `status`,
+    and in `error` the texts `type` and `reason` where there are such."""
+    found = objects(place, answer, "items")
+    if len(found) != expected:
+        odd(place, f"it tells of {len(found)} of {expected} documents")
+    return [_item(place, item) for item in found]
+
+
+def _item(place: str, item: Object) -> tuple[str, Object]:
+    [(kind, result)] = item.items() if len(item) == 1 else [("", None)]
+    status = integer(place, result, "status")
+    error = at(result, "error") or {}
+    if not isinstance(error, dict):
+        error = {"reason": error}
+    told = {name: str(error[name]) for name in ("type", "reason") if error.get(name) is not None}
+    return kind, {"status": status, "error": told}
