@@ -376,3 +376,35 @@ def test_the_doctor_sees_blocks_and_closed_indexes(
     assert (f"{name}/_open" if block == "closed" else f"index.blocks.{block}") in page
     if block == "metadata":
         space.request("PUT", f"/{name}/_settings", {"index.blocks.metadata": None})
+
+
+def test_a_library_that_is_new_when_embedding_anew_begins_is_not_lost(
+    on_cluster: Command, space: Space, album: Path
+) -> None:
+    """Another machine writes after it was checked that all folders can be read, and before the
+    moment from which on its writes are caught up."""
+    on_cluster.run("ingest", "--limit", "2", album)
+    other = space.open()
+    dims = other._found.dims
+    assert dims is not None
+    late = Row(record("late.jpg", "theirs"), unit(np.ones(dims, np.float32)))
+    with Front([space.server]) as front:
+        on_cluster.environment["ES_URL"] = front.url
+        when(front, "GET", "-next", lambda: other.write([late]))
+        refused = on_cluster.run("ingest", "--re-embed", code=1)
+    assert "theirs" in refused.stderr
+    assert count(space) == 3
+
+
+def test_a_write_that_met_the_block_of_a_switch_that_is_over_is_told_so(space: Space) -> None:
+    index = filled(space.open, rows("a.jpg"))
+    successor = index.successor(OTHER_MODELS)
+    successor.write(rows("a.jpg"))
+    [name] = space.request("GET", f"/{space.name()}")
+    with Front([space.server]) as front:
+        other = space.open(through=front.url)
+        space.request("PUT", f"/{name}/_block/write")
+        when(front, "GET", "-next", successor.promote)
+        with pytest.raises(IndexUnavailable, match="replaced meanwhile"):
+            other.write([row("late.jpg", 9)])
+    successor.close()

@@ -44,6 +44,8 @@ def re_embed(library: Library, options: Options) -> Result:
     successor = library.beside(index)
     without_prune = replace(options, prune=False)
     try:
+        # again: what others write from now on is caught up, not what they wrote just before
+        sources.check_all_reachable(library.index, library.roots, options.prune)
         result = _run(successor, jobs, without_prune)
         index.promote(lambda: result.include(_run(successor, jobs, without_prune)))
         return result

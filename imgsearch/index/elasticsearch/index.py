@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -185,9 +186,11 @@ class ElasticsearchIndex:
         )
 
     def _being_replaced(self) -> bool:
-        """Whether some machine embeds everything anew."""
-        alias = catalogue.next_alias(self._name)
-        return catalogue.find(self._cluster, alias, patience=self._patience) is not None
+        """Whether some machine embeds everything anew, or just has."""
+        asked = partial(catalogue.find, self._cluster, patience=self._patience)
+        return (
+            asked(catalogue.next_alias(self._name)) is not None or asked(self._found.index) is None
+        )
 
     # what it is
 
