@@ -408,3 +408,23 @@ def test_a_write_that_met_the_block_of_a_switch_that_is_over_is_told_so(space: S
         with pytest.raises(IndexUnavailable, match="replaced meanwhile"):
             other.write([row("late.jpg", 9)])
     successor.close()
+
+
+def test_two_machines_that_make_an_index_at_once_make_one(space: Space) -> None:
+    """The other is done after we found none, and before we look for a free number."""
+    with Front([space.server]) as front:
+        made: list[str] = []
+        when(front, "GET", "-*", lambda: made.append(space.open().index_id))
+        assert [space.open(through=front.url).index_id] == made
+    with Front([space.server]) as front:  # and after we looked
+        made.clear()
+        when(front, "PUT", "-000001", lambda: made.append(space.open("another").index_id))
+        assert [space.open("another", through=front.url).index_id] == made
+
+
+def test_a_closed_index_of_that_number_is_passed_over(space: Space) -> None:
+    space.request("PUT", f"/{space.name()}-000001")
+    space.request("POST", f"/{space.name()}-000001/_close")
+    space.open().stamp(MODELS)
+    assert list(space.request("GET", f"/{space.name()}")) == [f"{space.name()}-000002"]
+    space.request("POST", f"/{space.name()}-000001/_open")

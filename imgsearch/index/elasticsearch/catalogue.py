@@ -196,22 +196,36 @@ def create(
         "server": _version(cluster),
         **(meta or {}),
     }
-    for number in range(_first_free(cluster, name), 1_000_000):
-        index = f"{name}-{number:06}"
-        body = create_body([alias, rows_alias(index)], full_meta, options, cluster.features)
-        try:
-            cluster.call("PUT", f"/{index}", body, place=cluster.index_place(name))
-            break
-        except IndexError_ as error:
-            told = symptom_of(error)
-            if told is None or told.type != "resource_already_exists_exception":
-                raise
-        found = find(cluster, alias)
+    tried = 0
+    while True:
+        number, there = _first_free(cluster, name, alias)
+        if not there:
+            # above what was just refused: it may be an index that this user may not see
+            tried = number = max(number, tried + 1)
+            there = _made(cluster, name, f"{name}-{number:06}", alias, full_meta, options)
+        found = find(cluster, alias) if there else None
         if found is not None:
             return found
-    made = find(cluster, alias)
-    assert made is not None
-    return made
+
+
+def _made(
+    cluster: Cluster,
+    name: str,
+    index: str,
+    alias: str,
+    meta: Mapping[str, Any],
+    options: CreateOptions,
+) -> bool:
+    """False: another process has made an index of that name meanwhile."""
+    body = create_body([alias, rows_alias(index)], meta, options, cluster.features)
+    try:
+        cluster.call("PUT", f"/{index}", body, place=cluster.index_place(name))
+    except IndexError_ as error:
+        told = symptom_of(error)
+        if told is None or told.type != "resource_already_exists_exception":
+            raise
+        return False
+    return True
 
 
 def _version(cluster: Cluster) -> dict[str, Any]:
@@ -221,11 +235,19 @@ def _version(cluster: Cluster) -> dict[str, Any]:
     return {name: facts[name] for name in ("number", "build_flavor") if name in facts}
 
 
-def _first_free(cluster: Cluster, name: str) -> int:
-    """The number after the last one that is taken."""
-    taken = cluster.call("GET", f"/{name}-*", filter_path="*.settings.index.uuid") or {}
+def _first_free(cluster: Cluster, name: str, alias: str) -> tuple[int, bool]:
+    """The number after the last one that is taken, and whether one of those taken has the alias,
+    all at one moment: whoever makes the next one meanwhile takes that very number."""
+    listed = cluster.call(
+        "GET",
+        f"/{name}-*",
+        filter_path="*.settings.index.uuid,*.aliases",
+        expand_wildcards="all",
+    )
+    taken = listed or {}
     numbers = [re.fullmatch(re.escape(name) + r"-(\d{6})", index) for index in taken]
-    return max((int(found.group(1)) for found in numbers if found), default=0) + 1
+    highest = max((int(found.group(1)) for found in numbers if found), default=0)
+    return highest + 1, any(alias in described.get("aliases", ()) for described in taken.values())
 
 
 def adopt(cluster: Cluster, name: str, found: Found, models: ModelPair) -> None:
