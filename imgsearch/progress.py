@@ -48,12 +48,14 @@ def _never(said: str) -> bool:
 class Talk:
     """How long work speaks with a person. `tell` gets a line for them. `model_progress` is entered
     while a model is set up (steps in bytes), `photo_progress` while photos are taken in (steps in
-    photos or rows). `may_fetch` is asked before a model is fetched that only an index names."""
+    photos or rows). `may_fetch` is asked before a model is fetched that only an index names,
+    `may_remove` before the photos of a whole folder are removed."""
 
     tell: Callable[[str], None] = _nobody
     model_progress: Callable[[], contextlib.AbstractContextManager[Progress]] = silently
     photo_progress: Callable[[], contextlib.AbstractContextManager[Progress]] = silently
     may_fetch: Callable[[str], bool] = _never
+    may_remove: Callable[[str], bool] = _never
 
 
 SILENT = Talk()

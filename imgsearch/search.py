@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,7 @@ from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Neighbour, Record
 from imgsearch.ingest.sources import Roots
 from imgsearch.models.base import ImageEncoder, Vector
-from imgsearch.question import Filter, Question, Term
+from imgsearch.question import Filter, Folder, Question, Term
 from imgsearch.results import Hit, Results
 from imgsearch.roots import locations
 
@@ -105,24 +106,33 @@ def embed_file(path: Path, encoder: ImageEncoder, max_megapixels: float) -> Vect
 
 
 def find_record(index: Index, roots: Roots, photo: str) -> Record | None:
-    """The indexed photo that is meant by a file's path, an id, or a relative path in a library."""
+    """The indexed photo that is meant by a file's path, an id, or a relative path in a library. A
+    file that exists is meant itself: not another one of the same relative path."""
     check_not_empty(index)
-    candidates = list(_ids_of_file(roots, photo))
+    candidates = [id for form in _forms(photo) for id in _ids_of_file(roots, form)]
     if _ID.fullmatch(photo):
         candidates.append(photo)
-    found = index.records(candidates) if candidates else {}
-    for id in candidates:  # most often it is one of these, and no library need be asked for
-        if id in found:
-            return found[id]
-    candidates = []
-    relative = os.fsencode(photo.replace(os.sep, "/"))
-    for library in index.libraries():
-        candidates.append(photos.photo_id(library, relative))
-        prefix = os.fsencode(library) + b"/"
-        if relative.startswith(prefix):
-            candidates.append(photos.photo_id(library, relative[len(prefix) :]))
+    if not os.path.isfile(photo):
+        for form in _forms(photo):
+            candidates += _ids_of_relative(index, form)
     found = index.records(candidates)
     return next((found[id] for id in candidates if id in found), None)
+
+
+def _forms(text: str) -> list[str]:
+    """A name as it was typed, and in the two forms of Unicode: macOS writes the one, most keyboards
+    the other."""
+    forms = [text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)]
+    return list(dict.fromkeys(forms))
+
+
+def _ids_of_relative(index: Index, photo: str) -> Iterator[str]:
+    relative = os.fsencode(photo.replace(os.sep, "/"))
+    for library in index.libraries():
+        yield photos.photo_id(library, relative)
+        prefix = os.fsencode(library) + b"/"
+        if relative.startswith(prefix):
+            yield photos.photo_id(library, relative[len(prefix) :])
 
 
 def find_shown(index: Index, roots: Roots, photo: str) -> Record | None:
@@ -180,21 +190,25 @@ def folder_filter(index: Index, roots: Roots, folder: str) -> Filter:
     """`--under`: a folder on disk, a library's name, or a folder within a library.
     Raises UsageError where it is none of them."""
     libraries = index.libraries()
-    path = Path(os.path.realpath(folder))
+    on_disk = next((form for form in _forms(folder) if os.path.isdir(form)), folder)
+    path = Path(os.path.realpath(on_disk))
     for library, root in sorted(roots.items(), key=lambda item: -len(item[1].parts)):
         if library in libraries and (path == root or root in path.parents):
             relative = path.relative_to(root).as_posix()
-            return Filter.within(library, None if relative == "." else _text(relative))
+            return _of_folders(_both_spellings(library, None if relative == "." else relative))
+    inside = [name for name, root in roots.items() if path in root.parents and name in libraries]
+    if inside:  # the folder holds whole libraries
+        return _of_folders([Folder(name) for name in inside])
     name = folder.replace(os.sep, "/").strip("/")
     if name in libraries:
         return Filter.within(name)
-    choices = [Filter.within(library, _text(name)) for library in libraries]
-    choices += [
-        Filter.within(library, _text(name[len(library) + 1 :]))
+    choices = [
+        _of_folders(_both_spellings(library, relative))
+        for form in _forms(name)
         for library in libraries
-        if name.startswith(f"{library}/")
+        for relative in (form, *_below(library, form))
     ]
-    matching = [choice for choice in choices if index.count(choice)]
+    matching = list(dict.fromkeys(choice for choice in choices if index.count(choice)))
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -210,8 +224,23 @@ def folder_filter(index: Index, roots: Roots, folder: str) -> Filter:
     )
 
 
-def _text(relative: str) -> str:
-    return photos.path_text(os.fsencode(relative))[0]
+def _of_folders(folders: Sequence[Folder]) -> Filter:
+    return Filter(under=tuple(folders))
+
+
+def _below(library: str, name: str) -> list[str]:
+    return [name[len(library) + 1 :]] if name.startswith(f"{library}/") else []
+
+
+def _both_spellings(library: str, relative: str | None) -> list[Folder]:
+    """A folder as records spell it: names that are not UTF-8, and what lies beside them in their
+    record's path, are percent-escaped."""
+    if relative is None:
+        return [Folder(library)]
+    raw = os.fsencode(relative)
+    text, escaped = photos.path_text(raw)
+    spellings = [text] if escaped else [text, text.replace("%", "%25")]
+    return [Folder(library, spelling) for spelling in dict.fromkeys(spellings)]
 
 
 def check_not_empty(index: Index) -> None:

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def ingest(
     common: Common,
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR...", help="Folders of pictures.")
+        list[str] | None, typer.Argument(metavar="DIR...", help="Folders of pictures.")
     ] = None,
     library: Annotated[
         str | None,
@@ -95,7 +95,12 @@ def ingest(
     quantization: Quantization = None,
     source_vectors: SourceVectors = None,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask before writing to a foreign index.")
+        bool,
+        typer.Option(
+            "--yes",
+            "-y",
+            help="Do not ask: before writing to a foreign index, before a whole folder is pruned.",
+        ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="The summary as one JSON object.")] = False,
 ) -> None:
@@ -124,6 +129,7 @@ def ingest(
         chosen,
         background=background,
         prune=prune,
+        sure=yes,
         dry_run=dry_run,
         limit=limit,
         part=_part(part),
@@ -172,7 +178,7 @@ def options(chosen: Settings, *, background: bool = False, **given: Any) -> Opti
 def _ingest(
     chosen: Settings,
     options: Options,
-    directories: Sequence[Path],
+    directories: Sequence[str],
     name: str | None,
     yes: bool,
 ) -> Result:
@@ -182,7 +188,11 @@ def _ingest(
     if not directories:
         raise UsageError("No folder is named.", "Name one: imgsearch ingest ./photos")
     for directory in directories:
-        check_directory(directory)
+        if not directory:
+            raise UsageError(
+                "The name of a folder is empty.", "Name one: imgsearch ingest ./photos"
+            )
+        check_directory(Path(directory))
     opened = parts.opened_for_dry_run if options.dry_run else parts.opened_for_ingest
     with opened(chosen) as library:
         if not options.dry_run and not yes:
@@ -198,7 +208,7 @@ def _ask_about_foreign(library: Library) -> None:
 
 
 def _re_embed(
-    chosen: Settings, options: Options, directories: Sequence[Path], library_name: str | None
+    chosen: Settings, options: Options, directories: Sequence[str], library_name: str | None
 ) -> Result:
     from imgsearch.errors import UsageError
 

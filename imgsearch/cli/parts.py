@@ -59,16 +59,25 @@ def talk() -> Talk:
     from imgsearch.cli.progress import bytes_bar, photos_bar
     from imgsearch.progress import Talk
 
-    return Talk(say, bytes_bar, photos_bar, _may_fetch)
+    return Talk(say, bytes_bar, photos_bar, _may_fetch, _may_remove)
 
 
 def _may_fetch(said: str) -> bool:
+    return _confirmed(said, "Fetch it from the Hugging Face hub?")
+
+
+def _may_remove(said: str) -> bool:
+    return _confirmed(said, "Remove them from the index?")
+
+
+def _confirmed(said: str, question: str) -> bool:
+    """False without a terminal."""
     import typer
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     say(said)
-    return typer.confirm("Fetch it from the Hugging Face hub?", err=True)
+    return typer.confirm(question, err=True)
 
 
 @contextlib.contextmanager

@@ -94,13 +94,18 @@ class Intake:
         limits: Limits,
         *,
         dry_run: bool = False,
+        limit: int | None = None,
         report: Callable[[], None] = lambda: None,
     ) -> None:
         self._index, self._embedding, self._known = index, embedding, known
         self._roots, self._result, self._stopwatch = roots, result, stopwatch
         self._limits, self._dry_run, self._report = limits, dry_run, report
+        self._limit, self._pictures = limit, 0
         self._must_hash = known.has_size if dry_run else always
         self.moved: set[str] = set()  # the old ids of photos that have moved
+        self.replaced: list[str] = []  # ids of known photos whose file is no picture any more
+        self._present: set[str] = set()  # ids of photos that were found at their path
+        self._reachable: dict[str, bool] = {}  # by library: its root holds something
         self._more = True  # candidates
         self._familiar: list[Read] = []  # of a size that the index knows: to be looked up
         self._new: list[Read] = []  # to be embedded
@@ -134,6 +139,7 @@ class Intake:
         window = (limits.workers + 2) * limits.batch_size + READERS
         while (
             self._more
+            and not self._enough()
             and self._crew.busy["readers"] < READERS
             and self._held < window
             and self._held_bytes < limits.on_the_way
@@ -142,17 +148,24 @@ class Intake:
             self._held += 1
             self._crew.give("readers", self._take_read, self._read_next)
 
-    def _read_next(self) -> tuple[bool, Read | Skip | None]:
+    def _enough(self) -> bool:
+        """Whether as many pictures as are wanted have been read, or may yet be."""
+        busy = self._crew.busy["readers"]
+        return self._limit is not None and self._pictures + busy >= self._limit
+
+    def _read_next(self) -> tuple[bool, Candidate | None, Read | Skip | None]:
         """On a reader. False: there are no more."""
         candidate = next(self._candidates, None)
         if candidate is None:
-            return False, None
-        return True, read_photo(candidate, self._stopwatch, self._must_hash)
+            return False, None, None
+        return True, candidate, read_photo(candidate, self._stopwatch, self._must_hash)
 
-    def _take_read(self, result: tuple[bool, Read | Skip | None]) -> None:
-        more, found = result
+    def _take_read(self, result: tuple[bool, Candidate | None, Read | Skip | None]) -> None:
+        more, candidate, found = result
         self._more = self._more and more
         if isinstance(found, Read):
+            self._pictures += 1
+            self._more = self._more and self._pictures != self._limit
             self._held_bytes += _bytes(found)
             size = found.candidate.photo.size
             if found.content_hash not in self._twins and self._known.has_size(size):
@@ -163,6 +176,8 @@ class Intake:
         self._held -= 1
         if found is not None:
             self._result.skipped.append(found)
+        if candidate is not None and candidate.known and _is_no_picture(found):
+            self.replaced.append(candidate.id)
 
     def _take_unknown(self, read: Read) -> None:
         if self._dry_run:
@@ -319,13 +334,25 @@ class Intake:
 
     def _has_left(self, record: Record) -> bool:
         """Gone from its path, though its root can be reached and holds something."""
+        if record.id in self.moved or record.id in self._present:
+            return False
         root = self._roots.get(record.library)
-        return (
-            record.id not in self.moved
-            and root is not None
-            and has_entries(os.fsencode(root))
-            and not is_there(root, record)
-        )
+        if root is None or not self._is_reachable(record.library, root):
+            return False
+        if is_there(root, record):  # of a thousand copies each is looked at once
+            self._present.add(record.id)
+            return False
+        return True
+
+    def _is_reachable(self, library: str, root: Path) -> bool:
+        if library not in self._reachable:
+            self._reachable[library] = has_entries(os.fsencode(root))
+        return self._reachable[library]
+
+
+def _is_no_picture(found: Skip | None) -> bool:
+    """Whether what lies at a path is no picture for sure, not one that cannot be read now."""
+    return found is None or found.reason in (SkipReason.NOT_A_PICTURE, SkipReason.EMPTY)
 
 
 def _bytes(read: Read) -> int:

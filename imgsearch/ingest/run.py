@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,25 +16,39 @@ from imgsearch.ingest.pipeline import Result
 from imgsearch.ingest.scan import Ingest, Options
 from imgsearch.ingest.sources import Job
 from imgsearch.photos import path_text
+from imgsearch.question import Filter
 
 if TYPE_CHECKING:
     from imgsearch.library import Library
     from imgsearch.models.base import ImageEncoder
 
+_DELETED_AT_A_TIME = 512
 SKIPPED_KEPT = 1000  # skipped files that the index remembers of its last ingest
 
 
 def ingest(library: Library, folders: Sequence[Path], options: Options, name: str | None) -> Result:
     library.models.check_choice()
-    jobs = sources.distinct(
-        sources.job_for(folder, name, library.roots, library.index, library.talk.tell)
-        for folder in folders
-    )
+    jobs = sources.jobs_for(folders, name, library.roots, library.index, library.talk.tell)
     if not options.dry_run:
         for job in jobs:
             if not job.within or library.roots.registered(job.library):
                 library.roots.remember(job.library, job.root, follow_links=options.follow_links)
-    return _run(library, jobs, options)
+    result = _run(library, jobs, options)
+    if not (options.dry_run or options.limit or options.part):
+        for job in jobs:
+            _join_inner(library, job)
+    return result
+
+
+def _join_inner(library: Library, job: Job) -> None:
+    """Libraries inside the folder that was ingested have become a part of it: their photos, whose
+    vectors were taken over by their bytes, would be there twice."""
+    for inner in sources.inner_libraries(job, library.roots, library.index):
+        ids = iter(library.index.ids(Filter.within(inner)))
+        while some := list(islice(ids, _DELETED_AT_A_TIME)):
+            library.index.write([], some)
+        library.roots.forget(inner)
+        library.talk.tell(f"Library {inner!r} is a part of {job.library!r} now.")
 
 
 def re_embed(library: Library, options: Options) -> Result:
@@ -64,7 +79,7 @@ def _run(library: Library, jobs: Sequence[Job], options: Options) -> Result:
 
     try:
         with library.talk.photo_progress() as progress:
-            run = Ingest(index, open_encoder, options, progress)
+            run = Ingest(index, open_encoder, options, progress, library.talk.may_remove)
             result = run.run(jobs, dict(library.roots.items()))
             if not options.dry_run:
                 index.finish(progress)

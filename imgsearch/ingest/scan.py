@@ -18,16 +18,19 @@ import numpy as np
 import numpy.typing as npt
 
 from imgsearch import photos
-from imgsearch.index.base import Filter, Index
+from imgsearch.errors import PhotoError
+from imgsearch.escaping import shown
+from imgsearch.index.base import Index, Record
 from imgsearch.ingest.fingerprints import KnownPhotos, State
 from imgsearch.ingest.pipeline import Intake, Limits, Result
 from imgsearch.ingest.prefetch import Ahead
-from imgsearch.ingest.sources import Job, check_not_empty, is_there
+from imgsearch.ingest.sources import Job, check_not_empty, emptied_folders, is_there
 from imgsearch.ingest.steps import Candidate, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder
 from imgsearch.photos import Listing, Photo, Skip
 from imgsearch.progress import Progress, silent
+from imgsearch.question import Filter, Folder
 
 STAGES = ("walk", "read", "decode", "embed", "index")
 WALK_CHUNK = 1024  # photos compared with the index at a time, or as many as a folder has more
@@ -45,6 +48,7 @@ class Options:
     limit: int | None = None  # new or changed photos
     dry_run: bool = False  # nothing is decoded, embedded or written
     prune: bool = False
+    sure: bool = False  # do not ask before a folder whose photos are all gone is pruned
     part: tuple[int, int] | None = None  # (1, 4): the first of four parts, split by photo id
 
 
@@ -69,6 +73,10 @@ class _Chunk(NamedTuple):
         return (listing.photo(n) for listing in self.listings for n in range(len(listing.names)))
 
 
+def _never(said: str) -> bool:
+    return False
+
+
 class Ingest:
     """One run. `open_encoder` is called when the first photo has to be embedded, not before."""
 
@@ -78,7 +86,10 @@ class Ingest:
         open_encoder: Callable[[], ImageEncoder],
         options: Options,
         progress: Progress = silent,
+        may_remove: Callable[[str], bool] = _never,
     ) -> None:
+        """`may_remove` is asked before the photos of a whole folder are pruned."""
+        self._may_remove = may_remove
         self._index = index
         self._options = options
         self._progress = progress
@@ -86,6 +97,7 @@ class Ingest:
         self._embedding = Embedding(open_encoder, options.max_megapixels, self._stopwatch)
         self._result = Result()
         self._moved: set[str] = set()  # the old ids of rows that moved in this run
+        self._replaced: list[str] = []  # ids of photos whose file is no picture any more
         # what other threads count: the result is the caller's alone until they have ended
         self._walked = self._unchanged = 0
         self._passed_over: list[Skip] = []
@@ -106,6 +118,7 @@ class Ingest:
         if self._options.limit is None:
             for job in jobs:
                 self._settle_gone(job, known)
+            self._take_out(self._replaced)
         self._result.seconds = self._stopwatch.seconds
         return self._result
 
@@ -140,9 +153,6 @@ class Ingest:
         return chunk
 
     def _candidates(self, chunks: Iterator[_Chunk], known: KnownPhotos) -> Iterator[Candidate]:
-        return islice(self._changed(chunks, known), self._options.limit)
-
-    def _changed(self, chunks: Iterator[_Chunk], known: KnownPhotos) -> Iterator[Candidate]:
         for chunk in chunks:
             if not chunk.ids:  # folders without photos
                 continue
@@ -169,10 +179,11 @@ class Ingest:
             self._stopwatch,
             self._options.limits,
             dry_run=self._options.dry_run,
+            limit=self._options.limit,
             report=self._report,
         )
         intake.run(candidates)
-        self._moved = intake.moved
+        self._moved, self._replaced = intake.moved, intake.replaced
 
     def _report(self) -> None:
         done = self._result.done + self._unchanged + len(self._passed_over)
@@ -182,6 +193,24 @@ class Ingest:
 
     def _settle_gone(self, job: Job, known: KnownPhotos) -> None:
         gone = list(self._gone(job, known))
+        if self._options.prune and gone and not self._options.sure:
+            self._ask_about_folders(job, gone)
+        self._take_out([record.id for record in gone])
+
+    def _ask_about_folders(self, job: Job, gone: Sequence[Record]) -> None:
+        """A disk that is not mounted looks like a folder whose photos are all gone."""
+        for folder, count in emptied_folders(job.root, gone).items():
+            said = f"All {count:,} photos of {shown(folder)} are gone."
+            if count == 1:
+                said = f"The only photo of {shown(folder)} is gone."
+            if not self._may_remove(said):
+                raise PhotoError(
+                    f"{said} Nothing was removed.",
+                    "Is a disk not mounted? If they are gone for good: --prune --yes",
+                )
+
+    def _take_out(self, gone: Sequence[str]) -> None:
+        """Counted as missing; with --prune, removed."""
         if not self._options.prune:
             self._result.missing += len(gone)
             return
@@ -191,14 +220,23 @@ class Ingest:
                 with self._stopwatch("index"):
                     self._index.write([], ids)
 
-    def _gone(self, job: Job, known: KnownPhotos) -> Iterator[str]:
-        folder, _ = photos.path_text(job.within)
-        unseen = known.unseen_of(self._index.ids(Filter.within(job.library, folder or None)))
+    def _gone(self, job: Job, known: KnownPhotos) -> Iterator[Record]:
+        unseen = known.unseen_of(self._index.ids(_within(job)))
         for ids in _some((id for id in unseen if in_part(id, self._options.part)), GONE_CHUNK):
             wanted = [id for id in ids if id not in self._moved]
             for record in self._index.records(wanted).values():
                 if not is_there(job.root, record):
-                    yield record.id
+                    yield record
+
+
+def _within(job: Job) -> Filter:
+    """The records of the folder that is ingested. Those of names that are not UTF-8 have "%" of
+    its path escaped, the others do not."""
+    if not job.within:
+        return Filter.within(job.library)
+    text, escaped = photos.path_text(job.within)
+    spellings = [text] if escaped else [text, text.replace("%", "%25")]
+    return Filter(under=tuple(Folder(job.library, each) for each in dict.fromkeys(spellings)))
 
 
 def _some(ids: Iterable[str], size: int) -> Iterator[list[str]]:

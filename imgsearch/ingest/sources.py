@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgsearch import photos
 from imgsearch.errors import PhotoError, UsageError
 from imgsearch.escaping import is_safe, shown
 from imgsearch.roots import locations
@@ -131,6 +132,32 @@ def check_directory(directory: Path) -> None:
         raise PhotoError(f"{shown(directory)} {what}.", "Name a folder of pictures.")
 
 
+def jobs_for(
+    directories: Sequence[Path],
+    name: str | None,
+    roots: Roots,
+    index: Index,
+    note: Callable[[str], None],
+) -> list[Job]:
+    """The libraries that folders belong to, without folders inside another one that is named too.
+    Changes nothing. Raises PhotoError (no such folder, nothing in it) and UsageError (a name that
+    belongs to another root, or would to two)."""
+    jobs: list[Job] = []
+    for directory in directories:
+        job = job_for(directory, name, roots, index, note)
+        check_not_empty(job)
+        for other in jobs:
+            if other.library == job.library and other.root != job.root:
+                raise UsageError(
+                    f"{shown(other.root)} and {shown(job.root)} would both be the library"
+                    f" {job.library!r}.",
+                    "Ingest them one after the other, the second with a name of its own:"
+                    f" --library {_free_name(job.library, roots, index)}",
+                )
+        jobs.append(job)
+    return distinct(jobs)
+
+
 def job_for(
     directory: Path, name: str | None, roots: Roots, index: Index, note: Callable[[str], None]
 ) -> Job:
@@ -139,11 +166,17 @@ def job_for(
     check_directory(directory)
     directory = Path(os.path.realpath(directory))
     inside = _known_root_around(directory, roots)
-    if inside is not None and (name is None or name == inside[0]):
+    if inside is not None:
         library, root = inside
+        if name not in (None, library):
+            raise UsageError(
+                f"{shown(directory)} belongs to the library {library!r} already; as {name!r} its"
+                " photos would be in the index twice.",
+                f"Leave --library out, or take it out of {library!r} first: imgsearch remove",
+            )
         relative = os.fsencode(directory.relative_to(root).as_posix())
         return Job(library, root, b"" if relative == b"." else relative)
-    library = name or directory.name or "photos"
+    library = name or _moved_here(directory, roots, index, note) or directory.name or "photos"
     if not is_safe(library):
         raise UsageError(
             f"{shown(directory)} has a name that cannot be a library's.",
@@ -151,6 +184,32 @@ def job_for(
         )
     _check_name(library, directory, roots, index, note)
     return Job(library, directory)
+
+
+def _moved_here(
+    directory: Path, roots: Roots, index: Index, note: Callable[[str], None]
+) -> str | None:
+    """The library whose root is gone, and whose photos lie in this folder under another name."""
+    for library, root in roots.items():
+        if root.is_dir() or library == directory.name or library not in index.libraries():
+            continue
+        there, sampled = _sampled(library, directory, index)
+        if sampled and 2 * there >= sampled:
+            note(f"Library {library!r} has moved from {shown(root)} to {shown(directory)}.")
+            return library
+    return None
+
+
+def inner_libraries(job: Job, roots: Roots, index: Index) -> list[str]:
+    """Libraries whose folder lies inside the one that is ingested: their photos are its own now."""
+    if job.within:
+        return []
+    known = index.libraries()
+    return [
+        library
+        for library, root in roots.items()
+        if library != job.library and library in known and job.root in root.parents
+    ]
 
 
 def _known_root_around(directory: Path, roots: Roots) -> tuple[str, Path] | None:
@@ -223,25 +282,44 @@ def distinct(jobs: Iterable[Job]) -> list[Job]:
 
 
 def is_there(root: Path, record: Record) -> bool:
-    """False only where the file is gone for sure: no permission is no proof."""
+    """Whether a file lies at the photo's path. False only where there is none for sure: no
+    permission is no proof."""
     relative = locations.relative_bytes(record.relative_path, record.path_escaped)
     if relative is None:  # no file can have that path
         return False
-    try:
-        os.lstat(os.path.join(os.fsencode(root), relative))
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
+    return not locations.is_missing(os.path.join(os.fsencode(root), relative))
 
 
 def has_entries(folder: bytes) -> bool:
+    """Whether a folder holds anything that a person put there: what hides, and what only systems
+    write, lies on a disk's mount point too."""
     try:
         with os.scandir(folder) as entries:
-            return next(entries, None) is not None
+            return any(not photos.is_systems_own(entry.name) for entry in entries)
     except OSError:
         return False
+
+
+def emptied_folders(root: Path, gone: Sequence[Record]) -> dict[Path, int]:
+    """Folders below a root that hold nothing or are gone themselves, with how many of the photos
+    lay in each: the uppermost ones alone."""
+    counts: dict[bytes, int] = {}
+    for record in gone:
+        relative = locations.relative_bytes(record.relative_path, record.path_escaped)
+        if relative is not None:
+            folder = _uppermost_empty(os.fsencode(root), relative.split(b"/")[:-1])
+            if folder is not None:
+                counts[folder] = counts.get(folder, 0) + 1
+    return {Path(os.fsdecode(folder)): count for folder, count in counts.items()}
+
+
+def _uppermost_empty(root: bytes, parts: Sequence[bytes]) -> bytes | None:
+    folder = root
+    for part in parts:
+        folder = os.path.join(folder, part)
+        if not has_entries(folder):
+            return folder
+    return None
 
 
 def check_not_empty(job: Job) -> None:
@@ -260,7 +338,7 @@ def check_all_reachable(index: Index, roots: Roots, prune: bool) -> None:
     away = [
         name
         for name in index.libraries()
-        if (root := roots.get(name)) is None or not root.is_dir() or not any(root.iterdir())
+        if (root := roots.get(name)) is None or not has_entries(os.fsencode(root))
     ]
     if away and not prune:
         raise PhotoError(

@@ -41,6 +41,11 @@ _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 
 
+def is_systems_own(name: bytes) -> bool:
+    """A name that hides (it begins with a dot), or that only systems write."""
+    return name.startswith(b".") or name in SYSTEM_NAMES
+
+
 class SkipReason(str, Enum):
     """Why a photo is not in the index, in words for people."""
 
@@ -140,8 +145,11 @@ def listings(
     """`walk`, folder by folder."""
     excluded = _matcher(exclude)
     folders = [_Folder(within, None)]
+    entered: set[tuple[int, int]] = set()  # a folder that links lead to is entered once
     while folders:
         folder = folders.pop()
+        if follow_links and not _enter(root, folder, entered):
+            continue
         prefix = folder.relative + b"/" if folder.relative else b""
         names: list[bytes] = []
         sizes: list[int] = []
@@ -184,6 +192,18 @@ def listings(
             mtimes.append(mtime_ns(status))
         yield Listing(root, prefix, names, sizes, mtimes, skips)
         folders += reversed(inside)
+
+
+def _enter(root: str, folder: _Folder, entered: set[tuple[int, int]]) -> bool:
+    """False: it was entered before, by another path."""
+    try:
+        status = os.stat(os.fsencode(_path(root, folder.relative)))
+    except OSError:
+        return True  # listing it says why
+    if (status.st_dev, status.st_ino) in entered:
+        return False
+    entered.add((status.st_dev, status.st_ino))
+    return True
 
 
 class _Skipped(Exception):

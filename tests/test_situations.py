@@ -1,0 +1,257 @@
+"""What happens to folders between two ingests: renamed, replaced, emptied, nested, linked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import imgsearch
+from imgsearch import photos
+from imgsearch.ingest import sources
+from tests.command import Command
+
+
+def picture(path: Path, shade: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (48, 32), (shade % 256, shade * 7 % 256, 90)).save(path)
+    return path
+
+
+@pytest.fixture
+def ingest(command: Command) -> Callable[..., dict[str, object]]:
+    def run(*arguments: object, code: int = 0) -> dict[str, object]:
+        done = command.run("ingest", *map(str, arguments), "--json", code=code)
+        return done.json if code == 0 else {"error": done.stderr}
+
+    return run
+
+
+def counts(report: dict[str, object]) -> dict[str, int]:
+    names = ("added", "updated", "renamed", "removed", "missing", "embedded")
+    return {name: report[name] for name in names if report[name]}  # type: ignore[misc]
+
+
+def test_a_limit_counts_pictures(ingest: Callable[..., dict[str, object]], tmp_path: Path) -> None:
+    folder = tmp_path / "album"
+    for n in range(4):
+        (tmp_path / "album").mkdir(exist_ok=True)
+        (folder / f"a{n}.txt").write_text("notes")
+    for n in range(6):
+        picture(folder / f"b{n}.png", n * 30)
+    assert counts(ingest(folder, "--limit", 3)) == {"added": 3, "embedded": 3}
+    assert counts(ingest(folder, "--limit", 5)) == {"added": 3, "embedded": 3}
+
+
+@pytest.mark.parametrize("what", ["folder", "dangling link", "HTML", "text", "empty"])
+def test_a_photo_that_something_else_replaced_is_missing(
+    what: str, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "album"
+    replaced = picture(folder / "a.jpg", 10)
+    picture(folder / "b.jpg", 200)
+    ingest(folder)
+    replaced.unlink()
+    if what == "folder":
+        replaced.mkdir()
+    elif what == "dangling link":
+        replaced.symlink_to("nowhere")
+    else:
+        replaced.write_text({"HTML": "<html>moved</html>", "text": "gone", "empty": ""}[what])
+    assert ingest(folder)["missing"] == 1
+    pruned = ingest(folder, "--prune")
+    assert (pruned["removed"], pruned["missing"]) == (1, 0)
+    assert counts(ingest(folder)) == {}
+
+
+@pytest.mark.parametrize("left", [[], [".DS_Store"], [".stfolder", "lost+found"]])
+def test_a_root_that_holds_only_what_systems_write_counts_as_empty(
+    left: list[str], ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "disk"
+    picture(folder / "a.png", 1)
+    ingest(folder)
+    (folder / "a.png").unlink()
+    for name in left:
+        (folder / name).mkdir()
+    assert "empty" in str(ingest(folder, "--prune", "--yes", code=1)["error"])
+
+
+@pytest.mark.parametrize("how", ["empty", "gone"])
+def test_a_whole_folder_is_not_pruned_without_a_word(
+    how: str, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    """A disk that is mounted inside the library, and is away, is an empty folder."""
+    folder = tmp_path / "library"
+    picture(folder / "here.png", 1)
+    for n in range(3):
+        picture(folder / "disk" / "2020" / f"{n}.png", 40 + n * 50)
+    ingest(folder)
+    shutil.rmtree(folder / "disk")
+    if how == "empty":
+        (folder / "disk").mkdir()
+    refused = str(ingest(folder, "--prune", code=1)["error"])
+    assert str(folder / "disk") in refused
+    assert "--yes" in refused
+    assert counts(ingest(folder)) == {"missing": 3}
+    assert counts(ingest(folder, "--prune", "--yes")) == {"removed": 3}
+
+
+def test_two_folders_of_one_name_are_not_taken_for_one(
+    ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    for n, name in enumerate(("a", "b")):
+        picture(tmp_path / name / "photos" / "x.png", 30 * n)
+    both = tmp_path / "a/photos", tmp_path / "b/photos"
+    refused = str(ingest(*both, code=2)["error"])
+    assert all(str(each) in refused for each in both)
+    assert "--library photos-2" in refused
+    assert "library" in str(ingest(*both, "--library", "x", code=2)["error"])
+
+
+def test_an_empty_name_is_no_folder(
+    ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    assert "empty" in str(ingest("", code=2)["error"])
+
+
+def test_an_empty_folder_takes_no_name(
+    ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    ingest(tmp_path / "empty", "--library", "holidays", code=1)
+    picture(tmp_path / "full" / "a.png", 3)
+    assert counts(ingest(tmp_path / "full", "--library", "holidays"))["added"] == 1
+
+
+def test_a_folder_with_a_percent_sign_and_names_that_are_not_utf8(
+    command: Command, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "album"
+    picture(folder / "100%" / "a.png", 3)
+    odd = os.path.join(os.fsencode(folder), b"100%", b"caf\xe9.png")
+    shutil.copy(picture(folder / "other.png", 99), odd)
+    ingest(folder)
+    found = command.run("query", "red", "--under", folder / "100%", "--json", "-k", "9").json_lines
+    assert len(found) == 2
+    os.unlink(odd)
+    assert counts(ingest(folder / "100%", "--prune")) == {"removed": 1}
+
+
+def test_a_folder_above_two_libraries_means_both(
+    command: Command, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    for n, name in enumerate(("one", "two")):
+        ingest(picture(tmp_path / "pictures" / name / "x.png", 30 * n).parent)
+    found = command.run("query", "red", "--under", tmp_path / "pictures", "--json").json_lines
+    assert {each["library"] for each in found} == {"one", "two"}
+
+
+def test_a_file_elsewhere_is_not_the_photo_of_its_relative_path(
+    command: Command, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    inside = picture(tmp_path / "album" / "x.png", 10)
+    ingest(tmp_path / "album")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(inside, elsewhere / "x.png")
+    found = command.run("similar", "x.png", "--json", cwd=elsewhere).json_lines
+    assert [each["path"] for each in found] == [str(inside)]
+
+
+def test_a_parent_takes_in_the_library_inside_it(
+    command: Command, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    for n in range(3):
+        picture(tmp_path / "pictures" / "2019" / f"{n}.png", n * 60)
+    picture(tmp_path / "pictures" / "top.png", 200)
+    ingest(tmp_path / "pictures" / "2019")
+    assert ingest(tmp_path / "pictures")["embedded"] == 1
+    status = command.run("status", "--json").json
+    assert status["index"]["photos"] == 4
+    assert counts(ingest(tmp_path / "pictures" / "2019")) == {}
+
+
+def test_one_folder_has_one_library(
+    ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    folder = picture(tmp_path / "photos" / "sub" / "a.png", 3).parent.parent
+    ingest(folder)
+    for place in (folder, folder / "sub"):
+        assert "'photos'" in str(ingest(place, "--library", "again", code=2)["error"])
+
+
+def test_a_root_that_moved_is_recognised_under_its_new_name(
+    command: Command, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    for n in range(3):
+        picture(tmp_path / "photos" / f"{n}.png", n * 60)
+    ingest(tmp_path / "photos")
+    (tmp_path / "photos").rename(tmp_path / "pictures")
+    assert counts(ingest(tmp_path / "pictures")) == {}
+    found = command.run("query", "red", "--json").json_lines
+    assert len(found) == 3
+    assert not any(each["missing"] for each in found)
+
+
+def test_a_folder_that_links_lead_to_is_entered_once(tmp_path: Path) -> None:
+    folders = [tmp_path / "root" / f"f{n}" for n in range(14)]
+    for n, folder in enumerate(folders):
+        picture(folder / f"{n}.png", n)
+    for n, folder in enumerate(folders[:-1]):
+        (folder / "a").symlink_to(folders[n + 1])
+        (folder / "b").symlink_to(folders[n + 1])
+    found = list(photos.walk(str(tmp_path / "root"), follow_links=True))
+    assert len(found) == 14
+
+
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_names_are_found_in_both_forms_of_unicode(
+    typed: str, command: Command, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    stored = "NFD" if typed == "NFC" else "NFC"
+    name = unicodedata.normalize(stored, "Zoë/é.png")  # type: ignore[arg-type]
+    picture(tmp_path / "album" / name, 5)
+    picture(tmp_path / "album" / "b.png", 200)
+    ingest(tmp_path / "album")
+    asked = unicodedata.normalize(typed, "Zoë/é.png")  # type: ignore[arg-type]
+    assert len(command.run("similar", asked, "--json").json_lines) == 1
+    under = command.run("query", "red", "--under", asked.split("/")[0], "--json").json_lines
+    assert [each["name"] for each in under] == [name.split("/")[1]]
+
+
+def test_a_thousand_copies_are_looked_at_once_each(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many looks at the disk as there are copies, not as their square."""
+    from imgsearch.ingest import pipeline
+    from imgsearch.ingest.scan import Options
+
+    for name, value in command.env().items():
+        monkeypatch.setenv(name, value)
+    source = picture(tmp_path / "copies" / "0.png", 5)
+    for n in range(1, 60):
+        shutil.copy(source, source.with_name(f"{n}.png"))
+    looks = 0
+    real = sources.is_there
+
+    def counted(*arguments: object) -> bool:
+        nonlocal looks
+        looks += 1
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pipeline, "is_there", counted)
+    with imgsearch.open(tmp_path / "index", create=True, model="demo") as library:
+        with library.locked():
+            library.ingest([source.parent], Options())
+        for n in range(60, 120):
+            shutil.copy(source, source.with_name(f"{n}.png"))
+        with library.locked():
+            done = library.ingest([source.parent], Options())
+    assert (done.added, done.embedded) == (60, 0)
+    assert looks <= 120
