@@ -25,11 +25,10 @@ from imgsearch import paths, search
 from imgsearch.errors import ModelError, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.index import open_index
-from imgsearch.ingest.sources import Roots
 from imgsearch.models.selection import ModelChoice, ModelSelection
 from imgsearch.progress import SILENT, Talk
 from imgsearch.question import ALL, Filter, Question, Term
-from imgsearch.roots import locations
+from imgsearch.roots import Roots, locations
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:

@@ -15,11 +15,10 @@ from imgsearch import photos
 from imgsearch.errors import IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Neighbour, Record
-from imgsearch.ingest.sources import Roots
 from imgsearch.models.base import ImageEncoder, Vector
 from imgsearch.question import Filter, Folder, Question, Term
 from imgsearch.results import Hit, Results
-from imgsearch.roots import locations
+from imgsearch.roots import Roots, locations
 
 _ID = re.compile(r"[0-9a-f]{32}")
 

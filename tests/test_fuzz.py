@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgsearch import photos
-from imgsearch.photos import dates, decode, formats, metadata, sidecars, words, xmp
+from imgsearch.photos import dates, decode, formats, metadata, sidecars, walk, words, xmp
 from imgsearch.photos.metadata import Metadata
 from tests import pictures
 from tests.test_descriptions import FULL, _iim, _jpeg_with_iim
@@ -342,13 +342,11 @@ def test_names_of_files(tmp_path: Path) -> None:
                     file.write(data)
                 made.add(name)
         pattern = os.fsdecode(raw[0])
-        found = {
-            each.relative for each in photos.walk(str(folder)) if isinstance(each, photos.Photo)
-        }
+        found = {each.relative for each in walk.walk(str(folder)) if isinstance(each, walk.Photo)}
         assert found == {
             name for name in made if name[:1] != b"." and name not in photos.SYSTEM_NAMES
         }
-        list(photos.walk(str(folder), exclude=[pattern]))
+        list(walk.walk(str(folder), exclude=[pattern]))
         for name in made:
             with contextlib.suppress(decode.Undecodable):
                 path = os.fsdecode(os.path.join(os.fsencode(folder), name))

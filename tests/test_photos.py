@@ -12,18 +12,19 @@ from pathlib import Path
 import pytest
 
 from imgsearch import photos
-from imgsearch.photos import Photo, Skip, SkipReason
+from imgsearch.photos import Skip, SkipReason, walk
+from imgsearch.photos.walk import Photo
 
 NOT_UTF8 = b"caf\xe9 100%.jpg"
 
 
 def _names(root: Path, **options: object) -> list[bytes]:
-    found = photos.walk(str(root), **options)  # type: ignore[arg-type]
+    found = walk.walk(str(root), **options)  # type: ignore[arg-type]
     return [photo.relative for photo in found if isinstance(photo, Photo)]
 
 
 def _skips(root: Path, **options: object) -> dict[str, SkipReason]:
-    found = photos.walk(str(root), **options)  # type: ignore[arg-type]
+    found = walk.walk(str(root), **options)  # type: ignore[arg-type]
     return {os.path.basename(skip.path): skip.reason for skip in found if isinstance(skip, Skip)}
 
 
@@ -42,7 +43,7 @@ def test_every_regular_file_in_an_order_of_names(tree: Path) -> None:
 
 
 def test_a_photo_knows_its_path_and_fingerprint(tree: Path) -> None:
-    for photo in photos.walk(str(tree)):
+    for photo in walk.walk(str(tree)):
         assert isinstance(photo, Photo)
         status = os.stat(photo.path)
         assert (photo.size, photo.mtime_ns) == (status.st_size, status.st_mtime_ns)
@@ -84,7 +85,7 @@ def test_names_of_any_bytes_survive(tmp_path: Path) -> None:
     for name in (NOT_UTF8, b"two\nlines.jpg", "été.jpg".encode()):
         with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
             file.write(name)
-    found = [photo for photo in photos.walk(str(tmp_path)) if isinstance(photo, Photo)]
+    found = [photo for photo in walk.walk(str(tmp_path)) if isinstance(photo, Photo)]
     assert len(found) == 3
     for photo in found:
         assert Path(photo.path).read_bytes() == photo.relative
@@ -143,10 +144,11 @@ def test_links_are_followed_on_request_only(tree: Path, tmp_path: Path) -> None:
 _AS_A_USER = """
 import os, sys
 from imgsearch import photos
+from imgsearch.photos import walk
 if os.geteuid() == 0:
     os.seteuid(12345)
 folder, file = sys.argv[1:]
-print(*(f"{f.path}|{f.reason.value}" for f in photos.walk(folder) if isinstance(f, photos.Skip)))
+print(*(f"{f.path}|{f.reason.value}" for f in walk.walk(folder) if isinstance(f, photos.Skip)))
 try:
     photos.hash_file(file)
 except OSError as error:
@@ -175,7 +177,7 @@ def test_no_permission_is_a_reason() -> None:
 
 
 def test_a_root_that_is_gone_is_reported(tmp_path: Path) -> None:
-    [skip] = photos.walk(str(tmp_path / "none"))
+    [skip] = walk.walk(str(tmp_path / "none"))
     assert isinstance(skip, Skip)
     assert skip.reason is SkipReason.GONE
 

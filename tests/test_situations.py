@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import imgsearch
-from imgsearch import photos
 from imgsearch.ingest import sources
+from imgsearch.photos import walk
 from tests.command import Command
 
 
@@ -206,7 +206,7 @@ def test_a_folder_that_links_lead_to_is_entered_once(tmp_path: Path) -> None:
     for n, folder in enumerate(folders[:-1]):
         (folder / "a").symlink_to(folders[n + 1])
         (folder / "b").symlink_to(folders[n + 1])
-    found = list(photos.walk(str(tmp_path / "root"), follow_links=True))
+    found = list(walk.walk(str(tmp_path / "root"), follow_links=True))
     assert len(found) == 14
 
 

@@ -13,8 +13,8 @@ from imgsearch.errors import ImgsearchError, IndexNotFound
 
 if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
-    from imgsearch.ingest.sources import Roots
     from imgsearch.library import Library
+    from imgsearch.roots import Roots
     from imgsearch.settings import NotObeyed, Settings
 
 COUNTS = ("added", "updated", "unchanged", "renamed", "removed")

@@ -28,7 +28,8 @@ from imgsearch.ingest.sources import Job, check_not_empty, emptied_folders, is_t
 from imgsearch.ingest.steps import Candidate, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder
-from imgsearch.photos import Listing, Photo, Skip
+from imgsearch.photos import Skip, walk
+from imgsearch.photos.walk import Listing, Photo
 from imgsearch.progress import Progress, silent
 from imgsearch.question import Filter, Folder
 
@@ -126,13 +127,13 @@ class Ingest:
 
     def _chunks(self, jobs: Sequence[Job]) -> Iterator[_Chunk]:
         for job in jobs:
-            walk = photos.listings(
+            found = walk.listings(
                 os.fspath(job.root),
                 exclude=self._options.exclude,
                 follow_links=self._options.follow_links,
                 within=job.within,
             )
-            while (chunk := self._chunk(job.library, walk)).listings:
+            while (chunk := self._chunk(job.library, found)).listings:
                 yield chunk
 
     def _chunk(self, library: str, walk: Iterator[Listing]) -> _Chunk:

@@ -1,13 +1,10 @@
-"""Libraries: named root folders. The index knows names; each machine knows its own roots.
-
-A root is found by the hint that a local index keeps (relative to its own folder, so that index and
-photos can move together), else by this machine's `registry`. A hint is the index's word alone."""
+"""Which folder is which library: named root folders. The index knows names; each machine knows its
+own roots (`imgsearch.roots`)."""
 
 from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +13,10 @@ from typing import TYPE_CHECKING
 from imgsearch import photos
 from imgsearch.errors import PhotoError, UsageError
 from imgsearch.escaping import is_safe, shown
-from imgsearch.roots import locations
-from imgsearch.roots.locations import Root
-from imgsearch.roots.registry import Registry
+from imgsearch.roots import Roots, locations, sample
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Index, Record
-
-_HINT = re.compile(r"\.\.(/\.\.)*|\.\./(?!\.\.?$)[^/\\:]+")  # around the index, or beside it
-SAMPLE = 50  # photos of a known library that are looked for under a root that claims its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,95 +26,6 @@ class Job:
     library: str
     root: Path
     within: bytes = b""
-
-
-class Roots:
-    """This machine's roots of one index's libraries."""
-
-    def __init__(self, index: Index, registry: Path, index_folder: Path | None) -> None:
-        self._index = index
-        # None: a cluster
-        self._index_folder = None if index_folder is None else Path(os.path.realpath(index_folder))
-        self._registry = Registry(registry, self._note)
-        self._registered = self._registry.roots(index.index_id)
-        self._known = self._registered | self._hinted()
-
-    def _note(self, line: str) -> None:
-        if line not in self._index.notes:
-            self._index.notes.append(line)
-
-    def __getitem__(self, library: str) -> Path:
-        return self._known[library].path
-
-    def get(self, library: str) -> Path | None:
-        return None if (root := self._known.get(library)) is None else root.path
-
-    def root(self, library: str) -> Root | None:
-        """With what is known about it."""
-        return self._known.get(library)
-
-    def items(self) -> list[tuple[str, Path]]:
-        return sorted((name, root.path) for name, root in self._known.items())
-
-    def registered(self, library: str) -> bool:
-        """Whether the root was ingested on this machine. Otherwise the index alone names it, and
-        nothing of it may be read but the photos that the index knows."""
-        return self._known.get(library) == self._registered.get(library)
-
-    def follows_links(self, library: str) -> bool:
-        root = self._known.get(library)
-        return root is not None and root.follow_links
-
-    def _hinted(self) -> dict[str, Root]:
-        """Roots that the index names, so that it can move together with its photos. The index may
-        be a stranger's: a root counts only beside or around the index, not where all of a user's
-        files lie, and if it holds the photos that the index knows."""
-        if self._index_folder is None:
-            return {}
-        found = {}
-        for name, summary in self._index.libraries().items():
-            path = _hinted_path(self._index_folder, summary.root_hint)
-            known = self._registered.get(name)
-            if path is None or (known is not None and known.path == path):
-                continue
-            there, sampled = _sampled(name, path, self._index)
-            if there and 2 * there >= sampled:
-                found[name] = Root(path)
-        return found
-
-    def remember(self, library: str, root: Path, *, follow_links: bool = False) -> None:
-        """`follow_links`: it is ingested with its links; so it stays once it was."""
-        known = self._registered.get(library)
-        follow_links |= known is not None and known.path == root and known.follow_links
-        self._known[library] = self._registered[library] = Root(root, follow_links)
-        self._registry.set(self._index.index_id, library, self._known[library])
-        self._index.set_root_hint(library, self._hint(root))
-
-    def _hint(self, root: Path) -> str | None:
-        """Relative, where index and photos lie together: one in the other, or side by side."""
-        if self._index_folder is None:
-            return None
-        beside = self._index_folder.parent
-        if root == beside or root in beside.parents or root.parent == beside:
-            return os.path.relpath(root, self._index_folder).replace(os.sep, "/")
-        return None
-
-    def forget(self, library: str) -> None:
-        self._known.pop(library, None)
-        if self._registered.pop(library, None) is not None:
-            self._registry.set(self._index.index_id, library, None)
-
-
-def _hinted_path(index_folder: Path, hint: str | None) -> Path | None:
-    """None: nobody's hint of ours leads there, or it leads to all of a user's files."""
-    if hint is None or not _HINT.fullmatch(hint) or "\0" in hint:
-        return None
-    path = Path(os.path.normpath(index_folder / hint))
-    home = Path(os.path.realpath(Path.home()))
-    if path == home or path in home.parents or path == path.parent:
-        return None
-    is_plain = os.path.realpath(path) == str(path)  # no link leads there
-    return path if is_plain and path.is_dir() else None
 
 
 def check_directory(directory: Path) -> None:
@@ -193,7 +96,7 @@ def _moved_here(
     for library, root in roots.items():
         if root.is_dir() or library == directory.name or library not in index.libraries():
             continue
-        there, sampled = _sampled(library, directory, index)
+        there, sampled = sample(library, directory, index)
         if sampled and 2 * there >= sampled:
             note(f"Library {library!r} has moved from {shown(root)} to {shown(directory)}.")
             return library
@@ -241,24 +144,8 @@ def _check_name(
 
 def _holds_its_photos(library: str, directory: Path, index: Index) -> bool:
     """At least half of a sample of the library's photos lie there, with their sizes."""
-    there, sampled = _sampled(library, directory, index)
+    there, sampled = sample(library, directory, index)
     return 2 * there >= sampled
-
-
-def _sampled(library: str, directory: Path, index: Index) -> tuple[int, int]:
-    """How many of a sample of the library's photos lie there, with their sizes; and how many there
-    are in the sample."""
-    from imgsearch.index.base import Filter
-
-    sample = list(itertools.islice(index.ids(Filter.within(library)), SAMPLE))
-    there = 0
-    for record in index.records(sample).values():
-        path = locations.located(Root(directory), record).path
-        try:
-            there += path is not None and os.stat(path).st_size == record.size
-        except OSError:
-            continue
-    return there, len(sample)
 
 
 def _free_name(library: str, roots: Roots, index: Index) -> str:

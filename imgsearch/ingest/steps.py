@@ -12,8 +12,9 @@ import numpy as np
 from imgsearch import photos
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder, Vector
-from imgsearch.photos import Photo, Skip, SkipReason, decode, formats
+from imgsearch.photos import Skip, SkipReason, decode, formats
 from imgsearch.photos.metadata import Metadata
+from imgsearch.photos.walk import Photo
 
 BATCH_BYTES = 24 << 20  # of photos in one batch, unless one alone is larger: eight of 12 MP
 HELD_BYTES = 32 << 20  # a larger photo is hashed as a stream, and read again for decoding
