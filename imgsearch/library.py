@@ -22,12 +22,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from imgsearch import paths, search
+from imgsearch.background import Background
 from imgsearch.errors import ModelError, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.index import open_index
 from imgsearch.models.selection import ModelChoice, ModelSelection
 from imgsearch.progress import SILENT, Talk
-from imgsearch.question import ALL, Filter, Question, Term
+from imgsearch.question import ALL, Box, Filter, Question, Term
 from imgsearch.roots import Roots, locations
 from imgsearch.settings import Settings
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     )
     from imgsearch.ingest.pipeline import Result as IngestResult
     from imgsearch.ingest.scan import Options
-    from imgsearch.models.base import Vector
+    from imgsearch.models.base import Vector, Vectors
     from imgsearch.results import Results
 
 
@@ -101,6 +102,8 @@ class Library:
         self.models = ModelSelection(
             model_choice(settings), index.models, index.place, model_cache(), talk
         )
+        self.pictures: dict[str, bytes] = {}  # without a file, by the name that a term gives them
+        self.background = Background(index, paths.cache_dir() / "samples")
         self._lock = threading.RLock()
         self._text_choice: TextChoice | None = None  # asked for once
 
@@ -132,12 +135,16 @@ class Library:
     def similar(self, photo: str | os.PathLike[str], **others: Any) -> Results:
         """The photos that look like another one: a picture file, or the id or relative path of an
         indexed photo, which itself is left out."""
+        return self.search(self.like(photo), **others)
+
+    def like(self, photo: str | os.PathLike[str], weight: float = 1.0) -> Question:
+        """What `similar` asks, to be joined with other terms. Raises PhotoError."""
         name = os.fspath(photo)
         record = search.find_record(self.index, self.roots, name)
         if record is None and not Path(name).is_file():
             record = search.find_shown(self.index, self.roots, name)
         if record is not None and search.is_current(record, Path(name)):
-            return self.search(Question(terms=(Term(photo=record.id),)), **others)
+            return Question(terms=(Term(photo=record.id, weight=weight),))
         if not Path(name).is_file():
             raise PhotoError(
                 f"There is no file '{shown(name)}', and no photo in the index with that id or"
@@ -145,7 +152,7 @@ class Library:
                 "Name a picture file, or copy an id or a relative path from a result.",
             )
         exclude = () if record is None else (record.id,)
-        return self.search(Question(terms=(Term(picture=name),), exclude=exclude), **others)
+        return Question(terms=(Term(picture=name, weight=weight),), exclude=exclude)
 
     def embed_text(self, words: str) -> Vector:
         """A unit vector (dims,), made beside the index or on this machine."""
@@ -166,10 +173,19 @@ class Library:
         vector: Vector = encoder.encode([words])[0]
         return vector
 
-    def embed_picture(self, path: str) -> Vector:
-        """A unit vector (dims,) of a picture file. Raises PhotoError."""
+    def embed_picture(self, path: str, box: Box | None = None) -> Vector:
+        """A unit vector (dims,) of a picture file, or of one in `pictures`; or of a part of it.
+        Raises PhotoError."""
+        source = self.pictures.get(path, path)
+        if isinstance(source, str) and not Path(path).is_file():
+            raise PhotoError(f"There is no file '{shown(path)}'.", "Name a picture file.")
         encoder = self.models.image_encoder()
-        return search.embed_file(Path(path), encoder, self.settings.max_megapixels)
+        limit = self.settings.max_megapixels
+        return search.embed_picture(source, path, encoder, limit, box)
+
+    def sample(self) -> Vectors:
+        """Up to 2,000 of the index's vectors (n, dims)."""
+        return self.background.vectors()
 
     def search_text(self, words: str, k: int, where: Filter) -> list[Neighbour] | None:
         """The photos nearest to words in one request, where the index makes the vector itself."""

@@ -22,6 +22,7 @@ from imgsearch.errors import UsageError
 Order = Literal["fit", "newest", "oldest"]
 ORDERS: tuple[Order, ...] = ("fit", "newest", "oldest")
 Orientation = Literal["landscape", "portrait", "square"]
+Box = tuple[int, int, int, int]  # left, top, width, height, in pixels of the upright picture
 ORIENTATIONS: tuple[Orientation, ...] = ("landscape", "portrait", "square")
 
 
@@ -33,12 +34,17 @@ class Term:
     picture: str | None = None  # a file's path, or the name of an upload
     photo: str | None = None  # the id of an indexed photo
     weight: float = 1.0  # negative: unlike this
-    box: tuple[int, int, int, int] | None = None  # left, top, width, height, of a picture's pixels
+    box: Box | None = None  # of a picture
 
     def __post_init__(self) -> None:
         given = [value for value in (self.words, self.picture, self.photo) if value is not None]
         if len(given) != 1:
             raise ValueError("a term is words, a picture or a photo: exactly one of them")
+
+    @property
+    def shown(self) -> str:
+        """What it asks for, in a few characters: its words, a file's name or an id."""
+        return self.words or self.picture or self.photo or ""
 
 
 @dataclass(frozen=True, slots=True)

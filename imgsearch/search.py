@@ -11,16 +11,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from imgsearch import photos
+from imgsearch import mixture, photos
 from imgsearch.errors import IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Neighbour, Record
-from imgsearch.models.base import ImageEncoder, Vector
-from imgsearch.question import Filter, Folder, Question, Term
+from imgsearch.models.base import ImageEncoder, Vector, Vectors
+from imgsearch.question import Box, Filter, Folder, Question, Term
 from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_WHOLE = 1 << 20  # pixels, wider than any picture: it is decoded as large as it is
 
 
 class Encodes(Protocol):
@@ -28,23 +29,24 @@ class Encodes(Protocol):
 
     def embed_text(self, words: str) -> Vector: ...
 
-    def embed_picture(self, path: str) -> Vector: ...
+    def embed_picture(self, path: str, box: Box | None = None) -> Vector: ...
 
     def search_text(self, words: str, k: int, where: Filter) -> list[Neighbour] | None:
         """In one request, where the index makes the vector itself; else None."""
         ...
 
+    def sample(self) -> Vectors:
+        """Some of the index's vectors (n, dims), by which several terms are weighed."""
+        ...
+
 
 def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Results:
-    """The photos that answer a question, best first. Raises UsageError where nothing is asked for,
-    IndexNotFound on an empty index, before any model; PhotoError, ModelError."""
-    [term] = _checked(question)
+    """The photos that answer a question, best first. Raises UsageError where nothing is asked for
+    or its terms cancel each other, IndexNotFound on an empty index, before any model; PhotoError,
+    ModelError."""
+    _check(question.terms)
     check_not_empty(index)
-    k, where = question.offset + question.k, question.filter
-    found = encodes.search_text(term.words, k, where) if term.words is not None else None
-    if found is None:
-        exclude = set(question.exclude) | ({term.photo} if term.photo is not None else set())
-        found = index.search(_vector(index, encodes, term), k, where, exclude)
+    found = _nearest(index, encodes, question)
     if not found and not index.count():
         raise _nothing_in(index)
     hits = [
@@ -54,19 +56,40 @@ def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Res
     return Results(question=question, hits=tuple(hits[question.offset :]))
 
 
-def _checked(question: Question) -> tuple[Term, ...]:
-    if not question.terms or any(
-        term.words is not None and not term.words.strip() for term in question.terms
-    ):
+def _check(terms: Sequence[Term]) -> None:
+    for term in terms:
+        if not term.weight:
+            raise UsageError(
+                f"The weight of “{shown(term.shown)}” is 0: it would say nothing.",
+                "Give another weight, below 0 for what should not be in the picture; or leave it"
+                " out.",
+            )
+    if not terms or any(term.words is not None and not term.words.strip() for term in terms):
         raise UsageError("The query is empty.", 'Say what to look for: imgsearch query "a red car"')
-    return question.terms
 
 
-def _vector(index: Index, encodes: Encodes, term: Term) -> Vector:
+def _nearest(index: Index, encodes: Encodes, question: Question) -> list[Neighbour]:
+    k, where, terms = question.offset + question.k, question.filter, question.terms
+    exclude = {*question.exclude, *(term.photo for term in terms if term.photo is not None)}
+    if len(terms) == 1 and terms[0].words is not None and terms[0].weight > 0 and not exclude:
+        found = encodes.search_text(terms[0].words, k, where)
+        if found is not None:
+            return found
+    return index.search(_vector(index, encodes, terms), k, where, exclude)
+
+
+def _vector(index: Index, encodes: Encodes, terms: Sequence[Term]) -> Vector:
+    vectors = [_vector_of(index, encodes, term) for term in terms]
+    if len(terms) == 1:
+        return vectors[0] if terms[0].weight > 0 else -vectors[0]
+    return mixture.combined(vectors, [term.weight for term in terms], encodes.sample())
+
+
+def _vector_of(index: Index, encodes: Encodes, term: Term) -> Vector:
     if term.words is not None:
         return encodes.embed_text(term.words)
     if term.picture is not None:
-        return encodes.embed_picture(term.picture)
+        return encodes.embed_picture(term.picture, term.box)
     assert term.photo is not None
     return _stored_vector(index, term.photo)
 
@@ -88,19 +111,36 @@ def _stored_vector(index: Index, id: str) -> Vector:
     return vector
 
 
-def embed_file(path: Path, encoder: ImageEncoder, max_megapixels: float) -> Vector:
-    """Raises PhotoError with the reason for what cannot be decoded."""
+def embed_picture(
+    source: str | bytes,
+    name: str,
+    encoder: ImageEncoder,
+    max_megapixels: float,
+    box: Box | None = None,
+) -> Vector:
+    """Of a file's path or bytes; `box`: of that part of it. Raises PhotoError, which shows `name`,
+    with the reason for what cannot be decoded."""
     from imgsearch.photos import decode
 
+    target = encoder.image_size if box is None else _WHOLE
     try:
-        decoded = decode.decode(
-            os.fspath(path), target=encoder.image_size, max_megapixels=max_megapixels
-        )
+        decoded = decode.decode(source, target=target, max_megapixels=max_megapixels)
     except decode.Undecodable as error:
         raise PhotoError(
-            f"{shown(path)}: {error.reason.value} ({error.detail}).", "Show another picture."
+            f"{shown(name)}: {error.reason.value} ({error.detail}).", "Show another picture."
         ) from None
-    vector: Vector = encoder.encode(encoder.prepare(decoded.image))[0]
+    image = decoded.image
+    if box is not None:
+        left, top, width, height = box
+        right, bottom = min(left + width, image.width), min(top + height, image.height)
+        if left >= right or top >= bottom:
+            raise PhotoError(
+                f"{shown(name)}: the chosen part lies outside of its {image.width} x"
+                f" {image.height} pixels.",
+                "Choose a part inside of the picture.",
+            )
+        image = image.crop((left, top, right, bottom))
+    vector: Vector = encoder.encode(encoder.prepare(image))[0]
     return vector
 
 

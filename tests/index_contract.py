@@ -424,6 +424,20 @@ class IndexContract:
         begun_anew.close()
         assert index.count() == 2
 
+    # a sample
+
+    def test_a_sample_is_of_vectors_that_are_in_it(self, index_factory: IndexFactory) -> None:
+        empty = index_factory("empty")
+        assert empty.sample(10).shape[0] == 0
+        rows = [row(f"{seed}.jpg", seed) for seed in range(30)]
+        index = filled(index_factory, rows)
+        stored = {each.vector.tobytes() for each in index.rows() if each.vector is not None}
+        whole = index.sample(1000)
+        assert {each.tobytes() for each in whole} == stored
+        some = index.sample(10)
+        assert some.shape == (10, DIMS)
+        assert len({each.tobytes() for each in some} & stored) == 10
+
 
 def _all(index: Index, where: Filter) -> list[object]:
     return list(index.search(vector(12345), 1000, where))

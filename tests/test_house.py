@@ -40,7 +40,7 @@ LAYERS = [
     {"roots"},
     {"ingest.sources"},
     {"index"},
-    {"results"},
+    {"results", "background", "mixture"},
     {"ingest", "index.copying", "search"},
     {"library", "ingest.run"},
     {"output", "demo", "doctor"},

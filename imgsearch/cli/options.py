@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 CLUSTER = "Cluster"
 SHARED = "Index and models"
@@ -149,42 +150,76 @@ class Common:
         return cls(before["verbose"] + after["verbose"], options)
 
 
-def _parameters() -> list[inspect.Parameter]:
+def _parameters(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[inspect.Parameter]:
     return [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[name], annotation=annotation
+            name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=annotation
         )
-        for name, annotation in OPTIONS.items()
+        for name, annotation in options.items()
     ]
+
+
+_LAST = {SHARED: 1, CLUSTER: 2, "Options": 3}  # headings of a command's help; others before
+
+
+class Command(TyperCommand):
+    """Its help shows options under the headings that `rich_help_panel` names."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            told = parameter.get_help_record(ctx)
+            if told is not None:
+                usual = "Arguments" if parameter.param_type_name == "argument" else "Options"
+                section = getattr(parameter, "rich_help_panel", None) or usual
+                sections.setdefault(section, []).append(told)
+        for heading in sorted(sections, key=lambda name: _LAST.get(name, 0)):
+            with formatter.section(heading):
+                formatter.write_dl(sections[heading])
 
 
 def _declare(function: Callable[..., None], parameters: list[inspect.Parameter]) -> None:
     """Typer reads a command's options from its signature and annotations."""
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    ordered = [context, *(p.replace(kind=p.KEYWORD_ONLY) for p in parameters), *_parameters()]
+    common = _parameters(OPTIONS, DEFAULTS)
+    ordered = [context, *(p.replace(kind=p.KEYWORD_ONLY) for p in parameters), *common]
     function.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined] # read by inspect
     function.__annotations__ = {p.name: p.annotation for p in ordered}
 
 
 def command(
-    app: typer.Typer, name: str | None = None, *, brief: bool = False, **settings: Any
+    app: typer.Typer,
+    name: str | None = None,
+    *,
+    brief: bool = False,
+    more: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+    **settings: Any,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Declares a function as a command. Its first parameter is `Common`; the rest are its own
-    options, to which OPTIONS are added. `brief`: it ends so soon that garbage may lie about."""
+    options, to which OPTIONS are added. `brief`: it ends so soon that garbage may lie about.
+    `more`: annotations and defaults of further options, whose values come in one dict as the second
+    parameter."""
+    options, defaults = more or ({}, {})
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        own = list(inspect.signature(function, eval_str=True).parameters.values())
+        own = own[1 if more is None else 2 :] + _parameters(options, defaults)
 
         @functools.wraps(function)
         def run(ctx: typer.Context, **given: Any) -> None:
             if not brief:
                 gc.enable()
             after = {option: given.pop(option) for option in OPTIONS}
-            function(Common.merged(ctx.obj, after), **given)
+            common = Common.merged(ctx.obj, after)
+            if more is None:
+                function(common, **given)
+            else:
+                gathered = {option: given.pop(option) for option in options}
+                function(common, gathered, **given)
 
         del run.__wrapped__  # or its signature would win
         _declare(run, own)
-        app.command(name, **settings)(run)
+        app.command(name, cls=Command, **settings)(run)
         return function
 
     return decorate

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -19,23 +20,30 @@ OPEN_AT_MOST = 10
 
 
 class Output:
-    def __init__(self, json: bool, csv: bool, paths: bool, nul: bool, open: bool) -> None:
-        if json + csv + paths > 1:
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        """`given`: the values of the options --json, --csv, --paths, -0 and --open."""
+        self._json, self._csv, self._paths = given["json"], given["csv"], given["paths"]
+        self._nul, self._open = given["nul"], given["open"]
+        if self._json + self._csv + self._paths > 1:
             raise UsageError("--json, --csv and --paths exclude each other.", "Give one of them.")
-        if nul and not paths:
+        if self._nul and not self._paths:
             raise UsageError("-0 goes with --paths.", "Give both: --paths -0")
-        self._json, self._csv, self._paths, self._nul, self._open = json, csv, paths, nul, open
-        self._for_programs = json or csv or paths
+        self._for_programs = self._json or self._csv or self._paths
         self._began = time.perf_counter()
+        self._shown = 0  # questions
 
-    def show(self, results: Results, title: str, library: Library) -> None:
+    def show(
+        self, results: Results, title: str, library: Library, asked: str | None = None
+    ) -> None:
+        """`asked`: the question, where it is one of several."""
         if self._for_programs:
-            self._show_programs(results)
+            self._show_programs(results, asked)
         elif results:
             from imgsearch.output import console
 
             console.print_results(results, title)
-        self._hint(results, library)
+        self._hint(results, library, asked)
+        self._shown += 1
         if self._open and results:
             _open_files(results)
 
@@ -57,21 +65,22 @@ class Output:
         if verbose > 1:
             say(f"Took {time.perf_counter() - self._began:.3f} seconds after the program's start.")
 
-    def _show_programs(self, results: Results) -> None:
+    def _show_programs(self, results: Results, asked: str | None) -> None:
         from imgsearch.output import machine_formats
 
         if self._json:
-            machine_formats.print_json_lines(results)
+            machine_formats.print_json_lines(results, asked)
         elif self._csv:
-            machine_formats.print_csv(results)
+            machine_formats.print_csv(results, asked, header=not self._shown)
         else:
             _say_what_paths_leaves_out(results, machine_formats.print_paths(results, self._nul))
 
-    def _hint(self, results: Results, library: Library) -> None:
+    def _hint(self, results: Results, library: Library, asked: str | None) -> None:
         if not results:
-            say(_nothing_found(library))
+            about = "" if asked is None else f"“{asked}”: "
+            say(f"{about}{_nothing_found(library)}")
         count = library.index.count()
-        if count < FEW and not self._for_programs:
+        if count < FEW and not self._for_programs and not self._shown:
             say(
                 f"Only {count} photos are in the index: in so small a library scores lie close"
                 " together."

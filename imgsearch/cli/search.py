@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgsearch.cli import parts
+from imgsearch.cli import asking, parts
 from imgsearch.cli.options import CLUSTER, Common, command
 from imgsearch.cli.results import Output
 from imgsearch.escaping import typed_text
 
 if TYPE_CHECKING:
-    from imgsearch.library import Library
-
-K = Annotated[int | None, typer.Option("-k", help="How many results (default: 10).", min=1)]
-MinScore = Annotated[
-    float | None,
-    typer.Option("--min-score", help="Leave out results below this cosine.", min=-1, max=1),
-]
-Under = Annotated[
-    str | None,
-    typer.Option("--under", metavar="FOLDER", help="Only photos in this folder or library."),
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Csv = Annotated[
-    bool, typer.Option("--csv", help="Comma-separated values, with a header; no formulas.")
-]
-Paths = Annotated[bool, typer.Option("--paths", help="Paths alone, one a line.")]
-Nul = Annotated[bool, typer.Option("-0", help="With --paths: end each with NUL, for xargs -0.")]
-Open = Annotated[bool, typer.Option("--open", help="Open the results in the system's viewer.")]
-
+    from imgsearch.question import Question
+    from imgsearch.settings import Settings
 
 NumCandidates = Annotated[
     int | None,
@@ -55,23 +40,29 @@ TextEncoder = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    command(app, brief=True)(query)
-    command(app, brief=True)(similar)
+    more = asking.OPTIONS, asking.DEFAULTS
+    command(app, brief=True, more=more)(query)
+    command(app, brief=True, more=more)(similar)
 
 
 def query(
     common: Common,
+    given: Mapping[str, Any],
     text: Annotated[
-        list[str], typer.Argument(metavar="TEXT...", help="What to look for, in any language.")
-    ],
-    k: K = None,
-    min_score: MinScore = None,
-    under: Under = None,
-    json: Json = False,
-    csv: Csv = False,
-    paths: Paths = False,
-    nul: Nul = False,
-    open: Open = False,
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT...]", help="What to look for, in any language; -: see --from-file."
+        ),
+    ] = None,
+    from_file: Annotated[
+        str | None,
+        typer.Option(
+            "--from-file",
+            metavar="FILE",
+            help="Ask each line of a file (-: of stdin) as a question of its own.",
+            rich_help_panel=asking.TERMS,
+        ),
+    ] = None,
     num_candidates: NumCandidates = None,
     text_encoder: TextEncoder = None,
 ) -> None:
@@ -79,54 +70,74 @@ def query(
 
     Example: imgsearch query "endless route to the top" -k 5
     """
-    output = Output(json, csv, paths, nul, open)
-    words = typed_text(" ".join(text))
-    chosen = parts.load_settings(
-        common,
-        k=k,
-        min_score=min_score,
-        num_candidates=num_candidates,
-        text_encoder=text_encoder,
-    )
+    output = Output(given)
+    chosen = _settings(common, given, num_candidates=num_candidates, text_encoder=text_encoder)
+    if text == ["-"] and from_file is None:
+        text, from_file = None, "-"
     with parts.opened(chosen) as library:
-        results = library.search(words, **_wanted(library, under))
-        output.show(results, f"“{words}”", library)
-        output.say_how_it_was_searched(library, common.verbose, words)
+        options, pictures = asking.asked(library, given), asking.pictures(given)
+        if from_file is None:
+            words = typed_text(" ".join(text or ()))
+            question = _with_words(options, words)
+            output.show(library.search(question), _title(question, pictures), library)
+            output.say_how_it_was_searched(library, common.verbose, words)
+            return
+        for words in asking.lines_of(from_file, text):
+            question = _with_words(options, words)
+            output.show(library.search(question), _title(question, pictures), library, words)
+        output.say_how_it_was_searched(library, common.verbose)
 
 
 def similar(
     common: Common,
-    photo: Annotated[
-        str,
-        typer.Argument(help="A picture file, or the id or relative path of an indexed photo."),
+    given: Mapping[str, Any],
+    photos: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PHOTO...",
+            help="A picture file (-: stdin), or the id or relative path of an indexed photo;"
+            " several: what is like all of them.",
+        ),
     ],
-    k: K = None,
-    min_score: MinScore = None,
-    under: Under = None,
-    json: Json = False,
-    csv: Csv = False,
-    paths: Paths = False,
-    nul: Nul = False,
-    open: Open = False,
     num_candidates: NumCandidates = None,
 ) -> None:
     """Find pictures that look like another one.
 
     Example: imgsearch similar photo.jpg
     """
-    output = Output(json, csv, paths, nul, open)
-    chosen = parts.load_settings(common, k=k, min_score=min_score, num_candidates=num_candidates)
-    with parts.opened(chosen) as library:
-        results = library.similar(photo, **_wanted(library, under))
-        output.show(results, f"similar to {photo}", library)
+    output = Output(given)
+    with parts.opened(_settings(common, given, num_candidates=num_candidates)) as library:
+        question = asking.asked(library, given)
+        for photo in reversed(photos):
+            question = asking.joined(asking.picture(library, photo), question)
+        title = _title(question, [*photos, *asking.pictures(given)])
+        output.show(library.search(question), title, library)
         output.say_how_it_was_searched(library, common.verbose)
 
 
-def _wanted(library: Library, under: str | None) -> dict[str, Any]:
-    """What both commands ask for, as fields of a `Question`."""
-    settings = library.settings
-    wanted: dict[str, Any] = {"k": settings.k, "min_score": settings.min_score}
-    if under is not None:
-        library.check_not_empty()
-        wanted["filter"] = library.folder(under)
-    return wanted
+def _settings(common: Common, given: Mapping[str, Any], **others: Any) -> Settings:
+    return parts.load_settings(common, k=given["k"], min_score=given["min_score"], **others)
+
+
+def _with_words(options: Question, words: str) -> Question:
+    """Words alone, as ever, are asked for even where there are none: which is an error."""
+    from imgsearch.question import Term
+
+    if not words.strip() and options.terms:
+        return options
+    return replace(options, terms=(Term(words=words), *options.terms))
+
+
+def _title(question: Question, pictures: Sequence[str]) -> str:
+    """“beach” + 0.5 “film grain” - “people”, or: similar to photo.jpg. `pictures`: as they were
+    typed, in the order of the terms."""
+    if question.terms and all(term.words is None and term.weight > 0 for term in question.terms):
+        return f"similar to {', '.join(pictures)}"
+    names = iter(pictures)
+    title = ""
+    for term in question.terms:
+        sign = " - " if term.weight < 0 else " + "
+        weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g} "
+        name = next(names) if term.words is None else f"“{term.words}”"
+        title += f"{sign}{weight}{name}"
+    return title.removeprefix(" + ")

@@ -234,6 +234,11 @@ class Index(Protocol):
         """The k nearest by cosine, best first; ties in the order of ids."""
         ...
 
+    def sample(self, size: int) -> Vectors:
+        """Up to `size` vectors (n, dims) from all over the index; all of them where it holds no
+        more. Costs no more in a large index than in a small one."""
+        ...
+
     def finish(self, progress: Progress = silent) -> None:
         """Makes what is derived complete (merged, refreshed). Nothing is lost without it."""
         ...

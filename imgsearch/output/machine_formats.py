@@ -45,18 +45,24 @@ def as_dict(hit: Hit) -> dict[str, Any]:
     }
 
 
-def print_json_lines(results: Results) -> None:
-    write_bytes(b"".join(json_text(as_dict(hit)).encode() + b"\n" for hit in results))
+def print_json_lines(results: Results, asked: str | None = None) -> None:
+    """`asked`: the question, where it is one of several."""
+    about = {} if asked is None else {"question": asked}
+    lines = (json_text({**about, **as_dict(hit)}).encode() + b"\n" for hit in results)
+    write_bytes(b"".join(lines))
 
 
-def print_csv(results: Results) -> None:
-    """By RFC 4180, all at once. A terminal gets control characters escaped."""
+def print_csv(results: Results, asked: str | None = None, *, header: bool = True) -> None:
+    """By RFC 4180, all at once. A terminal gets control characters escaped. `asked`: the question,
+    where it is one of several."""
     on_terminal = sys.stdout.isatty()
+    about = {} if asked is None else {"question": asked}
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, FIELDS)
-    writer.writeheader()
+    writer = csv.DictWriter(text, (*about, *FIELDS))
+    if header:
+        writer.writeheader()
     for hit in results:
-        cells = as_dict(hit).items()
+        cells = {**about, **as_dict(hit)}.items()
         writer.writerow({name: _cell(value, on_terminal) for name, value in cells})
     write_bytes(text.getvalue().encode(sys.stdout.encoding, "backslashreplace"))
 

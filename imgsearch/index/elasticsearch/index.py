@@ -53,7 +53,7 @@ from imgsearch.index.elasticsearch.requests import (
 )
 from imgsearch.index.elasticsearch.retry import patiently
 from imgsearch.index.elasticsearch.succession import Moment
-from imgsearch.models.base import ModelPair, Vector
+from imgsearch.models.base import ModelPair, Vector, Vectors
 from imgsearch.progress import Progress, silent
 
 RETRY_SECONDS = 300.0  # for a node to come back, while ingesting
@@ -421,6 +421,10 @@ class ElasticsearchIndex:
         if not self._found.vector or k < 1:
             return []
         return self._reader.nearest(Words(text, model_id), k, where, ())
+
+    def sample(self, size: int) -> Vectors:
+        self._fresh()
+        return self._reader.sample(size)
 
     # writing
 

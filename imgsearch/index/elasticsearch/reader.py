@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from imgsearch.escaping import shell_quoted
 from imgsearch.index.base import Fingerprint, Fingerprints, Neighbour, Record, Row
 from imgsearch.index.elasticsearch import answers
@@ -24,8 +26,9 @@ from imgsearch.index.elasticsearch.requests import (
     Words,
     conditions,
     knn_body,
+    sample_body,
 )
-from imgsearch.models.base import Vector
+from imgsearch.models.base import Vector, Vectors
 from imgsearch.question import ALL, Filter
 
 _RECORDS_AT_A_TIME = 1000  # half a megabyte
@@ -118,6 +121,22 @@ class Reader:
                 vector = self._vector(answers.at(hit, "fields", VECTOR))
                 if vector is not None:
                     yield Row(self._record(hit), vector)
+
+    def sample(self, size: int) -> Vectors:
+        """Vectors (n, dims) of random photos; the same ones as long as nothing is written."""
+        if not self._found.vector:
+            return np.zeros((0, 0), np.float32)
+        found: list[Vector] = []
+        for start in range(0, size, _VECTORS_AT_A_TIME):
+            count = min(_VECTORS_AT_A_TIME, size - start)
+            answer = self.call("POST", "/_search", sample_body(start, count))
+            hits = answers.hits(self.place, answer)
+            read = (self._vector(answers.at(hit, "fields", VECTOR)) for hit in hits)
+            found += [vector for vector in read if vector is not None]
+            if len(hits) < count:
+                break
+        vectors: Vectors = np.array(found, np.float32).reshape(len(found), self._found.dims or 0)
+        return vectors
 
     def _pages(
         self, where: Filter, fields: Mapping[str, Any], size: int, sort: str

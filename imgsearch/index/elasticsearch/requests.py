@@ -217,6 +217,24 @@ def knn_body(
     return {"knn": knn, "size": k, "track_total_hits": False, "_source": {"excludes": [VECTOR]}}
 
 
+def sample_body(start: int, count: int) -> dict[str, Any]:
+    """Vectors of random photos, in an order that stays from page to page."""
+    return {
+        "query": {
+            "function_score": {
+                "query": {"exists": {"field": VECTOR}},
+                "random_score": {"seed": 1, "field": "_seq_no"},
+                "boost_mode": "replace",
+            }
+        },
+        "from": start,
+        "size": count,
+        "track_total_hits": False,
+        "_source": False,
+        "fields": [VECTOR],
+    }
+
+
 def page_body(
     pit: str, sort: str, size: int, query: Mapping[str, Any], fields: Mapping[str, Any]
 ) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from imgsearch.index.local.generations import DATABASE, IndexFolder
 from imgsearch.index.local.photo_rows import COLUMNS
 from imgsearch.index.local.search_files import nearest
 from imgsearch.index.local.search_files.segments import Limits, Segments
-from imgsearch.models.base import ModelPair, Vector, unit
+from imgsearch.models.base import ModelPair, Vector, Vectors, unit
 from imgsearch.progress import Progress, silent
 
 _PAGE = 500  # rows that are read at a time: 1 MB of vectors
@@ -337,6 +337,25 @@ class LocalIndex:
             return sum(self._photos_by_library().values())
         statement = f"select count(*) from photos where {condition}"
         return int(self._database.value(statement, values))
+
+    def sample(self, size: int) -> Vectors:
+        """Those at evenly spread rows, or next to a row that is gone."""
+        models = self.models()
+        if models is None:
+            return np.zeros((0, 0), np.float32)
+        first, last = self._database.rows("select min(row), max(row) from embeddings")[0]
+        targets = np.unique(np.linspace(first or 0, last or 0, size).astype(np.int64)).tolist()
+        statement = (
+            "select row, vector, checksum from embeddings where row >= ? and kind = 0"
+            " order by row limit 1"
+        )
+        with self._database.view():
+            found = {
+                row: (row, vector, checksum)
+                for target in targets
+                for row, vector, checksum in self._database.rows(statement, (target,))
+            }
+        return photo_vectors.readable(found.values(), models.dims)[1]
 
     # writing
 
