@@ -4,8 +4,11 @@ README's first command, which `.ci/run` runs before anything else is installed.)
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
@@ -39,28 +42,66 @@ def test_the_wheel_holds_the_demo_and_not_its_making(wheel: Path) -> None:
     assert [name for name in names if name.endswith("licenses/LICENSE")]
 
 
-def test_the_wheel_runs_away_from_the_checkout(
-    wheel: Path, command: Command, tmp_path: Path
-) -> None:
-    installed = tmp_path / "installed"
-    zipfile.ZipFile(wheel).extractall(installed)
-    command.environment["PYTHONPATH"] = os.fspath(installed)
-    finished = subprocess.run(
-        [sys.executable, "-c", "import imgsearch; print(imgsearch.__file__)"],
-        env=command.env(),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of its own with the wheel installed by pip; its dependencies are those of this
+    environment. Returns its folder of programs."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False)
+    [packages] = folder.glob("lib/python3*/site-packages") or folder.glob("Lib/site-packages")
+    # a folder that a .pth file names has its own .pth files passed over: the checkout's stays out
+    ours = [entry for entry in sys.path if entry.endswith("-packages")]
+    (packages / "zz_dependencies.pth").write_text("\n".join(ours))
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--python", programs / "python", "install"),
+            *("--no-deps", "--no-index", "--quiet", wheel),
+        ],
         check=True,
+        timeout=300,
     )
-    assert finished.stdout.startswith(os.fspath(installed))
+    return programs
+
+
+def _run(program: Path, *arguments: str, command: Command, cwd: Path) -> str:
     finished = subprocess.run(
-        [sys.executable, "-m", "imgsearch", "demo"],
+        [program, *arguments],
         env=command.env(),
-        cwd=tmp_path,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert finished.returncode == 0, finished.stderr
-    assert "imgsearch ingest" in finished.stdout
+    return finished.stdout
+
+
+def test_the_installed_wheel_runs_away_from_the_checkout(
+    installed: Path, command: Command, tmp_path: Path
+) -> None:
+    where = "import imgsearch; print(imgsearch.__file__)"
+    found = _run(installed / "python", "-c", where, command=command, cwd=tmp_path)
+    assert Path(found.strip()).is_relative_to(installed.parent)
+    said = _run(installed / "imgsearch", "demo", command=command, cwd=tmp_path)
+    assert "imgsearch ingest" in said
+
+
+def test_the_guides_first_lines_run_from_the_installed_wheel(
+    installed: Path, command: Command, tmp_path: Path
+) -> None:
+    guide = (ROOT / "imgsearch" / "guides" / "python.md").read_text("utf-8")
+    first, filling = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    album = tmp_path / "album"
+    shutil.copytree(ROOT / "imgsearch" / "demo" / "photos", album)
+    filling = filling.replace('"~/Pictures/2024"', repr(str(album)))
+    command.environment["IMGSEARCH_MODEL"] = "demo"
+    program = f"import imgsearch\n{filling}"
+    filled = _run(installed / "python", "-c", program, command=command, cwd=tmp_path)
+    assert int(filled.split()[0]) > 100
+    lines = _run(installed / "python", "-c", first, command=command, cwd=tmp_path).splitlines()
+    assert len(lines) == 5
+    for line in lines:
+        path, _, score = line.rpartition(" ")
+        assert Path(path).is_file()
+        assert -1 <= float(score) <= 1
