@@ -43,7 +43,7 @@ LAYERS = [
     {"results", "background", "mixture"},
     {"ingest", "index.copying", "search"},
     {"library", "ingest.run"},
-    {"output", "demo", "doctor"},
+    {"output", "demo", "doctor", "web"},
     {"cli", "__main__"},
 ]
 # these know the index's protocol alone

@@ -54,14 +54,14 @@ def reporting() -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno is None:
-            say(_bug(error))
+            say(bug_report(error))
             raise typer.Exit(EXIT_BUG) from None
         say(_refused(error))
         raise typer.Exit(EXIT_FAILURE) from None
     except Exception as error:  # whatever is left is a bug: reported, never shown as a traceback
         if type(error).__module__.startswith(("typer.", "click.")):  # usage errors: theirs to show
             raise
-        say(_bug(error))
+        say(bug_report(error))
         raise typer.Exit(EXIT_BUG) from None
     finally:
         streams.settle()
@@ -89,7 +89,8 @@ def _refused(error: OSError) -> str:
     return f"{what}{where}\nMend that and give the same command again."
 
 
-def _bug(error: Exception) -> str:
+def bug_report(error: Exception) -> str:
+    """Writes a report, and returns two lines that say so."""
     first = f"This is a bug in imgsearch: {type(error).__name__}."
     try:
         path = _write_report(error)

@@ -63,11 +63,11 @@ def print_csv(results: Results, asked: str | None = None, *, header: bool = True
         writer.writeheader()
     for hit in results:
         cells = {**about, **as_dict(hit)}.items()
-        writer.writerow({name: _cell(value, on_terminal) for name, value in cells})
+        writer.writerow({name: csv_cell(value, on_terminal) for name, value in cells})
     write_bytes(text.getvalue().encode(sys.stdout.encoding, "backslashreplace"))
 
 
-def _cell(value: Any, on_terminal: bool) -> Any:
+def csv_cell(value: Any, on_terminal: bool = False) -> Any:
     """A spreadsheet would calculate a text that begins like a formula: an apostrophe makes it text
     (https://owasp.org/www-community/attacks/CSV_Injection)."""
     if not isinstance(value, str):

@@ -83,6 +83,7 @@ KNOWN: dict[str, Known] = {
     "max_megapixels": Known(values.above_zero, MAX_MEGAPIXELS, harmless=_lowers_the_limit),
     "batch_size": Known(whole, None),
     "workers": Known(whole, None),
+    "serve_password": Known(text, None, secret=True),
     # the cluster
     "es_url": Known(text, None, ("ES_URL", "ES_HOST")),
     "es_api_key": Known(text, None, ("ES_API_KEY",), secret=True),

@@ -1,0 +1,126 @@
+"""The same as the pages, as JSON: `/api/v1/…`, described by `/api/openapi.json`."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from imgsearch.question import Term
+from imgsearch.web import forms, media, openapi, pages
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from imgsearch.index.base import Record
+    from imgsearch.results import Hit, Results
+
+_HEADERS = {"cache-control": "private, no-store"}
+_SPOOLED = 1 << 20  # bytes of an upload in memory; more lies in an unnamed temporary file
+K = 10
+
+
+def _json(value: Any, status: int = 200) -> JSONResponse:
+    return JSONResponse(value, status, headers=_HEADERS)
+
+
+async def search(request: Request) -> Response:
+    """The question in the address's query part, as the page writes it."""
+    question = pages.asked(request, K)
+    return _json(_results(await pages.results_of(request, question)))
+
+
+async def similar(request: Request) -> Response:
+    """Photos like the one of that id, under the filter of the address."""
+    question = pages.asked(request, K)
+    record = await _record_of(request)
+    question = replace(question, terms=(Term(photo=record.id),))
+    return _json(_results(await pages.results_of(request, question)))
+
+
+async def photo(request: Request) -> Response:
+    return _json(_photo(await _record_of(request)))
+
+
+async def _record_of(request: Request) -> Record:
+    id = request.path_params["id"]
+    record = await pages.context(request).ask(lambda library: library.record(id))
+    if record is None:
+        raise HTTPException(404, "There is no such photo in the index.")
+    return record
+
+
+async def upload(request: Request) -> Response:
+    """A picture as the body; its name may stand in a question: `pic=upload:…`."""
+    ctx = pages.context(request)
+    most = ctx.limits.picture_bytes
+    with ctx.upload_places.taken(), tempfile.SpooledTemporaryFile(_SPOOLED) as file:
+        async for piece in request.stream():
+            file.write(piece)
+            if file.tell() > most:
+                raise HTTPException(413, f"A picture may have {most >> 20} MB.")
+        file.seek(0)
+        name = await forms.add_upload(ctx, file)
+    return _json({"name": name}, 201)
+
+
+async def status(request: Request) -> Response:
+    info = await pages.context(request).ask(lambda library: library.status())
+    pair = info.models
+    return _json(
+        {
+            "photos": info.photos,
+            "bytes": info.bytes_on_disk,
+            "libraries": {name: each.photos for name, each in info.libraries.items()},
+            "image_model": None if pair is None else pair.image_model.name,
+            "text_model": None if pair is None else pair.text_model.name,
+            "dims": None if pair is None else pair.dims,
+        }
+    )
+
+
+async def described(request: Request) -> Response:
+    return _json(openapi.document())
+
+
+def _results(results: Results) -> dict[str, Any]:
+    return {"question": results.question.to_address(), "hits": [_hit(hit) for hit in results]}
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    found = {"rank": hit.rank, "score": round(hit.score, 6), "missing": hit.missing}
+    return found | _photo(hit.record)
+
+
+def _photo(record: Record) -> dict[str, Any]:
+    """What is told of a photo. No absolute path: where folders lie on the server is its own
+    affair."""
+    return {
+        "id": record.id,
+        "library": record.library,
+        "relative_path": record.relative_path,
+        "taken": record.taken,
+        "width": record.width,
+        "height": record.height,
+        "bytes": record.size,
+        "format": record.format,
+        "camera": record.camera,
+        "latitude": record.latitude,
+        "longitude": record.longitude,
+        "thumbnail": f"/api/v1/thumbnails/{record.id}",
+    }
+
+
+ROUTES = [
+    Route("/openapi.json", described),
+    Route("/v1/search", search),
+    Route("/v1/similar/{id}", similar),
+    Route("/v1/photos/{id}", photo),
+    Route("/v1/thumbnails/{id}", media.thumbnail),
+    Route("/v1/uploads", upload, methods=["POST"]),
+    Route("/v1/status", status),
+]

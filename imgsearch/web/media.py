@@ -1,0 +1,99 @@
+"""Pictures over the network: thumbnails and originals, by a photo's id alone, never by a path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+
+from imgsearch.roots import locations
+from imgsearch.web.thumbnails import CONTENT_TYPE, SIZES
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from imgsearch.index.base import Record
+    from imgsearch.library import Library
+    from imgsearch.web.context import Context
+
+# of originals, told by what imgsearch found the file to be, never by its name
+_TYPES = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "TIFF": "image/tiff",
+    "BMP": "image/bmp",
+    "AVIF": "image/avif",
+    "HEIF": "image/heic",
+    "JPEG2000": "image/jp2",
+}
+_FOREVER = "private, max-age=31536000, immutable"
+_ASK_AGAIN = "private, no-cache"
+
+
+async def thumbnail(request: Request) -> Response:
+    """`/thumbnail/ID?size=240`: WebP. 404 where there is no such photo here, 410 where its file is
+    gone or cannot be read."""
+    context: Context = request.app.state.context
+    size = _size(request.query_params.get("size", "480"))
+    id = request.path_params["id"]
+    record, path = await context.ask(lambda library: located(library, id))
+    data = await context.media_turns.run(lambda: _made(context, record, path, size))
+    headers = {"cache-control": _FOREVER if "v" in request.query_params else _ASK_AGAIN}
+    return Response(data, media_type=CONTENT_TYPE, headers=headers)
+
+
+def _size(text: str) -> int:
+    try:
+        wanted = int(text)
+    except ValueError:
+        raise HTTPException(400, "A size is a number of pixels.") from None
+    return next((size for size in SIZES if size >= wanted), SIZES[-1])
+
+
+def _made(context: Context, record: Record, path: bytes, size: int) -> bytes:
+    from imgsearch.photos.decode import Undecodable
+
+    try:
+        return context.thumbnails.get(record, path, size)
+    except (OSError, Undecodable):
+        raise HTTPException(410, "The photo's file is gone, or cannot be read.") from None
+
+
+async def original(request: Request) -> Response:
+    """The file itself, as a download."""
+    context: Context = request.app.state.context
+    id = request.path_params["id"]
+    record, path = await context.ask(lambda library: located(library, id))
+    if not await context.media_turns.run(lambda: locations.may_be_opened(path)):
+        raise HTTPException(410, "The photo's file is gone, or is no picture any more.")
+    name = PurePosixPath(record.relative_path).name
+    headers = {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "cache-control": _ASK_AGAIN,
+    }
+    media_type = _TYPES.get(record.format, "application/octet-stream")
+    return FileResponse(os.fsdecode(path), media_type=media_type, headers=headers)
+
+
+async def uploaded(request: Request) -> Response:
+    """`/upload/NAME`: a picture that was shown to the page."""
+    context: Context = request.app.state.context
+    file = context.uploads.file(request.path_params["name"])
+    return FileResponse(file, media_type=CONTENT_TYPE, headers={"cache-control": _FOREVER})
+
+
+def located(library: Library, id: str) -> tuple[Record, bytes]:
+    """A photo of the index and its file on this machine. 404 where there is no such photo, and
+    where its file is not known here or would lie outside its library."""
+    record = library.record(id)
+    path = None if record is None else library.location(record).path
+    if record is None or path is None:
+        raise HTTPException(404, "There is no such photo here.")
+    return record, path

@@ -1,0 +1,131 @@
+"""What `/api/v1` takes and gives, as an OpenAPI 3.1 document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_TEXT = {"type": "string"}
+_WHOLE = {"type": "integer", "minimum": 0}
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "cure"],
+            "properties": {
+                "message": _TEXT | {"description": "What happened."},
+                "cure": _TEXT | {"description": "What to do next; may be empty."},
+            },
+        }
+    },
+}
+_PHOTO = {
+    "id": _TEXT,
+    "library": _TEXT,
+    "relative_path": _TEXT | {"description": "From the library's folder, with / between."},
+    "taken": {"type": ["string", "null"], "description": "Local time, ISO 8601."},
+    "width": _WHOLE | {"description": "Pixels, upright."},
+    "height": _WHOLE,
+    "bytes": _WHOLE,
+    "format": _TEXT,
+    "camera": {"type": ["string", "null"]},
+    "latitude": {"type": ["number", "null"], "description": "Degrees, WGS 84."},
+    "longitude": {"type": ["number", "null"]},
+    "thumbnail": _TEXT | {"description": "Its address; ?size=240, 480, 1280 or 2560."},
+}
+_HIT = {
+    "rank": {"type": "integer", "minimum": 1, "description": "Counted over all pages."},
+    "score": {"type": "number", "description": "Cosine; higher is better."},
+    "missing": {"type": "boolean", "description": "Its file is gone from its place."},
+} | _PHOTO
+_RESULTS = {
+    "question": _TEXT | {"description": "The query part of the address that asks the same."},
+    "hits": {"type": "array", "items": {"$ref": "#/components/schemas/Hit"}},
+}
+_STATUS = {
+    "photos": _WHOLE,
+    "bytes": _WHOLE | {"description": "That the index takes on disk."},
+    "libraries": {"type": "object", "additionalProperties": _WHOLE},
+    "image_model": {"type": ["string", "null"]},
+    "text_model": {"type": ["string", "null"]},
+    "dims": {"type": ["integer", "null"]},
+}
+_ID = {"name": "id", "in": "path", "required": True, "schema": _TEXT, "description": "A photo's."}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": schema, "description": description}
+
+
+_PAGE = [
+    _parameter("k", _WHOLE | {"minimum": 1, "maximum": 500, "default": 10}, "How many hits."),
+    _parameter("offset", _WHOLE | {"maximum": 5000, "default": 0}, "How many to pass over."),
+    _parameter("min_score", {"type": "number"}, "Leave out hits below this cosine."),
+    _parameter("under", _TEXT, "A library's folder: LIBRARY/FOLDER."),
+]
+_TERMS = [
+    _parameter("q", _TEXT, "Words, in any language."),
+    _parameter("pic", _TEXT, "The name of an upload."),
+    _parameter("id", _TEXT, "The id of a photo in the index."),
+]
+
+
+def _json(schema: str, description: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"description": description, "content": content}
+
+
+def _operation(
+    name: str, summary: str, answers: dict[str, Any], *parameters: dict[str, Any], **others: Any
+) -> dict[str, Any]:
+    answers = answers | {"default": _json("Error", "What went wrong, and what to do.")}
+    found = {"operationId": name, "summary": summary, "responses": answers} | others
+    return found | ({"parameters": list(parameters)} if parameters else {})
+
+
+def document() -> dict[str, Any]:
+    from imgsearch import __version__
+
+    results, one = {"200": _json("Results", "Best first.")}, {"200": _json("Photo", "The photo.")}
+    any_bytes = {"schema": {"type": "string", "format": "binary"}}
+    thumbnail = {"200": {"description": "WebP.", "content": {"image/webp": any_bytes}}}
+    picture = {"required": True, "content": {"application/octet-stream": any_bytes}}
+    size = _parameter("size", _WHOLE, "Pixels of the longer side, at most.")
+    search = _operation("search", "Photos that answer a question.", results, *_TERMS, *_PAGE)
+    similar = _operation("similar", "Photos that look like one.", results, _ID, *_PAGE)
+    named = {"201": _json("Upload", "Its name: pic=NAME asks for photos like it.")}
+    upload = _operation("upload", "Shows a picture to the page.", named, requestBody=picture)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "imgsearch", "version": __version__},
+        "servers": [{"url": "/api/v1"}],
+        "paths": {
+            "/search": {"get": search},
+            "/similar/{id}": {"get": similar},
+            "/photos/{id}": {"get": _operation("photo", "What is known of a photo.", one, _ID)},
+            "/thumbnails/{id}": {
+                "get": _operation("thumbnail", "A small picture.", thumbnail, _ID, size)
+            },
+            "/uploads": {"post": upload},
+            "/status": {
+                "get": _operation(
+                    "status", "What is in the index.", {"200": _json("Status", "Of the index.")}
+                )
+            },
+        },
+        "components": {
+            "schemas": {
+                "Photo": _object(_PHOTO),
+                "Hit": _object(_HIT),
+                "Results": _object(_RESULTS),
+                "Status": _object(_STATUS),
+                "Upload": _object({"name": _TEXT}),
+                "Error": _ERROR,
+            }
+        },
+    }

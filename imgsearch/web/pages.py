@@ -1,0 +1,180 @@
+"""The pages: what each shows. What their forms do is in `forms`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from imgsearch.errors import UsageError
+from imgsearch.question import Question, Term
+from imgsearch.web import export, file_manager, state
+from imgsearch.web.templating import page
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from imgsearch.library import Library
+    from imgsearch.results import Hit, Results
+    from imgsearch.web.context import Context
+
+MAX_PHOTOS = 500
+MAX_OFFSET = 5000
+
+
+def context(request: Request) -> Context:
+    found: Context = request.app.state.context
+    return found
+
+
+def asked(request: Request, k: int = state.PHOTOS) -> Question:
+    """The question of an address. Raises UsageError; PhotoError for a picture that is no upload."""
+    question = state.question_of(request.url.query, k)
+    if question.k > MAX_PHOTOS or question.offset > MAX_OFFSET:
+        raise UsageError(
+            "This address asks for too many photos.",
+            f"Ask for {MAX_PHOTOS} at a time (k), up to the {MAX_OFFSET:,}th (offset).",
+        )
+    if len(question.terms) > state.MAX_TERMS:
+        raise UsageError(
+            f"This address has {len(question.terms)} terms; {state.MAX_TERMS} can be asked for.",
+            "Leave some of them out.",
+        )
+    context(request).uploads.resolved(question)
+    return question
+
+
+async def results_of(request: Request, question: Question) -> Results:
+    """The hits; their question is the address's."""
+    ctx = context(request)
+    resolved = ctx.uploads.resolved(question)
+    return await ctx.ask(lambda library: replace(library.search(resolved), question=question))
+
+
+async def search(request: Request) -> Response:
+    """`/`: the results of the address's question; without one, what can be asked."""
+    typed = request.query_params.get("typed", "").strip()
+    if typed:
+        return RedirectResponse(_address_with(request, typed), 303)
+    question = asked(request)
+    if not question.terms:
+        return await _welcome(request, question)
+    results = await results_of(request, question)
+    _make_thumbnails(context(request), results)
+    grid = _grid(question, results)
+    if request.headers.get("x-fragment") == "grid":
+        return page(request, "grid.html", **grid)
+    return page(request, "search.html", **grid, **_form(question))
+
+
+async def _welcome(request: Request, question: Question) -> Response:
+    def look(library: Library) -> dict[str, Any]:
+        library.check_not_empty()
+        return {"libraries": library.index.libraries(), "photos": library.count()}
+
+    found = await context(request).ask(look)
+    return page(request, "welcome.html", **found, **_form(question), address="/")
+
+
+def _address_with(request: Request, typed: str) -> str:
+    """The address of the question with what was typed as a term of its own."""
+    pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "typed"]
+    question = state.question_of(urlencode(pairs))
+    return state.address(state.with_term(question, Term(words=typed)))
+
+
+def _form(question: Question) -> dict[str, Any]:
+    """What the search form shows. `hidden`: fields that keep the question while words are added."""
+    kept = state.query(state.first_page(question))
+    return {"chips": state.chips(question), "hidden": parse_qsl(kept, keep_blank_values=True)}
+
+
+def _grid(question: Question, results: Results) -> dict[str, Any]:
+    following = question.offset + question.k
+    more = len(results) == question.k and following <= MAX_OFFSET
+    return {
+        "question": question,
+        "results": results,
+        "following": state.address(question.page(following)) if more else None,
+        "address": state.address(question),
+        "state": state,
+        "kinds": export.KINDS,
+    }
+
+
+def _make_thumbnails(ctx: Context, results: Results) -> None:
+    """Before the browser asks for them."""
+    there = [(hit.record, hit.raw_path) for hit in results if hit.raw_path and not hit.missing]
+    ctx.thumbnails.prepare(there, 480)
+
+
+async def photo(request: Request) -> Response:
+    """`/photo/ID?…&at=RANK`: one photo, large, with its neighbours in the question's results."""
+    ctx = context(request)
+    id = request.path_params["id"]
+    question = asked(request)
+    rank = _rank(request)
+    resolved = ctx.uploads.resolved(question)
+
+    def look(library: Library) -> dict[str, Any]:
+        record = library.record(id)
+        if record is None:
+            raise HTTPException(404, "There is no such photo in the index.")
+        before, hit, after = _around(library, resolved, id, rank) if rank else (None, None, None)
+        return {
+            "record": record,
+            "located": library.location(record),
+            "before": before,
+            "hit": hit,
+            "after": after,
+            "can_reveal": ctx.local and file_manager.is_there(),
+        }
+
+    found = await ctx.ask(look)
+    back = state.address(state.first_page(question))
+    return page(request, "photo.html", **found, back=back, question=question, state=state)
+
+
+def _rank(request: Request) -> int | None:
+    try:
+        rank = int(request.query_params.get("at", "0"))
+    except ValueError:
+        raise UsageError("at is not the rank of a photo.", "Leave it out.") from None
+    return rank if 1 <= rank <= MAX_OFFSET + MAX_PHOTOS else None
+
+
+def _around(
+    library: Library, question: Question, id: str, rank: int
+) -> tuple[Hit | None, Hit | None, Hit | None]:
+    """The hits before, at and after a photo; None where there is none."""
+    if not question.terms:
+        return None, None, None
+    found = library.search(replace(question, offset=max(0, rank - 2), k=3)).hits
+    place = next((n for n, hit in enumerate(found) if hit.record.id == id), None)
+    if place is None:
+        return None, None, None
+    before = found[place - 1] if place > 0 else None
+    return before, found[place], found[place + 1] if place + 1 < len(found) else None
+
+
+async def index(request: Request) -> Response:
+    """`/index`: what is in the index, and how it is."""
+
+    def look(library: Library) -> dict[str, Any]:
+        info = library.status()
+        roots = dict(library.roots.items())
+        return {"info": info, "roots": roots, "place": library.index.place}
+
+    return page(request, "index.html", **await context(request).ask(look))
+
+
+async def help_page(request: Request) -> Response:
+    return page(request, "help.html")
+
+
+async def healthy(request: Request) -> Response:
+    """`/healthy`: whether the server answers, for whoever watches over it."""
+    return Response("ok\n", media_type="text/plain")

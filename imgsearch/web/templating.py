@@ -1,0 +1,106 @@
+"""How values are written on a page: names and dates come from strangers, and are escaped twice over
+(as text, so that no control or bidirectional character acts; and as HTML, by Jinja)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import jinja2
+from starlette.responses import HTMLResponse
+
+from imgsearch.escaping import shown
+from imgsearch.output.console import moment, size
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from imgsearch.index.base import Record
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def environment() -> jinja2.Environment:
+    """Templates that escape all they are given."""
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {
+        "shown": lambda value: shown(str(value)),
+        "path": shown,
+        "bytes": size,
+        "moment": moment,
+        "name": name,
+        "thumbnail": thumbnail,
+        "ratio": ratio,
+        "ratio_step": lambda record: min(40, max(3, round(10 * ratio(record)))),
+        "alt": alternative_text,
+        "facts": facts,
+    }
+    return found
+
+
+def page(
+    request: Request,
+    template: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    /,
+    **values: Any,
+) -> HTMLResponse:
+    """A page of a template; `values`: what it names."""
+    state = request.app.state
+    text = state.templates.get_template(template).render(
+        **{"path": request.url.path, "hidden": None, **values}
+    )
+    return HTMLResponse(text, status, {"cache-control": "private, no-store", **(headers or {})})
+
+
+def name(record: Record) -> str:
+    """The file's name without its folder, as it may be shown."""
+    return shown(record.relative_path.rpartition("/")[2])
+
+
+def thumbnail(record: Record, size: int) -> str:
+    """Its address, which changes with the picture, so that browsers may keep it."""
+    version = quote(record.content_hash[:16], safe="")
+    return f"/thumbnail/{quote(record.id, safe='')}?size={size}&v={version}"
+
+
+def ratio(record: Record) -> float:
+    """Width by height; what is not known counts as a square."""
+    if record.width < 1 or record.height < 1:
+        return 1.0
+    return min(4.0, max(0.3, record.width / record.height))
+
+
+def alternative_text(record: Record) -> str:
+    """What is known about the picture in words."""
+    taken = f", taken {record.taken[:10]}" if record.taken else ""
+    return shown(f"{name(record)}{taken}")
+
+
+def facts(record: Record) -> Iterator[tuple[str, str]]:
+    """What a person wants to know of a photo, in this order; what is not known is left out."""
+    folder = record.relative_path.rpartition("/")[0]
+    yield "Library", record.library
+    if folder:
+        yield "Folder", folder
+    if record.taken:
+        yield "Taken", record.taken.replace("T", " ") + (record.taken_offset or "")
+    if record.latitude is not None and record.longitude is not None:
+        yield "Position", f"{record.latitude:.5f}, {record.longitude:.5f}"
+    if record.camera:
+        yield "Camera", record.camera
+    if record.lens:
+        yield "Lens", record.lens
+    if record.width and record.height:
+        megapixels = record.width * record.height / 1e6
+        yield "Pixels", f"{record.width} × {record.height} ({megapixels:.1f} megapixels)"
+    yield "File size", f"{size(record.size)}, {record.format}"

@@ -1,0 +1,153 @@
+"""Small pictures of photos, made when they are first asked for and kept in the cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgsearch import paths
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from imgsearch.index.base import Record
+
+SIZES = (240, 480, 1280, 2560)  # pixels of the longer side at most
+CONTENT_TYPE = "image/webp"
+_QUALITY = {240: 78, 480: 80, 1280: 84, 2560: 86}
+_ROOM_MADE = 0.9  # of the limit that stays when it was reached
+_MAKERS = 2  # threads for what a browser waits for
+_AHEAD_AT_MOST = 200  # that are made or wait, before none is made ahead
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    record: Record
+    path: bytes
+    size: int
+
+
+class Thumbnails:
+    """WebP files by content and size in `folder`, of at most `limit` bytes together: those that
+    were not asked for the longest leave first. May be used from several threads."""
+
+    def __init__(self, folder: Path, max_megapixels: float, limit: int) -> None:
+        self._folder, self._limit, self._max_megapixels = folder, limit, max_megapixels
+        self._makers = ThreadPoolExecutor(_MAKERS, thread_name_prefix="imgsearch-thumbnails")
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="imgsearch-thumbnails-ahead")
+        self._making: dict[Path, Future[bytes]] = {}
+        self._lock = threading.Lock()
+        self._total: int | None = None  # bytes of all; None: not counted yet
+
+    def get(self, record: Record, path: bytes, size: int) -> bytes:
+        """WebP bytes of the picture at `path`, its longer side `size` pixels or less. Raises
+        imgsearch.photos.decode.Undecodable, OSError."""
+        kept = self._file(record, size)
+        with contextlib.suppress(OSError):
+            data = kept.read_bytes()
+            os.utime(kept)
+            return data
+        return self._submit(_Wanted(record, path, size), self._makers).result()
+
+    def prepare(self, photos: Iterable[tuple[Record, bytes]], size: int) -> None:
+        """Makes those that are missing in the background, while few are waited for."""
+        for record, path in photos:
+            if len(self._making) >= _AHEAD_AT_MOST:
+                return
+            if not self._file(record, size).exists():
+                self._submit(_Wanted(record, path, size), self._ahead)
+
+    def close(self) -> None:
+        for makers in (self._makers, self._ahead):
+            makers.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, wanted: _Wanted, makers: ThreadPoolExecutor) -> Future[bytes]:
+        """What is waited for overtakes what is made ahead."""
+        kept = self._file(wanted.record, wanted.size)
+        with self._lock:
+            running = self._making.get(kept)
+            if running is not None and (makers is self._ahead or not running.cancel()):
+                return running
+            submitted = makers.submit(self._make, wanted, kept)
+            self._making[kept] = submitted
+        submitted.add_done_callback(lambda done: self._made(kept, done))
+        return submitted
+
+    def _made(self, kept: Path, done: Future[bytes]) -> None:
+        with self._lock:
+            if self._making.get(kept) is done:
+                del self._making[kept]
+
+    def _make(self, wanted: _Wanted, kept: Path) -> bytes:
+        from imgsearch.photos import decode
+
+        decoded = decode.decode(
+            os.fsdecode(wanted.path),
+            target=max(1, wanted.size // 2),
+            max_megapixels=self._max_megapixels,
+        )
+        data = encoded(decoded.image, wanted.size)
+        with contextlib.suppress(OSError):  # a full disk: it is made again the next time
+            self._keep(kept, data)
+        return data
+
+    def _keep(self, kept: Path, data: bytes) -> None:
+        paths.private_folder(kept.parent)
+        partial = kept.with_suffix(f".{os.getpid()}-{threading.get_ident()}.partial")
+        partial.write_bytes(data)
+        partial.replace(kept)
+        with self._lock:
+            if self._total is not None:
+                self._total += len(data)
+            is_full = self._total is None or self._total > self._limit
+        if is_full:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        kept = sorted(self._kept())
+        total = sum(size for _, size, _ in kept)
+        for _, size, file in kept:
+            if total <= self._limit * _ROOM_MADE:
+                break
+            with contextlib.suppress(OSError):
+                file.unlink()
+                total -= size
+        with self._lock:
+            self._total = total
+
+    def _kept(self) -> list[tuple[float, int, Path]]:
+        """(seconds of last use, bytes, file) of each, those too that an end cut short."""
+        found = []
+        for file in self._folder.glob("*/*"):
+            with contextlib.suppress(OSError):
+                status = file.stat()
+                found.append((status.st_mtime, status.st_size, file))
+        return found
+
+    def _file(self, record: Record, size: int) -> Path:
+        """Named by what the picture is, never by what its file is called."""
+        what = record.content_hash or f"{record.id} {record.mtime_ns} {record.size}"
+        name = hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()
+        return self._folder / name[:2] / f"{name[2:40]}-{size}.webp"
+
+
+def encoded(image: Image, size: int) -> bytes:
+    """WebP of an upright RGB image, reduced so that its longer side is `size` pixels or less."""
+    small = image.copy() if max(image.size) <= size else _reduced(image, size)
+    out = io.BytesIO()
+    small.save(out, "WEBP", quality=_QUALITY.get(size, 80), method=2)
+    return out.getvalue()
+
+
+def _reduced(image: Image, size: int) -> Image:
+    small = image.copy()
+    small.thumbnail((size, size), reducing_gap=2.0)
+    return small

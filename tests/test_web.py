@@ -1,0 +1,215 @@
+"""The page over HTTP, as a browser without JavaScript uses it."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.command import Command
+from tests.web_server import FORM, MULTIPART, Server, multipart, serving
+
+
+@pytest.fixture(scope="module")
+def demo_command(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Command:
+    home = tmp_path_factory.mktemp("home")
+    command = Command(home, tmp_path_factory.mktemp("cache"), {"IMGSEARCH_MODEL": "demo"})
+    command.run("ingest", demo_photos)
+    return command
+
+
+@pytest.fixture(scope="module")
+def server(demo_command: Command) -> Iterator[Server]:
+    with serving(demo_command) as server:
+        yield server
+
+
+def test_it_says_one_line_and_ends_by_ctrl_c(demo_command: Command) -> None:
+    with serving(demo_command) as server:
+        assert server.address == f"http://127.0.0.1:{server.port}/"
+        assert server.ask("/").status == 200
+        assert server.stop() == 0
+        out, err = server.process.communicate()
+    assert (out, err) == (b"", b"")
+
+
+def test_nothing_heavy_is_imported_to_start(demo_command: Command) -> None:
+    demo_command.environment["PYTHONPROFILEIMPORTTIME"] = "1"
+    try:
+        with serving(demo_command) as server:
+            server.stop()
+            imported = server.process.communicate()[1].decode()
+    finally:
+        del demo_command.environment["PYTHONPROFILEIMPORTTIME"]
+    names = {line.rpartition("|")[2].strip().partition(".")[0] for line in imported.splitlines()}
+    assert "starlette" in names
+    assert not names & {"torch", "transformers", "sentence_transformers", "elasticsearch", "eland"}
+
+
+def test_a_port_that_is_taken_is_a_sentence(demo_command: Command, server: Server) -> None:
+    finished = demo_command.run("serve", "--port", str(server.port), code=2)
+    assert f"port {server.port}" in finished.stderr
+    assert "--port" in finished.stderr
+
+
+def test_the_first_page_says_what_is_there(server: Server, demo_photos: Path) -> None:
+    answer = server.ask("/")
+    count = sum(1 for photo in demo_photos.rglob("*") if photo.suffix in (".png", ".jpg", ".webp"))
+    assert f"{count} photos" in answer.text
+    assert "photos <span" in answer.text  # the library's name
+
+
+def test_words_similar_and_the_next_page(server: Server, demo_command: Command) -> None:
+    answer = server.follow("/?typed=red+heart")
+    best = demo_command.run("query", "red heart", "--json", "-k", "60").json_lines
+    assert answer.photos == [hit["id"] for hit in best]
+    [following] = answer.links(rel="next")
+    rest = server.ask(following)
+    assert len(rest.photos) == 119 - 60
+    assert not set(rest.photos) & set(answer.photos)
+    assert not rest.links(rel="next")
+    similar = server.ask(answer.links(**{"class": "similar"})[0])
+    assert best[0]["id"] not in similar.photos
+    wanted = demo_command.run("similar", best[0]["id"], "--json", "-k", "5").json_lines
+    assert similar.photos[:5] == [hit["id"] for hit in wanted]
+
+
+def test_an_address_shows_the_same_in_a_fresh_browser(
+    server: Server, demo_command: Command
+) -> None:
+    address = server.ask("/?typed=green+frog&k=7").headers["location"]
+    first = server.ask(address)
+    assert len(first.photos) == 7
+    with serving(demo_command) as another:
+        assert another.ask(address).photos == first.photos
+
+
+def test_the_large_view_leads_on_and_back(server: Server) -> None:
+    results = server.follow("/?typed=red+heart")
+    larges = results.links(**{"class": "open"})
+    second = server.ask(larges[1])
+    assert second.links(rel="prev") == [larges[0]]
+    assert second.links(rel="next") == [larges[2]]
+    [back] = second.links(id="back")
+    assert server.ask(back).photos == results.photos
+    assert server.ask(f"/photo/{results.photos[0]}").status == 200  # without a question
+
+
+def test_an_uploaded_picture_finds_its_like(server: Server, demo_photos: Path) -> None:
+    photo = next(demo_photos.rglob("*.png"))
+    body = multipart(("address", None, b"/"), ("picture", "p.png", photo.read_bytes()))
+    sent = server.ask("/upload", "POST", body, Content_Type=MULTIPART)
+    assert sent.status == 303
+    answer = server.ask(sent.headers["location"])
+    hits = server.ask("/api/v1/search" + sent.headers["location"].lstrip("/")).json["hits"]
+    assert hits[0]["relative_path"] == photo.relative_to(demo_photos).as_posix()
+    assert answer.photos[0] == hits[0]["id"]
+    [shown] = [tag["src"] for _, tag in answer.tags if tag.get("src", "").startswith("/upload/")]
+    assert Image.open(io.BytesIO(server.ask(shown).body)).format == "WEBP"
+
+
+def test_an_upload_that_is_no_picture_is_a_sentence(server: Server) -> None:
+    body = multipart(("address", None, b"/"), ("picture", "p.png", b"<script>alert(1)</script>"))
+    sent = server.ask("/upload", "POST", body, Content_Type=MULTIPART)
+    assert sent.status == 422
+    assert "not a picture" in sent.text
+    assert "<script>alert" not in sent.text
+    nothing = multipart(("address", None, b"/"), ("picture", "", b""))
+    assert "No picture" in server.ask("/upload", "POST", nothing, Content_Type=MULTIPART).text
+
+
+def test_thumbnails_are_small_pictures_of_the_photo(server: Server, demo_photos: Path) -> None:
+    hit = server.ask("/api/v1/search?q=red+heart&k=1").json["hits"][0]
+    for size, wanted in (("240", 224), ("100", 224), ("9999", 224)):
+        answer = server.ask(f"/thumbnail/{hit['id']}?size={size}")
+        assert answer.headers["content-type"] == "image/webp"
+        assert max(Image.open(io.BytesIO(answer.body)).size) == wanted  # never enlarged
+    assert server.ask(f"/thumbnail/{hit['id']}?size=huge").status == 400
+    original = server.ask(f"/original/{hit['id']}")
+    assert original.body == (demo_photos / hit["relative_path"]).read_bytes()
+    assert original.headers["content-disposition"].startswith("attachment")
+
+
+def test_a_selection_is_taken_along(
+    server: Server, demo_command: Command, demo_photos: Path
+) -> None:
+    best = demo_command.run("query", "red heart", "--json", "-k", "3").json_lines
+    ids = "".join(f"id={hit['id']}&" for hit in best)
+
+    def taken(kind: str) -> bytes:
+        answer = server.ask("/take-along", "POST", f"{ids}as={kind}".encode(), Content_Type=FORM)
+        assert answer.status == 200
+        assert answer.headers["content-disposition"].startswith("attachment")
+        return answer.body
+
+    assert taken("paths").decode().splitlines() == [hit["path"] for hit in best]
+    rows = json.loads(taken("json"))
+    assert [row["id"] for row in rows] == [hit["id"] for hit in best]
+    assert taken("csv").decode().splitlines()[0].startswith("id,path,")
+    with zipfile.ZipFile(io.BytesIO(taken("zip"))) as archive:
+        assert len(archive.namelist()) == 3
+        first = archive.read(archive.namelist()[0])
+    assert first == Path(best[0]["path"]).read_bytes()
+    empty = server.ask("/take-along", "POST", b"as=zip", Content_Type=FORM)
+    assert (empty.status, "No photo is selected" in empty.text) == (400, True)
+
+
+def test_the_index_page_says_what_is_in_it(server: Server, demo_photos: Path) -> None:
+    answer = server.ask("/index")
+    assert "119" in answer.text
+    assert str(demo_photos) in answer.text
+    assert server.ask("/help").status == 200
+    assert server.ask("/healthy").body == b"ok\n"
+
+
+def test_what_is_not_there_is_a_sentence(server: Server) -> None:
+    assert "There is no such page" in server.ask("/nowhere").text
+    assert server.ask("/photo/0").status == 404
+    assert server.ask("/?q=x&k=abc").status == 400
+    assert server.ask("/?q=x&k=100000").status == 400
+    assert server.ask("/?q=x&offset=999999").status == 400
+
+
+def test_a_page_without_an_index_recovers_by_itself(
+    command: Command, demo_photos: Path, model_cache: Path
+) -> None:
+    with serving(command) as server:
+        empty = server.ask("/?q=red")
+        assert empty.status == 503
+        assert "imgsearch ingest" in empty.text
+        command.run("ingest", demo_photos)
+        deadline = 50
+        while (answer := server.ask("/?q=red")).status != 200 and deadline:
+            deadline -= 1
+        assert len(answer.photos) == 60
+
+
+def test_what_is_ingested_meanwhile_is_found(command: Command, album: Path) -> None:
+    command.run("ingest", album)
+    with serving(command) as server:
+        before = server.ask("/?q=cat").photos
+        shutil.copy(album / "pets" / "DSC 0042.png", album / "another.png")
+        Image.new("RGB", (300, 200), "green").save(album / "green.png")
+        command.run("ingest", album)
+        after = server.ask("/?q=cat").photos
+        assert len(after) == len(before) + 2
+        command.run("ingest", "--re-embed")
+        assert len(server.ask("/?q=cat").photos) == len(after)
+
+
+def test_a_file_that_is_gone_is_a_frame_with_its_name(command: Command, album: Path) -> None:
+    command.run("ingest", album)
+    (album / "moon.png").unlink()
+    with serving(command) as server:
+        answer = server.ask("/?q=moon")
+        assert "moon.png<br>The file is missing" in answer.text
+        gone = [hit for hit in server.ask("/api/v1/search?q=moon").json["hits"] if hit["missing"]]
+        assert [hit["relative_path"] for hit in gone] == ["moon.png"]
+        assert server.ask(f"/original/{gone[0]['id']}").status == 410
+        assert "is missing" in server.ask(f"/photo/{gone[0]['id']}").text
