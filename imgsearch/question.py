@@ -10,11 +10,12 @@ Python or from a web page's address."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import date
-from typing import Any, Literal
+from datetime import date, timedelta
+from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from imgsearch.errors import UsageError
@@ -24,6 +25,8 @@ ORDERS: tuple[Order, ...] = ("fit", "newest", "oldest")
 Orientation = Literal["landscape", "portrait", "square"]
 Box = tuple[int, int, int, int]  # left, top, width, height, in pixels of the upright picture
 ORIENTATIONS: tuple[Orientation, ...] = ("landscape", "portrait", "square")
+RATINGS = 5  # stars
+MOST_MEGAPIXELS = 1e9  # so that pixels stay numbers of 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ class Folder:
     library: str | None
     path: str | None = None
 
+    def written(self) -> str:
+        """As an address has it: "holiday/italy/florence"; "/" within the library's name is
+        escaped."""
+        return f"{_quoted(self.library)}/{self.path or ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Near:
@@ -64,10 +72,19 @@ class Near:
     km: float
 
 
+class Limits(NamedTuple):
+    """Days, exclusive: for photos of which the day, only the month, or only the year is known."""
+
+    day: date
+    month: date
+    year: date
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which photos count. Every field that is set must hold; an empty filter lets all through.
-    Several values of one field are alternatives."""
+    Several values of one field are alternatives, but for `tags`. A photo of which only the month or
+    the year is known was taken within a span of days when that whole month or year lies in it."""
 
     under: tuple[Folder, ...] = ()
     not_under: tuple[Folder, ...] = ()
@@ -88,8 +105,28 @@ class Filter:
 
     @classmethod
     def within(cls, library: str | None = None, folder: str | None = None) -> Filter:
-        """Photos of one library, or of one folder of it; all photos without arguments."""
-        return cls() if library is None else cls(under=(Folder(library, folder or None),))
+        """Photos of one library, or of one folder of it (without `library`: of any); all photos
+        without arguments."""
+        everywhere = library is None and not folder
+        return cls() if everywhere else cls(under=(Folder(library, folder or None),))
+
+    @property
+    def taken_before(self) -> Limits | None:
+        """What `taken` has to lie before, so that all that is known of it lies within `taken_to`:
+        of a photo of "2019", the whole year. None: no limit."""
+        if self.taken_to is None or self.taken_to == date.max:
+            return None
+        day = self.taken_to + timedelta(days=1)
+        return Limits(day, day.replace(day=1), day.replace(month=1, day=1))
+
+    @property
+    def pixels(self) -> tuple[int | None, int | None]:
+        """`min_megapixels` and `max_megapixels` in whole pixels."""
+        least, most = self.min_megapixels, self.max_megapixels
+        return (
+            None if least is None else math.ceil(min(least, MOST_MEGAPIXELS) * 1e6),
+            None if most is None else math.floor(min(most, MOST_MEGAPIXELS) * 1e6),
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -168,7 +205,7 @@ def _pairs(question: Question) -> Iterator[tuple[str, str]]:
 
 def _written(name: str, value: Any) -> Iterator[str]:
     if name in ("under", "not_under"):
-        yield from (f"{_quoted(folder.library)}/{folder.path or ''}" for folder in value)
+        yield from (folder.written() for folder in value)
     elif isinstance(value, tuple):
         yield from value
     elif isinstance(value, Near):

@@ -92,6 +92,15 @@ class IndexContract:
             lens="RF 24-70mm F2.8",
             format="HEIF",
             size=2**40,
+            taken_precision="second",
+            taken_source="exif",
+            title='A "title"',
+            caption="Ein langer Abend — 東京",
+            tags=("Straße", "a, b", "ÉTÉ"),
+            rating=-1,
+            country="CH",
+            city="Zürich",
+            metadata_mark=2**63 - 1,
         )
         bare = record("bare.jpg")
         index = filled(index_factory, [Row(full, vector(1)), Row(bare, vector(2))])
@@ -274,10 +283,14 @@ class IndexContract:
         assert index.count() == 601
 
     def test_fingerprints(self, index_factory: IndexFactory) -> None:
-        rows = [row("a.jpg", 1, size=3, mtime_ns=2**62), row("a.jpg", 2, "other", mtime_ns=-5)]
+        rows = [
+            row("a.jpg", 1, size=3, mtime_ns=2**62, metadata_mark=2**63 - 1),
+            row("a.jpg", 2, "other", mtime_ns=-5),
+        ]
         index = filled(index_factory, rows)
         assert {tuple(each) for each in chain.from_iterable(index.fingerprints())} == {
-            (each.record.id, each.record.size, each.record.mtime_ns) for each in rows
+            (each.record.id, each.record.size, each.record.mtime_ns, each.record.metadata_mark)
+            for each in rows
         }
 
     def test_records_by_hash(self, index_factory: IndexFactory) -> None:

@@ -530,7 +530,36 @@ def assert_right_and_after_finishing(index: LocalIndex, count: int) -> None:
     assert_right(index, count)
 
 
-OF_SCHEMA_3 = """
+NEW_IN_SCHEMA_5 = (
+    "taken_precision",
+    "taken_source",
+    "title",
+    "caption",
+    "tags",
+    "rating",
+    "country",
+    "city",
+    "metadata_mark",
+)
+OF_SCHEMA_4 = f"""
+drop trigger photo_gone;
+drop index photos_by_taken;
+drop index photos_by_place;
+drop index photos_by_latitude;
+drop table tags;
+{"".join(f"alter table photos drop column {name};" for name in reversed(NEW_IN_SCHEMA_5))}
+pragma writable_schema = on;
+update sqlite_master set sql = rtrim(rtrim(sql, '), ' || char(10))) || char(10) || ')'
+where name = 'photos';
+pragma writable_schema = reset;
+create trigger photo_gone after delete on photos begin
+    update libraries set photos = photos - 1 where number = old.library;
+    delete from embeddings where photo = old.row;
+end;
+pragma user_version = 4;
+"""
+OF_SCHEMA_3 = f"""
+{OF_SCHEMA_4}
 drop trigger photo_moved;
 drop trigger photo_gone;
 create table vectors (row integer primary key, vector blob not null);
@@ -611,11 +640,31 @@ def test_an_index_of_the_third_schema_keeps_every_bit(
     assert index._database.value("select count(*) from embeddings") == 299
 
 
+def test_an_index_of_the_fourth_schema_gets_room_for_what_pictures_say(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 300)
+    before = stored_rows(folder)
+    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+        connection.executescript(OF_SCHEMA_4)
+    index = reopen(folder, opened)
+    assert index.notes == []
+    assert stored_rows(folder) == before
+    assert {each.metadata_mark for some in index.fingerprints() for each in some} == {0}
+    full = record("3.jpg", tags=("Dog", "sea"), title="One", rating=4, country="IT", city="Rome")
+    assert index.write([Row(full, None)]) == []
+    assert index.records([full.id]) == {full.id: full}
+    assert list(index.ids(Filter(tags=("dog",), country="it"))) == [full.id]
+    assert_right_and_after_finishing(reopen(folder, opened), 300)
+    index.write([], delete=[full.id])
+    assert index._database.value("select count(*) from tags") == 0
+
+
 MIGRATE = """
 import os, sys
 from pathlib import Path
-from imgsearch.index.local import open_local
-from imgsearch.index import schema
+from imgsearch.index.local.index import open_local
+from imgsearch.index.local import schema
 delay = int(sys.argv[2])
 steps = 0
 def count() -> int:
@@ -629,7 +678,7 @@ def watched(connection):
     connection.set_progress_handler(count, 50)
     original(connection)
     connection.set_progress_handler(None, 0)
-schema.prepare.__defaults__ = ({3: watched}, schema.VERSION)
+schema.prepare.__defaults__ = ({3: watched, 4: schema.MIGRATIONS[4]}, schema.VERSION)
 open_local(Path(sys.argv[1]), create=False).close()
 print("done")
 """
@@ -676,7 +725,7 @@ def test_large_selections_find_all_as_well(
 HOLD = """
 import sys, time
 from pathlib import Path
-from imgsearch.index.local import open_local
+from imgsearch.index.local.index import open_local
 index = open_local(Path(sys.argv[1]), create=True)
 with index.lock():
     print("held", flush=True)
@@ -706,7 +755,7 @@ def test_a_second_ingest_hears_who_holds_the_index_until_it_dies(
 WRITE = """
 import sys
 from pathlib import Path
-from imgsearch.index.local import open_local
+from imgsearch.index.local.index import open_local
 from tests.index_contract import MODELS, row
 from tests.test_local_index import SMALL
 index = open_local(Path(sys.argv[1]), create=True, limits=SMALL)

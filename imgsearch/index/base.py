@@ -7,16 +7,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from imgsearch.models.base import ModelIdentity, ModelPair, TextEncoder, Vector, Vectors
 from imgsearch.progress import Progress, silent
-from imgsearch.question import ALL, Filter
+from imgsearch.question import ALL, Filter, Folder, Orientation
 
 SCHEMA_VERSION = 1
+
+BrowseOrder = Literal["newest", "oldest"]
+Facet = Literal["year", "month", "country", "city", "camera", "folder", "format", "orientation"]
+FACETS: tuple[Facet, ...] = get_args(Facet)
+FACET_VALUES = 200  # of each, no more
 
 TextMode = Literal["auto", "local", "cluster"]
 
@@ -35,12 +40,34 @@ class Record:
     format: str  # as Pillow names it: "JPEG"
     width: int  # pixels, upright
     height: int
-    taken: str | None = None  # ISO 8601 local time, "2024-05-01T12:30:00", from EXIF only
+    taken: str | None = None  # ISO 8601 local time, "2024-05-01T12:30:00"; of a year its start
     taken_offset: str | None = None  # "+02:00"
     latitude: float | None = None  # degrees, WGS 84
     longitude: float | None = None
     camera: str | None = None  # make and model
     lens: str | None = None
+    taken_precision: str | None = None  # how much of `taken` is known: second, day, month, year
+    taken_source: str | None = None  # exif, xmp, iptc; name: the file's name
+    title: str | None = None
+    caption: str | None = None
+    tags: tuple[str, ...] = ()
+    rating: int | None = None  # 1 to 5; -1: rejected
+    country: str | None = None  # ISO 3166 alpha-2
+    city: str | None = None  # GeoNames' English name; of an unknown city what its writer called it
+    metadata_mark: int = 0  # of what the metadata was read from; 0: by a version before
+
+    @property
+    def orientation(self) -> Orientation:
+        if self.width == self.height:
+            return "square"
+        return "landscape" if self.width > self.height else "portrait"
+
+    @property
+    def folder(self) -> str | None:
+        """The first folder below the library, as an address writes it: "holiday/italy". None for a
+        photo that lies in no folder."""
+        first, slash, _ = self.relative_path.partition("/")
+        return Folder(self.library, first).written() if slash else None
 
 
 class Row(NamedTuple):
@@ -54,6 +81,7 @@ class Fingerprint(NamedTuple):
     id: str
     size: int
     mtime_ns: int
+    metadata_mark: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,17 +91,18 @@ class Fingerprints:
     ids: str  # one after the other, 32 digits each
     sizes: npt.NDArray[np.int64]
     mtimes: npt.NDArray[np.int64]
+    marks: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, each: Sequence[Fingerprint]) -> Fingerprints:
-        ids, sizes, mtimes = zip(*each, strict=True) if each else ((), (), ())
-        return cls("".join(ids), np.array(sizes, np.int64), np.array(mtimes, np.int64))
+        ids, *numbers = zip(*each, strict=True) if each else ((), (), (), ())
+        sizes, mtimes, marks = (np.array(column, np.int64) for column in numbers)
+        return cls("".join(ids), sizes, mtimes, marks)
 
     def __iter__(self) -> Iterator[Fingerprint]:
-        for place, (size, mtime_ns) in enumerate(
-            zip(self.sizes.tolist(), self.mtimes.tolist(), strict=True)
-        ):
-            yield Fingerprint(self.ids[32 * place : 32 * place + 32], size, mtime_ns)
+        columns = self.sizes.tolist(), self.mtimes.tolist(), self.marks.tolist()
+        for place, numbers in enumerate(zip(*columns, strict=True)):
+            yield Fingerprint(self.ids[32 * place : 32 * place + 32], *numbers)
 
 
 class Failure(NamedTuple):
@@ -237,6 +266,17 @@ class Index(Protocol):
     def sample(self, size: int) -> Vectors:
         """Up to `size` vectors (n, dims) from all over the index; all of them where it holds no
         more. Costs no more in a large index than in a small one."""
+        ...
+
+    def browse(self, where: Filter, order: BrowseOrder, k: int, offset: int = 0) -> list[Record]:
+        """k photos from position `offset` on, by the time they were taken; those of one moment in
+        the order of ids. Photos without a date come last, whatever the order."""
+        ...
+
+    def facets(self, where: Filter, names: Collection[Facet]) -> dict[Facet, list[tuple[str, int]]]:
+        """How many photos have each value: "2019", "2019-07", "IT", "Florence", "holiday/italy"
+        (`Record.folder`). Years and months newest first, else most photos first; `FACET_VALUES` at
+        most. Photos without a value are not counted."""
         ...
 
     def finish(self, progress: Progress = silent) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from imgsearch import regular_files
 from imgsearch.errors import ImgsearchError, IndexDamaged, IndexLocked, IndexUnavailable
-from imgsearch.index.local import filesystems
+from imgsearch.index.local import filesystems, filters
 
 PAGE_SIZE = 32_768  # 15 vectors of 2 KB in a page: 2.2 KB each; in 4 KB pages each takes 4.1 KB
 BUSY_SECONDS = 20.0
@@ -157,6 +157,7 @@ class Database:
             connection.execute("select count(*) from sqlite_master").fetchone()  # opens it
             connection.execute("pragma trusted_schema = off")  # it may be a stranger's
             connection.text_factory = _text
+            filters.add_functions(connection)
             connection.execute(CACHE)
         except sqlite3.Error:
             connection.close()

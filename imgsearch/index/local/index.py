@@ -28,7 +28,7 @@ from imgsearch.index.base import (
     Record,
     Row,
 )
-from imgsearch.index.local import photo_rows, photo_vectors, schema
+from imgsearch.index.local import filters, photo_rows, photo_vectors, schema
 from imgsearch.index.local.database import BACKUP, PAGE_SIZE, Database, door
 from imgsearch.index.local.generations import DATABASE, IndexFolder
 from imgsearch.index.local.photo_rows import COLUMNS
@@ -43,6 +43,7 @@ _SOUND = (
     "typeof(id) = 'blob' and length(id) = 16 and typeof(size) = 'integer'"
     " and typeof(mtime_ns) = 'integer'"
 )
+_MARK = "case typeof(metadata_mark) when 'integer' then metadata_mark else 0 end"
 _HAS_VECTOR = "exists (select 1 from embeddings where photo = photos.row and kind = 0)"
 _DEAD_SHARE = 0.2  # of a file's rows may be gone before it is written again
 
@@ -231,8 +232,9 @@ class LocalIndex:
         """Joined by SQLite: a fourth of the time, and other threads may run meanwhile."""
         statement = (
             "select max(row), group_concat(hex(id), ''), group_concat(size, ' '),"
-            " group_concat(mtime_ns, ' ') from (select row, id, size, mtime_ns from photos"
-            f" where row > ? and {_SOUND} order by row limit 10000)"
+            " group_concat(mtime_ns, ' '), group_concat(mark, ' ') from (select row, id, size,"
+            f" mtime_ns, {_MARK} as mark from photos where row > ? and {_SOUND}"
+            " order by row limit 10000)"
         )
         if self._any_without_vector():  # they are new, to be embedded again
             statement = statement.replace(_SOUND, f"{_SOUND} and {_HAS_VECTOR}")
@@ -243,8 +245,9 @@ class LocalIndex:
                 if last is None:
                     return
                 ids, *numbers = columns
-                sizes, mtimes = (np.fromstring(text, np.int64, sep=" ") for text in numbers)
-                yield Fingerprints(ids.lower(), sizes, mtimes)
+                yield Fingerprints(
+                    ids.lower(), *(np.fromstring(text, np.int64, sep=" ") for text in numbers)
+                )
 
     def _any_without_vector(self) -> bool:
         counts = "select (select count(*) from photos) > (select count(*) from embeddings)"
@@ -292,7 +295,7 @@ class LocalIndex:
         return {id: vector for id, vector in read.items() if vector is not None}
 
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
-        condition, values = photo_rows.condition(where)
+        condition, values = filters.condition(where)
         columns = ", ".join(f"photos.{name}" for name in COLUMNS.split(", "))
         statement = (
             f"select {columns}, vector, checksum from photos left join embeddings using (row)"
@@ -320,7 +323,7 @@ class LocalIndex:
         self._note_left_out(left_out)
 
     def ids(self, where: Filter = ALL) -> Iterator[str]:
-        condition, values = photo_rows.condition(where)
+        condition, values = filters.condition(where)
         statement = (
             f"select row, id from photos where row > ? {'and ' + condition if condition else ''}"
             " order by row limit 10000"
@@ -332,7 +335,7 @@ class LocalIndex:
                 yield from (photo.hex() for _, photo in found if photo_rows.is_id(photo))
 
     def count(self, where: Filter = ALL) -> int:
-        condition, values = photo_rows.condition(where)
+        condition, values = filters.condition(where)
         if not condition:
             return sum(self._photos_by_library().values())
         statement = f"select count(*) from photos where {condition}"
@@ -462,7 +465,7 @@ class LocalIndex:
             )
         with self._files:
             parts = self._segments.current(models.dims)
-        condition = nearest.Condition(*photo_rows.condition(where))
+        condition = nearest.Condition(*filters.condition(where))
         excluded = set(photo_rows.id_blobs(exclude))
         more = k
         with self._database.view():

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from imgsearch.index.base import Record, Row
 from imgsearch.index.local import photo_vectors
-from imgsearch.question import Filter, Folder
 from imgsearch.roots import locations
 
 COLUMNS = (
     "id, library, relative_path, path_escaped, size, mtime_ns, content_hash, format, width, height,"
-    " taken, taken_offset, latitude, longitude, camera, lens"
+    " taken, taken_offset, latitude, longitude, camera, lens, taken_precision, taken_source, title,"
+    " caption, tags, rating, country, city, metadata_mark"
 )
 
 
@@ -54,6 +55,15 @@ def columns_of(record: Record, photo_id: bytes, library: int) -> tuple[Any, ...]
         record.longitude,
         record.camera,
         record.lens,
+        record.taken_precision,
+        record.taken_source,
+        record.title,
+        record.caption,
+        json.dumps(record.tags, ensure_ascii=False) if record.tags else None,
+        record.rating,
+        record.country,
+        record.city,
+        record.metadata_mark,
     )
 
 
@@ -92,6 +102,15 @@ def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record 
         longitude=_degrees(columns[13], 180),
         camera=_text(columns[14]),
         lens=_text(columns[15]),
+        taken_precision=_text(columns[16]),
+        taken_source=_text(columns[17]),
+        title=_text(columns[18]),
+        caption=_text(columns[19]),
+        tags=_tags(columns[20]),
+        rating=columns[21] if isinstance(columns[21], int) else None,
+        country=_text(columns[22]),
+        city=_text(columns[23]),
+        metadata_mark=columns[24] if isinstance(columns[24], int) else 0,
     )
 
 
@@ -114,6 +133,14 @@ def _text(value: Any) -> str | None:
     return value if _is_text(value) else None
 
 
+def _tags(value: Any) -> tuple[str, ...]:
+    try:
+        found = json.loads(value)
+    except (TypeError, ValueError, RecursionError):
+        return ()
+    return tuple(filter(_is_text, found)) if isinstance(found, list) else ()
+
+
 def _degrees(value: object, most: float) -> float | None:
     if not isinstance(value, (int, float)):
         return None
@@ -123,32 +150,6 @@ def _degrees(value: object, most: float) -> float | None:
 def library_names(rows: Iterable[tuple[Any, Any]]) -> dict[int, str]:
     """From rows of number and name, without what cannot be a library's name."""
     return {number: name for number, name in rows if _is_text(name) and name and "\0" not in name}
-
-
-def condition(where: Filter) -> tuple[str, list[Any]]:
-    """SQL for a filter over `photos`, empty for all."""
-    parts, values = [], []
-    for folders, joined in ((where.under, "({})"), (where.not_under, "not ({})")):
-        if folders:
-            conditions = [_in_folder(folder) for folder in folders]
-            parts.append(joined.format(" or ".join(sql for sql, _ in conditions)))
-            values += [value for _, some in conditions for value in some]
-    return " and ".join(parts), values
-
-
-def _in_folder(folder: Folder) -> tuple[str, list[Any]]:
-    """`a/b` holds `a/b/c`, not `a/bc`: the paths from "a/b/" up to, without, "a/b0" ("0" follows
-    "/")."""
-    path = (folder.path or "").strip("/")
-    if folder.library is None:  # naming all libraries lets the index of paths serve
-        library, values = "photos.library in (select number from libraries)", []
-    else:
-        library = "photos.library = (select number from libraries where name = ?)"
-        values = [folder.library]
-    if not path:
-        return library, values
-    paths = "photos.relative_path >= ? and photos.relative_path < ?"
-    return f"({library} and {paths})", [*values, f"{path}/", f"{path}0"]
 
 
 def id_blobs(ids: Collection[str]) -> list[bytes]:
@@ -189,6 +190,8 @@ def _stored(
     if known is not None and (stored is None or stored == known[1:]):
         names = ", ".join(f"{name.strip()} = ?" for name in COLUMNS.split(","))
         connection.execute(f"update photos set {names} where row = ?", (*columns, known[0]))
+        connection.execute("delete from tags where photo = ?", (known[0],))
+        _store_tags(connection, known[0], record.tags)
         return None
     if known is not None:
         connection.execute("delete from photos where row = ?", (known[0],))
@@ -199,7 +202,16 @@ def _stored(
         "insert or replace into embeddings (row, photo, vector, checksum) values (?, ?, ?, ?)",
         (cursor.lastrowid, cursor.lastrowid, *stored),
     )
+    _store_tags(connection, cursor.lastrowid, record.tags)
     return None
+
+
+def _store_tags(connection: sqlite3.Connection, photo: int | None, tags: Sequence[str]) -> None:
+    """Each in lower case, for finding it; the record has them as they were written."""
+    connection.executemany(
+        "insert or ignore into tags (tag, photo) values (?, ?)",
+        [(tag.lower(), photo) for tag in tags],
+    )
 
 
 def _library_number(connection: sqlite3.Connection, name: str) -> int:

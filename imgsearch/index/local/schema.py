@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import zlib
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from imgsearch.errors import IndexDamaged, IndexTooNew, IndexUnavailable
 from imgsearch.index.local.database import BACKUP, Database
 
 APPLICATION_ID = 0x696D6773  # "imgs"
-VERSION = 4  # of a local index alone
+VERSION = 5  # of a local index alone
 
 # `row` numbers a vector for good: another vector is another row, so what is derived from a row
 # stays true or its row is gone. AUTOINCREMENT: no number is used twice. A photo has one embedding,
@@ -42,10 +43,28 @@ create table photos (
     latitude real,
     longitude real,
     camera text,
-    lens text
+    lens text,
+    taken_precision text,
+    taken_source text,
+    title text,
+    caption text,
+    tags text,
+    rating integer,
+    country text,
+    city text,
+    metadata_mark integer not null default 0
 );
 create index photos_by_path on photos (library, relative_path);
 create index photos_by_hash on photos (content_hash);
+create index photos_by_taken on photos (taken);
+create index photos_by_place on photos (country, city);
+create index photos_by_latitude on photos (latitude, longitude) where latitude is not null;
+create table tags (
+    tag text not null,
+    photo integer not null references photos,
+    primary key (tag, photo)
+) without rowid;
+create index tags_by_photo on tags (photo);
 create trigger photo_added after insert on photos begin
     update libraries set photos = photos + 1 where number = new.library;
 end;
@@ -66,6 +85,7 @@ create unique index embeddings_by_photo on embeddings (photo, kind, coalesce(pla
 create trigger photo_gone after delete on photos begin
     update libraries set photos = photos - 1 where number = old.library;
     delete from embeddings where photo = old.row;
+    delete from tags where photo = old.row;
 end;
 """
 SEGMENTS = """
@@ -104,7 +124,7 @@ def _embeddings_for_vectors(connection: sqlite3.Connection) -> None:
     """Checksums; and room for more than one vector a photo."""
     connection.create_function("crc32", 1, zlib.crc32, deterministic=True)
     connection.execute("drop trigger if exists photo_gone")
-    for name in ("photo_moved", "embeddings", "embeddings_by_photo", "photo_gone"):
+    for name in ("photo_moved", "embeddings", "embeddings_by_photo"):
         connection.execute(EXPECTED[name])
     last = 0
     while True:  # some at a time: what is deleted makes room for what follows
@@ -124,11 +144,38 @@ def _embeddings_for_vectors(connection: sqlite3.Connection) -> None:
     connection.execute("drop table vectors")
 
 
+def _photos_described(connection: sqlite3.Connection) -> None:
+    """What pictures say about themselves. The next ingest fills it in, from headers alone."""
+    for column in (
+        "taken_precision text",
+        "taken_source text",
+        "title text",
+        "caption text",
+        "tags text",
+        "rating integer",
+        "country text",
+        "city text",
+        "metadata_mark integer not null default 0",
+    ):
+        connection.execute(f"alter table photos add column {column}")
+    connection.execute("drop trigger if exists photo_gone")
+    for name in (
+        "photos_by_taken",
+        "photos_by_place",
+        "photos_by_latitude",
+        "tags",
+        "tags_by_photo",
+        "photo_gone",
+    ):
+        connection.execute(EXPECTED[name])
+
+
 # from the version that is the key to the next one
 MIGRATIONS: Mapping[int, Migration] = {
     1: _sketches_for_graphs,
     2: _sketches_that_compare,
     3: _embeddings_for_vectors,
+    4: _photos_described,
 }
 
 
@@ -257,7 +304,8 @@ def _odd(database: Database) -> dict[str, str | None]:
 
 def _plain(sql: str | None) -> str:
     """Without what SQLite changes: spaces, the case of its own words, the final semicolon."""
-    return " ".join((sql or "").split()).rstrip("; ").lower()
+    spaced = " ".join((sql or "").split()).rstrip("; ").lower()
+    return re.sub(r" ?([(),]) ?", r"\1", spaced)
 
 
 def _not_ours(database: Database, how: str) -> IndexDamaged:
