@@ -79,6 +79,9 @@ class Limits(NamedTuple):
     month: date
     year: date
 
+    def named(self) -> Iterator[tuple[str, date]]:
+        return zip(self._fields, self, strict=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:

@@ -24,11 +24,11 @@ from imgsearch.index.elasticsearch.connection import (
 from imgsearch.index.elasticsearch.documents import document, packed, parsed, unpacked
 from imgsearch.index.elasticsearch.errors import Symptom, answer_symptom
 from imgsearch.index.elasticsearch.features import Features
+from imgsearch.index.elasticsearch.filters import conditions
 from imgsearch.index.elasticsearch.requests import (
     CreateOptions,
     candidates,
     check_name,
-    conditions,
     create_body,
     knn_body,
     quantization_of,
@@ -114,8 +114,14 @@ def test_names() -> None:
 def test_conditions() -> None:
     assert conditions(ALL) == []
     assert conditions(Filter.within("holiday", "a/b/"), {"2", "1"}) == [
-        {"term": {"library": "holiday"}},
-        {"prefix": {"relative_path": "a/b/"}},
+        {
+            "bool": {
+                "filter": [
+                    {"term": {"library": "holiday"}},
+                    {"prefix": {"relative_path": "a/b/"}},
+                ]
+            }
+        },
         {"bool": {"must_not": {"ids": {"values": ["1", "2"]}}}},
     ]
 

@@ -8,6 +8,8 @@ SURROGATE = "\ud83d"
 FIELDS = (
     "image_id", "image_name", "relative_path", "library", "path_escaped", "content_hash", "bytes",
     "mtime_ns", "format", "width", "height", "camera", "lens", "date_offset", "exif",
+    "date_precision", "date_source", "title", "caption", "tags", "rating", "country", "city",
+    "metadata_mark",
 )  # fmt: skip
 KINDS: dict[str, Any] = {
     "list": ["a", ["b"], {"c": 1}],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,13 @@ from imgsearch.index.base import SCHEMA_VERSION
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import Cluster, symptom_of
 from imgsearch.index.elasticsearch.errors import trouble
-from imgsearch.index.elasticsearch.requests import PROPERTIES, VECTOR, CreateOptions, create_body
+from imgsearch.index.elasticsearch.requests import (
+    DESCRIPTIONS,
+    PROPERTIES,
+    VECTOR,
+    CreateOptions,
+    create_body,
+)
 from imgsearch.models.base import ModelPair
 
 _INDEX_ID = re.compile(r"[\w.-]{1,255}", re.ASCII)  # it becomes a part of requests' paths
@@ -93,6 +99,11 @@ class Found:
         return rows_alias(self.index)
 
     @property
+    def kinds(self) -> dict[str, str]:
+        """The type of each field by its name, such as "exif.date"."""
+        return dict(_kinds(self.properties))
+
+    @property
     def path_field(self) -> str:
         """A server that had to guess has made the path a text, with a keyword in it."""
         is_text = answers.at(self.properties, "relative_path", "type") == "text"
@@ -101,6 +112,16 @@ class Found:
     @property
     def keeps_vectors_in_source(self) -> bool:
         return bool(answers.at(self.settings, "mapping", "exclude_source_vectors") != "true")
+
+
+def _kinds(properties: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """One level of objects deep, as we have them."""
+    for name, mapping in properties.items():
+        kind, inside = answers.at(mapping, "type"), answers.at(mapping, "properties")
+        if isinstance(kind, str):
+            yield f"{above}{name}", kind
+        elif isinstance(inside, dict) and not above:
+            yield from _kinds(inside, f"{name}.")
 
 
 def rows_alias(index: str) -> str:
@@ -266,6 +287,15 @@ def adopt(cluster: Cluster, name: str, found: Found, models: ModelPair) -> None:
     action = {"add": {"index": found.index, "alias": rows_alias(found.index)}}
     cluster.call("POST", "/_aliases", {"actions": [action]}, place=place)
     cluster.call("PUT", f"/{found.index}/_mapping", body, place=place)
+
+
+def add_fields(cluster: Cluster, name: str, found: Found) -> bool:
+    """Gives an index of a version before the fields that are new; whether any were."""
+    missing = {key: value for key, value in DESCRIPTIONS.items() if key not in found.properties}
+    if missing:
+        place = cluster.index_place(name)
+        cluster.call("PUT", f"/{found.index}/_mapping", {"properties": missing}, place=place)
+    return bool(missing)
 
 
 def switch(cluster: Cluster, name: str, old: str, new: str) -> None:

@@ -15,7 +15,7 @@ from imgsearch.errors import ImgsearchError
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster, symptom_of
 from imgsearch.index.elasticsearch.connection import Connection
-from imgsearch.index.elasticsearch.requests import PROPERTIES, VECTOR
+from imgsearch.index.elasticsearch.requests import DESCRIPTIONS, PROPERTIES, VECTOR
 from imgsearch.models import ModelSet
 
 SOON_DAYS = 21
@@ -187,6 +187,11 @@ def mapping(found: Found | None, place: str) -> Iterator[Finding]:
         yield failure("index", detail, cure)
         return
     missing = [name for name in PROPERTIES if name not in found.properties]
+    if found.ours and missing == list(DESCRIPTIONS):
+        cure = "The next ingest adds them, and reads what is missing without embedding anything."
+        detail = f"{found.index} is of a version before: without places, titles and tags"
+        yield warning("index", detail, cure)
+        return
     retyped = [] if found.meta.get("adopted") else list(_retyped(found))
     if not found.ours:
         cure = "Searching works. To ingest, imgsearch takes it over, and asks before."

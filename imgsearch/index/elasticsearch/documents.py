@@ -14,12 +14,14 @@ import numpy as np
 from imgsearch.index.base import Record
 from imgsearch.index.elasticsearch.requests import VECTOR
 from imgsearch.models.base import Vector
+from imgsearch.question import RATINGS
 from imgsearch.roots import locations
 
 _UNIT_TOLERANCE = 1e-3  # of a vector's length: beyond it the server would scale the vector
 _MOST = 2**63 - 1  # what the server's `long` and every index of ours can keep
 _MOST_PIXELS = 2**31 - 1
 _LONGEST_TEXT = 1024  # characters
+_LONGEST_CAPTION = 16_384
 _LONGEST_PATH = 32_766  # characters; a system's own limit is lower
 _DATE = re.compile(
     r"\d{4}(-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?)?)?", re.ASCII
@@ -48,6 +50,18 @@ def document(record: Record) -> dict[str, Any]:
         "camera": record.camera,
         "lens": record.lens,
         "date_offset": record.taken_offset,
+        "date_precision": record.taken_precision,
+        "date_source": record.taken_source,
+        "title": record.title,
+        "caption": record.caption,
+        "tags": list(record.tags) or None,
+        "rating": record.rating,
+        "country": record.country,
+        "city": record.city,
+        "metadata_mark": record.metadata_mark or None,
+        "folder": record.folder,
+        "orientation": record.orientation,
+        "pixels": record.width * record.height,
     }
 
 
@@ -87,6 +101,15 @@ def parsed(id: str, source: Any, library: str) -> Parsed:
         longitude=longitude,
         camera=fields.get("camera", _text),
         lens=fields.get("lens", _text),
+        taken_precision=fields.get("date_precision", _text),
+        taken_source=fields.get("date_source", _text),
+        title=fields.get("title", _text),
+        caption=fields.get("caption", _long_text),
+        tags=fields.get("tags", _texts) or (),
+        rating=fields.get("rating", lambda value: _whole(value, -1, RATINGS)),
+        country=fields.get("country", _text),
+        city=fields.get("city", _text),
+        metadata_mark=fields.get("metadata_mark", lambda value: _whole(value, 0, _MOST)) or 0,
     )
     return Parsed(record, tuple(fields.faults))
 
@@ -140,6 +163,16 @@ def is_text(value: Any, longest: int = _LONGEST_TEXT) -> bool:
 
 def _text(value: Any) -> str | None:
     return value if is_text(value) else None
+
+
+def _long_text(value: Any) -> str | None:
+    return value if is_text(value, _LONGEST_CAPTION) else None
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    """One or several."""
+    texts = value if isinstance(value, list) else [value]
+    return tuple(texts) if all(map(is_text, texts)) else None
 
 
 def _path(value: Any, escaped: bool = False) -> str | None:

@@ -18,7 +18,9 @@ from imgsearch.index import recorded_models
 from imgsearch.index.base import (
     ALL,
     SCHEMA_VERSION,
+    BrowseOrder,
     Capabilities,
+    Facet,
     Failure,
     Filter,
     Fingerprints,
@@ -109,6 +111,8 @@ def _found_or_made(cluster: Cluster, name: str, options: CreateOptions, patience
     if found is None:
         quantization_of(options, cluster.features, dims=512, place=place)  # refused at once
         return catalogue.create(cluster, name, options, alias=name)
+    if found.ours and catalogue.add_fields(cluster, name, found):
+        found = catalogue.find(cluster, name, patience=patience) or found
     if options.source_vectors and not found.keeps_vectors_in_source:
         cluster.notes.append(
             f"--source-vectors comes too late for {place}: how vectors are kept was decided when"
@@ -404,6 +408,14 @@ class ElasticsearchIndex:
                 models=made,
             )
         return self._reader.nearest(vector, k, where, exclude)
+
+    def browse(self, where: Filter, order: BrowseOrder, k: int, offset: int = 0) -> list[Record]:
+        self._fresh()
+        return self._reader.in_order(where, order, k, offset)
+
+    def facets(self, where: Filter, names: Collection[Facet]) -> dict[Facet, list[tuple[str, int]]]:
+        self._fresh()
+        return self._reader.facets(where, names)
 
     @property
     def cluster(self) -> Cluster:

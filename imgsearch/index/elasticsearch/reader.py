@@ -11,12 +11,21 @@ from typing import Any
 import numpy as np
 
 from imgsearch.escaping import shell_quoted
-from imgsearch.index.base import Fingerprint, Fingerprints, Neighbour, Record, Row
-from imgsearch.index.elasticsearch import answers
+from imgsearch.index.base import (
+    BrowseOrder,
+    Facet,
+    Fingerprint,
+    Fingerprints,
+    Neighbour,
+    Record,
+    Row,
+)
+from imgsearch.index.elasticsearch import answers, browsing
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.documents import is_text, parsed, unpacked
 from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.filters import Fields, conditions
 from imgsearch.index.elasticsearch.pages import pages
 from imgsearch.index.elasticsearch.requests import (
     EXPECTED_TIES,
@@ -24,7 +33,6 @@ from imgsearch.index.elasticsearch.requests import (
     OVERSAMPLE,
     VECTOR,
     Words,
-    conditions,
     knn_body,
     sample_body,
 )
@@ -98,7 +106,7 @@ class Reader:
     def fingerprints(self) -> Iterator[Fingerprints]:
         """From doc values alone: no document is opened. Of another program's photos there is
         none."""
-        names = ["image_id", "bytes", "mtime_ns"]
+        names = ["image_id", "bytes", "mtime_ns", "metadata_mark"]
         fields = {"stored_fields": "_none_", "docvalue_fields": names}
         for hits in self._pages(ALL, fields, MOST, "_shard_doc"):
             each = (_fingerprint(hit.get("fields"), names) for hit in hits)
@@ -152,13 +160,56 @@ class Reader:
             patience=self.patience,
         )
 
+    def in_order(self, where: Filter, order: BrowseOrder, k: int, offset: int) -> list[Record]:
+        """By `search_after`, since a server looks at no more than `MOST` hits from the first on."""
+        found: list[Record] = []
+        after = None
+        while len(found) < k:
+            passing = offset > 0
+            size = min(MOST, offset) if passing else min(_RECORDS_AT_A_TIME, k - len(found))
+            body: dict[str, Any] = {
+                "size": size,
+                "sort": browsing.sort(order, self._fields),
+                "query": self._query(where),
+                "track_total_hits": False,
+                "_source": False if passing else _WITHOUT_VECTOR["_source"],
+            }
+            if after is not None:
+                body["search_after"] = after
+            hits = answers.hits(self.place, self.call("POST", "/_search", body))
+            if passing:
+                offset -= size
+            else:
+                found += [self._record(hit) for hit in hits]
+            if len(hits) < size:
+                break
+            after = hits[-1].get("sort")
+        return found
+
+    def facets(self, where: Filter, names: Collection[Facet]) -> dict[Facet, list[tuple[str, int]]]:
+        asked = browsing.aggregations(names, self._fields)
+        answer: Any = {}
+        if asked:
+            body = {
+                "size": 0,
+                "track_total_hits": False,
+                "query": self._query(where),
+                "aggs": asked,
+            }
+            answer = self.call("POST", "/_search", body)
+        return {name: browsing.counts(self.place, answer, name) for name in names}
+
     def _query(self, where: Filter) -> dict[str, Any]:
         clauses = self._conditions(where)
         return {"bool": {"filter": clauses}} if clauses else {"match_all": {}}
 
     def _conditions(self, where: Filter, exclude: Collection[str] = ()) -> list[dict[str, Any]]:
+        return conditions(where, exclude, self._fields)
+
+    @property
+    def _fields(self) -> Fields:
         nameless = self._library, not self._found.ours
-        return conditions(where, exclude, self._found.path_field, nameless)
+        return Fields(self._found.path_field, self._found.kinds, nameless)
 
     # -- by id and by hash
 
@@ -275,13 +326,15 @@ class Reader:
 def _fingerprint(fields: Any, names: Sequence[str]) -> Fingerprint | None:
     """None: not a photo of ours."""
     values = [answers.at(fields, name) for name in names]
+    if values[-1] is None:  # of a version before
+        values[-1] = [0]
     if not all(isinstance(value, list) and len(value) == 1 for value in values):
         return None
-    id, size, mtime_ns = (value[0] for value in values)
+    id, size, mtime_ns, mark = (value[0] for value in values)
     is_ours = isinstance(id, str) and _PHOTO_ID.fullmatch(id) is not None
-    if not (is_ours and _is_long(size) and _is_long(mtime_ns)):
+    if not (is_ours and _is_long(size) and _is_long(mtime_ns) and _is_long(mark)):
         return None
-    return Fingerprint(id, size, mtime_ns)
+    return Fingerprint(id, size, mtime_ns, mark)
 
 
 def _is_long(value: Any) -> bool:

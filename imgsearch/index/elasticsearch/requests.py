@@ -11,7 +11,6 @@ from typing import Any
 from imgsearch.index.elasticsearch.errors import trouble
 from imgsearch.index.elasticsearch.features import QUANTIZATIONS, Features
 from imgsearch.models.base import Vector
-from imgsearch.question import Filter, Folder
 
 VECTOR = "image_embedding"
 INDEX_TYPES = {"none": "hnsw", "int8": "int8_hnsw", "int4": "int4_hnsw", "bbq": "bbq_hnsw"}
@@ -48,6 +47,23 @@ def check_name(name: str) -> None:
 
 _KEYWORD = {"type": "keyword"}
 _LONG = {"type": "long"}
+_TEXT = {"type": "text"}
+# what pictures say about themselves: indices of versions before get these with their next ingest
+DESCRIPTIONS: Mapping[str, Any] = {
+    "date_precision": _KEYWORD,
+    "date_source": _KEYWORD,
+    "title": _TEXT,
+    "caption": _TEXT,
+    "tags": {"type": "keyword", "normalizer": "lowercase", "ignore_above": 1024},
+    "rating": {"type": "byte"},
+    "country": _KEYWORD,
+    "city": {"type": "keyword", "ignore_above": 1024},
+    "metadata_mark": _LONG,
+    # of other fields, so that they can be counted and compared
+    "folder": {"type": "keyword", "ignore_above": 8000},
+    "orientation": _KEYWORD,
+    "pixels": _LONG,
+}
 PROPERTIES: Mapping[str, Any] = {
     # the tutorial's
     "image_id": _KEYWORD,  # = _id
@@ -72,6 +88,7 @@ PROPERTIES: Mapping[str, Any] = {
     "camera": {"type": "keyword", "ignore_above": 1024},
     "lens": {"type": "keyword", "ignore_above": 1024},
     "date_offset": _KEYWORD,
+    **DESCRIPTIONS,
 }
 
 
@@ -130,48 +147,6 @@ def vector_mapping(dims: int, quantization: str) -> dict[str, Any]:
 
 
 # -- asking
-
-
-def conditions(
-    where: Filter,
-    exclude: Collection[str] = (),
-    path_field: str = "relative_path",
-    nameless: tuple[str, bool] | None = None,
-) -> list[dict[str, Any]]:
-    """The clauses of a bool filter; each kind of condition adds one. `nameless`: the library that
-    documents without one belong to, and whether all documents are such (another program's)."""
-    clauses: list[dict[str, Any]] = []
-    if where.under:
-        inside = [_in_folder(folder, path_field, nameless) for folder in where.under]
-        clauses.append(inside[0] if len(inside) == 1 else {"bool": {"should": inside}})
-    if where.not_under:
-        outside = [_in_folder(folder, path_field, nameless) for folder in where.not_under]
-        clauses.append({"bool": {"must_not": outside}})
-    if exclude:
-        clauses.append({"bool": {"must_not": {"ids": {"values": sorted(exclude)}}}})
-    return clauses
-
-
-def _in_folder(
-    folder: Folder, path_field: str, nameless: tuple[str, bool] | None
-) -> dict[str, Any]:
-    """A folder is a prefix of the path: no field of its own has to be kept in step, the tutorial's
-    index has it too, and at 100,000 photos it costs milliseconds."""
-    path = (folder.path or "").strip("/")
-    both: list[dict[str, Any]] = []
-    if folder.library is not None:
-        both += _of_library(folder.library, nameless)
-    if path:
-        both.append({"prefix": {path_field: f"{path}/"}})
-    return both[0] if len(both) == 1 else {"bool": {"filter": both}}
-
-
-def _of_library(library: str, nameless: tuple[str, bool] | None) -> list[dict[str, Any]]:
-    named = {"term": {"library": library}}
-    if nameless is None or nameless[0] != library:
-        return [named]
-    none = {"bool": {"must_not": {"exists": {"field": "library"}}}}
-    return [] if nameless[1] else [{"bool": {"should": [named, none]}}]
 
 
 def candidates(k: int, override: int | None) -> int:

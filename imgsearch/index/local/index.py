@@ -18,7 +18,9 @@ from imgsearch.errors import IndexContradiction, IndexDamaged, IndexError_, Inde
 from imgsearch.index import recorded_models
 from imgsearch.index.base import (
     ALL,
+    BrowseOrder,
     Capabilities,
+    Facet,
     Failure,
     Filter,
     Fingerprints,
@@ -28,7 +30,7 @@ from imgsearch.index.base import (
     Record,
     Row,
 )
-from imgsearch.index.local import filters, photo_rows, photo_vectors, schema
+from imgsearch.index.local import browsing, filters, photo_rows, photo_vectors, schema
 from imgsearch.index.local.database import BACKUP, PAGE_SIZE, Database, door
 from imgsearch.index.local.generations import DATABASE, IndexFolder
 from imgsearch.index.local.photo_rows import COLUMNS
@@ -479,6 +481,18 @@ class LocalIndex:
         self._note_left_out(len(damaged) + len(near.unreadable) + self._segments.unreadable)
         hits = [Neighbour(records[hit.row], hit.score) for hit in near.found if hit.row in records]
         return hits[:k]
+
+    def browse(self, where: Filter, order: BrowseOrder, k: int, offset: int = 0) -> list[Record]:
+        with self._database.view():
+            rows = browsing.rows_in_order(self._database, where, order, k, offset)
+            records = self._by_row(rows)
+        self._note_left_out(len(rows) - len(records))
+        return [records[row] for row in rows if row in records]
+
+    def facets(self, where: Filter, names: Collection[Facet]) -> dict[Facet, list[tuple[str, int]]]:
+        with self._database.view():
+            libraries = self._library_names()
+            return {name: browsing.counts(self._database, where, name, libraries) for name in names}
 
     def _note_left_out(self, count: int) -> None:
         if count:

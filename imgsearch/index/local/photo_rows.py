@@ -81,8 +81,8 @@ def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record 
         and locations.relative_bytes(columns[2], bool(columns[3])) is not None
         and all(isinstance(columns[at], int) for at in (3, 4, 5, 8, 9))
         and all(columns[at] >= 0 for at in (4, 8, 9))
-        and _is_text(content_hash)
-        and _is_text(columns[7])
+        and is_text(content_hash)
+        and is_text(columns[7])
     ):
         return None
     return Record(
@@ -118,7 +118,7 @@ def is_id(value: object) -> bool:
     return isinstance(value, bytes) and len(value) == 16
 
 
-def _is_text(value: object) -> bool:
+def is_text(value: object) -> bool:
     """Bytes that are not UTF-8 come from the database as lone surrogates."""
     if not isinstance(value, str):
         return False
@@ -130,7 +130,7 @@ def _is_text(value: object) -> bool:
 
 
 def _text(value: Any) -> str | None:
-    return value if _is_text(value) else None
+    return value if is_text(value) else None
 
 
 def _tags(value: Any) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def _tags(value: Any) -> tuple[str, ...]:
         found = json.loads(value)
     except (TypeError, ValueError, RecursionError):
         return ()
-    return tuple(filter(_is_text, found)) if isinstance(found, list) else ()
+    return tuple(filter(is_text, found)) if isinstance(found, list) else ()
 
 
 def _degrees(value: object, most: float) -> float | None:
@@ -149,7 +149,7 @@ def _degrees(value: object, most: float) -> float | None:
 
 def library_names(rows: Iterable[tuple[Any, Any]]) -> dict[int, str]:
     """From rows of number and name, without what cannot be a library's name."""
-    return {number: name for number, name in rows if _is_text(name) and name and "\0" not in name}
+    return {number: name for number, name in rows if is_text(name) and name and "\0" not in name}
 
 
 def id_blobs(ids: Collection[str]) -> list[bytes]:

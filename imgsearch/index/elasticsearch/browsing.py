@@ -1,0 +1,70 @@
+"""Photos by date, and counts of what they have in common: `Index.browse` and `Index.facets`, as
+request bodies and what their answers say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from imgsearch.index.base import FACET_VALUES, BrowseOrder, Facet
+from imgsearch.index.elasticsearch import answers
+from imgsearch.index.elasticsearch.documents import is_text
+from imgsearch.index.elasticsearch.filters import DATE, Fields
+
+_TERMS: Mapping[Facet, str] = {
+    name: name for name in ("country", "city", "camera", "folder", "format", "orientation")
+}
+_SPANS: Mapping[Facet, str] = {"year": "yyyy", "month": "yyyy-MM"}
+
+
+def sort(order: BrowseOrder, fields: Fields) -> list[dict[str, Any]]:
+    """By date, photos without one last; then by id, and by what no two documents share."""
+    direction = "desc" if order == "newest" else "asc"
+    keys: list[dict[str, Any]] = []
+    if fields.can_be(DATE, "date"):
+        keys.append({DATE: {"order": direction, "missing": "_last", "unmapped_type": "date"}})
+    if fields.can_be("image_id", "keyword"):
+        keys.append({"image_id": {"order": "asc", "unmapped_type": "keyword"}})
+    return [*keys, {"_seq_no": {"order": "asc"}}]
+
+
+def aggregations(names: Collection[Facet], fields: Fields) -> dict[str, Any]:
+    """Of those facets that the index can have."""
+    asked: dict[str, Any] = {}
+    for name in names:
+        if name in _TERMS and fields.can_be(name, "keyword"):
+            asked[name] = {"terms": {"field": name, "size": FACET_VALUES}}
+        elif name in _SPANS and fields.can_be(DATE, "date"):
+            asked[name] = _by_time(name)
+    return asked
+
+
+def _by_time(name: Facet) -> dict[str, Any]:
+    """A photo of which the year alone is known belongs to no month."""
+    histogram = {
+        "field": DATE,
+        "calendar_interval": name,
+        "format": _SPANS[name],
+        "min_doc_count": 1,
+        "order": {"_key": "desc"},
+    }
+    only_a_year = {"term": {"date_precision": "year"}}
+    known = {"bool": {"must_not": [only_a_year] if name == "month" else []}}
+    return {"filter": known, "aggs": {"spans": {"date_histogram": histogram}}}
+
+
+def counts(place: str, answer: Any, name: Facet) -> list[tuple[str, int]]:
+    """The values of one facet, as `Index.facets` has them."""
+    found = answers.at(answer, "aggregations", name)
+    if found is None:
+        return []
+    if name in _SPANS:
+        found = answers.at(found, "spans")
+        key = "key_as_string"
+    else:
+        key = "key"
+    values = [
+        (answers.text(place, bucket, key), answers.integer(place, bucket, "doc_count"))
+        for bucket in answers.objects(place, found, "buckets")
+    ]
+    return [(value, count) for value, count in values if is_text(value, 8000)][:FACET_VALUES]

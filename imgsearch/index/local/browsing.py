@@ -1,0 +1,79 @@
+"""Photos by date, and counts of what they have in common: `Index.browse` and `Index.facets`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from imgsearch.index.base import FACET_VALUES, BrowseOrder, Facet
+from imgsearch.index.local import filters, photo_rows
+from imgsearch.index.local.database import Database
+from imgsearch.question import Filter, Folder
+
+_FIRST_FOLDER = "substr(photos.relative_path, 1, instr(photos.relative_path, '/') - 1)"
+_VALUES: Mapping[Facet, str] = {  # null: the photo is not counted
+    "year": "substr(photos.taken, 1, 4)",
+    "month": "case when photos.taken_precision is not 'year' then substr(photos.taken, 1, 7) end",
+    "country": "photos.country",
+    "city": "photos.city",
+    "camera": "photos.camera",
+    "folder": f"nullif({_FIRST_FOLDER}, '')",
+    "format": "photos.format",
+    "orientation": "case when photos.width > photos.height then 'landscape'"
+    " when photos.width < photos.height then 'portrait' else 'square' end",
+}
+
+
+def rows_in_order(
+    database: Database, where: Filter, order: BrowseOrder, k: int, offset: int
+) -> list[int]:
+    """Numbers of `photos`. Those with a date are read in the order of their index; to sort the
+    others behind them would need all rows."""
+    sql, values = filters.condition(where)
+    sql = f" and {sql}" if sql else ""
+    direction = "desc" if order == "newest" else "asc"
+    dated = f"from photos where photos.taken is not null{sql}"
+    undated = f"from photos where photos.taken is null{sql}"
+    found = database.rows(
+        f"select row {dated} order by photos.taken {direction}, photos.id limit ? offset ?",
+        [*values, k, offset],
+    )
+    if len(found) < k:
+        passed = offset if found else int(database.value(f"select count(*) {dated}", values))
+        behind = 0 if found else max(0, offset - passed)
+        found += database.rows(
+            f"select row {undated} order by photos.id limit ? offset ?",
+            [*values, k - len(found), behind],
+        )
+    return [row for (row,) in found]
+
+
+def counts(
+    database: Database, where: Filter, name: Facet, libraries: Mapping[int, str]
+) -> list[tuple[str, int]]:
+    """The values of one facet, as `Index.facets` has them."""
+    sql, values = filters.condition(where)
+    value = _VALUES[name]
+    library = "photos.library" if name == "folder" else "0"
+    by_time = name in ("year", "month")
+    order = "2 desc" if by_time else "3 desc, 1, 2"
+    statement = (
+        f"select {library}, {value}, count(*) from photos where {value} is not null"
+        f"{' and ' + sql if sql else ''} group by 1, 2 order by {order} limit {FACET_VALUES}"
+    )
+    found = [
+        (_written(name, value, libraries.get(number)), count)
+        for number, value, count in database.rows(statement, values)
+    ]
+    sound = [(value, count) for value, count in found if value is not None]
+    return sound if by_time else sorted(sound, key=lambda each: (-each[1], each[0]))
+
+
+def _written(name: Facet, value: Any, library: str | None) -> str | None:
+    """None for what no imgsearch has stored."""
+    if not photo_rows.is_text(value):
+        return None
+    if name == "folder":
+        return None if library is None else Folder(library, value).written()
+    written: str = value
+    return written
