@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +34,8 @@ from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
     from imgsearch.index.base import (
+        BrowseOrder,
+        Facet,
         Index,
         IndexInfo,
         Neighbour,
@@ -261,6 +263,21 @@ class Library:
 
     def count(self, where: Filter = ALL) -> int:
         return self.index.count(where)
+
+    def browse(
+        self, where: Filter = ALL, order: BrowseOrder = "newest", k: int = 10, offset: int = 0
+    ) -> list[Record]:
+        """k photos from position `offset` on, by date; those without one come last."""
+        return self.index.browse(where, order, k, offset)
+
+    def facets(
+        self, where: Filter = ALL, names: Collection[Facet] | None = None
+    ) -> dict[Facet, list[tuple[str, int]]]:
+        """How many of these photos there are for each year, month, country, city, camera, folder,
+        format and orientation (`names`: which of them), as `Index.facets` says."""
+        from imgsearch.index.base import FACETS
+
+        return self.index.facets(where, FACETS if names is None else names)
 
     def status(self) -> IndexInfo:
         return self.index.info()

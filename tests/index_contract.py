@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import IndexContradiction, IndexLocked
-from imgsearch.index.base import Filter, Index, Record, Row
+from imgsearch.index.base import ALL, FACETS, Filter, Index, Record, Row
 from imgsearch.models.base import ModelIdentity, ModelPair, Vector, unit
+from tests.filter_contract import FilterContract, album
 
 IndexFactory = Callable[..., Index]
 
@@ -65,7 +66,15 @@ def paths(hits: Sequence[object]) -> list[str]:
     return [hit.record.relative_path for hit in hits]  # type: ignore[attr-defined]
 
 
-class IndexContract:
+class IndexContract(FilterContract):
+    @pytest.fixture
+    def album_rows(self) -> list[Row]:
+        return album(400, record)
+
+    @pytest.fixture
+    def filled_album(self, index_factory: IndexFactory) -> Callable[[Sequence[Row]], Index]:
+        return lambda rows: filled(index_factory, rows)
+
     # empty
 
     def test_an_empty_index_finds_nothing_and_says_so(self, index_factory: IndexFactory) -> None:
@@ -75,6 +84,8 @@ class IndexContract:
         assert index.search(vector(1), 5) == []
         assert list(index.rows()) == list(index.ids()) == list(index.fingerprints()) == []
         assert index.libraries() == {}
+        assert index.browse(ALL, "newest", 5) == []
+        assert index.facets(ALL, FACETS) == {name: [] for name in FACETS}
         info = index.info()
         assert (info.models, info.photos, info.last_ingest) == (None, 0, None)
 

@@ -87,8 +87,11 @@ def _only(fields: Fields, name: str, kind: str, clause: Clause) -> Clause:
 
 
 def _taken(where: Filter, fields: Fields) -> Iterator[Clause]:
+    dated = {"exists": {"field": DATE}}
     if where.undated:
-        yield _none_of([{"exists": {"field": DATE}}])
+        yield _none_of([dated])
+    if where.taken_to is not None:
+        yield dated
     if where.taken_from is not None:
         since = {"range": {DATE: {"gte": where.taken_from.isoformat()}}}
         yield _only(fields, DATE, "date", since)

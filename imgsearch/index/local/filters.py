@@ -69,6 +69,8 @@ def _in_folder(folder: Folder) -> Part:
 def _taken(where: Filter) -> Iterator[Part]:
     if where.undated:
         yield Part("photos.taken is null", [])
+    if where.taken_to is not None:
+        yield Part("photos.taken is not null", [])
     if where.taken_from is not None:
         yield Part("photos.taken >= ?", [where.taken_from.isoformat()])
     limits = where.taken_before
