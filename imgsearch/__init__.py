@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imgsearch.progress import Talk
     from imgsearch.question import Filter, Question, Term
     from imgsearch.results import Hit, Results
+    from imgsearch.understanding import understand
 
 __all__ = [
     "Filter",
@@ -33,6 +34,7 @@ __all__ = [
     "Term",
     "__version__",
     "open",
+    "understand",
 ]
 _HOMES = {
     "ImgsearchError": "errors",
@@ -43,6 +45,7 @@ _HOMES = {
     "Term": "question",
     "Hit": "results",
     "Results": "results",
+    "understand": "understanding",
 }
 
 

@@ -108,6 +108,7 @@ class Library:
         self.background = Background(index, paths.cache_dir() / "samples")
         self._lock = threading.RLock()
         self._text_choice: TextChoice | None = None  # asked for once
+        self._dated: bool | None = None  # whether any photo has a date; asked for once
 
     def __enter__(self) -> Library:
         return self
@@ -133,6 +134,23 @@ class Library:
         IndexNotFound (nothing has been ingested), ModelError, PhotoError."""
         asked = Question.of(question) if isinstance(question, str) else question
         return search.ask(self.index, self.roots, self, replace(asked, **others))
+
+    def understand(self, text: str, where: Filter = ALL) -> Question:
+        """The question that a line of words asks, `where` included: a date or a place that is named
+        and that photos of this index have becomes a filter. Costs nothing where no photo has a
+        date."""
+        if self._dated is None:
+            newest = self.index.browse(ALL, "newest", 1)
+            self._dated = bool(newest and newest[0].taken)
+        if not self._dated or not text.strip():
+            return Question.of(text, filter=where)
+        from imgsearch import understanding
+
+        def lies(filter: Filter) -> bool:
+            return bool(self.index.browse(filter, "newest", 1))
+
+        question = understanding.understand(text, evidence=understanding.within(where, lies))
+        return replace(question, filter=understanding.both(where, question.filter))
 
     def similar(self, photo: str | os.PathLike[str], **others: Any) -> Results:
         """The photos that look like another one: a picture file, or the id or relative path of an

@@ -21,11 +21,14 @@ class Hit:
     None where it is not known, or where the record's path leads out of its library (`refusal`)."""
 
     rank: int  # from 1, counted over all pages
-    score: float  # cosine to the question's vector, higher is better
+    score: float | None  # cosine to the question's vector, higher is better; None: by date alone
     record: Record
     raw_path: bytes | None
     missing: bool  # the path is known, and no file lies there
     refusal: Refusal | None = None  # why there is no path
+    # where the question asks for what fits alone: the probability, from 0 to 1, that no photo of
+    # the index would score as high by chance (`imgsearch.fitting`)
+    surprise: float | None = None
 
     @property
     def path(self) -> Path | None:

@@ -8,19 +8,22 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from imgsearch import mixture, photos
+from imgsearch import fitting, mixture, photos
 from imgsearch.errors import IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
+from imgsearch.fitting import Chance
 from imgsearch.index.base import Index, Neighbour, Record
-from imgsearch.models.base import ImageEncoder, Vector, Vectors
-from imgsearch.question import Box, Filter, Folder, Question, Term
+from imgsearch.models.base import ImageEncoder, Vector, Vectors, unit
+from imgsearch.question import Box, Filter, Folder, Order, Question, Term
 from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
 
 _ID = re.compile(r"[0-9a-f]{32}")
+BY_DATE = 100  # photos: so many of the nearest are brought into the order of their dates
 _WHOLE = 1 << 20  # pixels, wider than any picture: it is decoded as large as it is
 
 
@@ -41,41 +44,82 @@ class Encodes(Protocol):
 
 
 def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Results:
-    """The photos that answer a question, best first. Raises UsageError where nothing is asked for
-    or its terms cancel each other, IndexNotFound on an empty index, before any model; PhotoError,
-    ModelError."""
-    _check(question.terms)
+    """The photos that answer a question, best first, or in the order of their dates. Raises
+    UsageError where nothing is asked for or its terms cancel each other, IndexNotFound on an empty
+    index, before any model; PhotoError, ModelError."""
+    _check(question)
     check_not_empty(index)
-    found = _nearest(index, encodes, question)
+    chance = None
+    if question.terms:
+        found, chance = _nearest(index, encodes, question)
+    else:
+        found = _browsed(index, question)
     if not found and not index.count():
         raise _nothing_in(index)
-    hits = [
-        _hit(rank, neighbour, roots)
-        for rank, neighbour in enumerate(_presentable(found, question.min_score), start=1)
-    ]
-    return Results(question=question, hits=tuple(hits[question.offset :]))
+    near = list(_presentable(found, question.min_score))
+    if question.terms and question.order != "fit":
+        near = by_date(near, question.order)
+    hits = [_hit(rank, neighbour, roots, chance) for rank, neighbour in enumerate(near, start=1)]
+    return Results(question=question, hits=tuple(hits[question.offset :][: question.k]))
 
 
-def _check(terms: Sequence[Term]) -> None:
-    for term in terms:
+def _check(question: Question) -> None:
+    for term in question.terms:
         if not term.weight:
             raise UsageError(
                 f"The weight of “{shown(term.shown)}” is 0: it would say nothing.",
                 "Give another weight, below 0 for what should not be in the picture; or leave it"
                 " out.",
             )
-    if not terms or any(term.words is not None and not term.words.strip() for term in terms):
+    if any(term.words is not None and not term.words.strip() for term in question.terms):
         raise UsageError("The query is empty.", 'Say what to look for: imgsearch query "a red car"')
 
 
-def _nearest(index: Index, encodes: Encodes, question: Question) -> list[Neighbour]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A photo that was found. `score`: None where no vector was asked for."""
+
+    record: Record
+    score: float | None
+
+
+def _nearest(
+    index: Index, encodes: Encodes, question: Question
+) -> tuple[Sequence[Found | Neighbour], Chance | None]:
+    """The nearest photos, as many as the question's pages go; and how high scores come by chance,
+    where that is needed."""
     k, where, terms = question.offset + question.k, question.filter, question.terms
+    if question.order != "fit":
+        k = max(BY_DATE, question.k)
     exclude = {*question.exclude, *(term.photo for term in terms if term.photo is not None)}
-    if len(terms) == 1 and terms[0].words is not None and terms[0].weight > 0 and not exclude:
-        found = encodes.search_text(terms[0].words, k, where)
+    one = terms[0].words if len(terms) == 1 and terms[0].weight > 0 else None
+    if one is not None and not exclude and not question.only_fitting:
+        found = encodes.search_text(one, k, where)
         if found is not None:
-            return found
-    return index.search(_vector(index, encodes, terms), k, where, exclude)
+            return found, None
+    vector = _vector(index, encodes, terms)
+    near = index.search(vector, k, where, exclude)
+    if not question.only_fitting:
+        return near, None
+    chance = fitting.chance(unit(vector), encodes.sample(), index.count(where))
+    return ([] if chance is None else [one for one in near if one.score >= chance.line]), chance
+
+
+def _browsed(index: Index, question: Question) -> list[Found]:
+    """By date. Those that are left out are few."""
+    order = question.order if question.order != "fit" else "newest"
+    k = question.offset + question.k + len(question.exclude)
+    records = index.browse(question.filter, order, k)
+    return [Found(record, None) for record in records if record.id not in question.exclude]
+
+
+def by_date(found: Sequence[Found | Neighbour], order: Order) -> list[Found | Neighbour]:
+    """As `Index.browse` has them: photos without a date last, whatever the order."""
+    dated = [one for one in found if one.record.taken]
+    dated.sort(key=lambda one: one.record.id)
+    dated.sort(key=lambda one: one.record.taken or "", reverse=order == "newest")
+    undated = sorted((one for one in found if not one.record.taken), key=lambda one: one.record.id)
+    return [*dated, *undated]
 
 
 def _vector(index: Index, encodes: Encodes, terms: Sequence[Term]) -> Vector:
@@ -296,22 +340,26 @@ def _nothing_in(index: Index) -> IndexNotFound:
     )
 
 
-def _presentable(found: Sequence[Neighbour], min_score: float | None) -> Iterator[Neighbour]:
+def _presentable(
+    found: Sequence[Found | Neighbour], min_score: float | None
+) -> Iterator[Found | Neighbour]:
     """Near enough, and with a path that can be one."""
-    for neighbour in found:
-        record = neighbour.record
-        near = min_score is None or neighbour.score >= min_score
+    for one in found:
+        record = one.record
+        near = min_score is None or one.score is None or one.score >= min_score
         if near and locations.relative_bytes(record.relative_path, record.path_escaped) is not None:
-            yield neighbour
+            yield one
 
 
-def _hit(rank: int, neighbour: Neighbour, roots: Roots) -> Hit:
-    found = locations.located(roots.root(neighbour.record.library), neighbour.record)
+def _hit(rank: int, one: Found | Neighbour, roots: Roots, chance: Chance | None) -> Hit:
+    found = locations.located(roots.root(one.record.library), one.record)
+    surprise = None if chance is None or one.score is None else chance.surprise(one.score)
     return Hit(
         rank=rank,
-        score=neighbour.score,
-        record=neighbour.record,
+        score=one.score,
+        record=one.record,
         raw_path=found.path,
         missing=found.missing,
         refusal=found.refusal,
+        surprise=surprise,
     )

@@ -40,7 +40,7 @@ LAYERS = [
     {"roots"},
     {"ingest.sources"},
     {"index"},
-    {"results", "background", "mixture"},
+    {"results", "background", "mixture", "fitting", "understanding"},
     {"ingest", "index.copying", "search"},
     {"library", "ingest.run"},
     {"output", "demo", "doctor", "web"},

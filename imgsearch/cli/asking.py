@@ -77,6 +77,9 @@ OPTIONS: dict[str, Any] = {
         min=-1,
         max=1,
     ),
+    "only_fitting": _flag(
+        "--only-fitting", help="Stop where chance begins; exit 1 if nothing fits."
+    ),
     "json": _flag("--json", help="One JSON object a line."),
     "csv": _flag("--csv", help="Comma-separated values, with a header; no formulas."),
     "paths": _flag("--paths", help="Paths alone, one a line."),
@@ -84,8 +87,7 @@ OPTIONS: dict[str, Any] = {
     "open": _flag("--open", help="Open the results in the system's viewer."),
 }
 DEFAULTS: dict[str, Any] = {
-    name: False if name in ("undated", "json", "csv", "paths", "nul", "open") else None
-    for name in OPTIONS
+    name: False if annotation.__origin__ is bool else None for name, annotation in OPTIONS.items()
 }
 
 
@@ -104,7 +106,32 @@ def asked(library: Library, given: Mapping[str, Any]) -> Question:
         offset=given["offset"] or 0,
         order=_one_of("--sort", given["sort"] or "fit", ("fit", "newest", "oldest")),
         min_score=library.settings.min_score,
+        only_fitting=given["only_fitting"],
     )
+
+
+def with_words(
+    library: Library, options: Question, words: str, *, literal: bool
+) -> tuple[Question, str]:
+    """What the options and a line of words ask for together; and what was understood of the words,
+    for a person, empty where they are asked as they are."""
+    from dataclasses import replace
+
+    from imgsearch.question import ALL, Question
+
+    if not words.strip() and (options.terms or options.filter != ALL or options.order != "fit"):
+        return options, ""
+    if literal:
+        asked = Question.of(words, filter=options.filter)
+    else:
+        asked = library.understand(words, options.filter)
+    understood = ""
+    if asked.filter != options.filter:
+        from imgsearch import understanding
+
+        understood = understanding.told(asked, options.filter)
+    terms = (*asked.terms, *options.terms)
+    return replace(options, terms=terms, filter=asked.filter), understood
 
 
 # "5:30 train" is no train with the weight 5

@@ -21,7 +21,7 @@ OPEN_AT_MOST = 10
 
 class Output:
     def __init__(self, given: Mapping[str, Any]) -> None:
-        """`given`: the values of the options --json, --csv, --paths, -0 and --open."""
+        """`given`: the values of --only-fitting, --json, --csv, --paths, -0 and --open."""
         self._json, self._csv, self._paths = given["json"], given["csv"], given["paths"]
         self._nul, self._open = given["nul"], given["open"]
         if self._json + self._csv + self._paths > 1:
@@ -30,7 +30,9 @@ class Output:
             raise UsageError("-0 goes with --paths.", "Give both: --paths -0")
         self._for_programs = self._json or self._csv or self._paths
         self._began = time.perf_counter()
+        self._only_fitting = given["only_fitting"]
         self._shown = 0  # questions
+        self._found = 0  # photos
 
     def show(
         self, results: Results, title: str, library: Library, asked: str | None = None
@@ -44,8 +46,14 @@ class Output:
             console.print_results(results, title)
         self._hint(results, library, asked)
         self._shown += 1
+        self._found += len(results)
         if self._open and results:
             _open_files(results)
+
+    def end(self) -> None:
+        """Exit code 1 where only what fits was asked for, and nothing does, as grep has it."""
+        if self._only_fitting and not self._found:
+            raise typer.Exit(EXIT_FAILURE)
 
     def say_how_it_was_searched(
         self, library: Library, verbose: int, words: str | None = None
@@ -78,7 +86,7 @@ class Output:
     def _hint(self, results: Results, library: Library, asked: str | None) -> None:
         if not results:
             about = "" if asked is None else f"“{asked}”: "
-            say(f"{about}{_nothing_found(library)}")
+            say(f"{about}{'Nothing fits.' if self._only_fitting else _nothing_found(library)}")
         count = library.index.count()
         if count < FEW and not self._for_programs and not self._shown:
             say(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from imgsearch.cli import asking, parts
+from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import CLUSTER, Common, command
 from imgsearch.cli.results import Output
 from imgsearch.escaping import typed_text
@@ -63,6 +63,14 @@ def query(
             rich_help_panel=asking.TERMS,
         ),
     ] = None,
+    literal: Annotated[
+        bool,
+        typer.Option(
+            "--literal",
+            help="Take no date and no place out of the words.",
+            rich_help_panel=asking.TERMS,
+        ),
+    ] = False,
     num_candidates: NumCandidates = None,
     text_encoder: TextEncoder = None,
 ) -> None:
@@ -76,16 +84,22 @@ def query(
         text, from_file = None, "-"
     with parts.opened(chosen) as library:
         options, pictures = asking.asked(library, given), asking.pictures(given)
+
+        def answer(words: str, one_of_many: str | None) -> None:
+            question, understood = asking.with_words(library, options, words, literal=literal)
+            if understood:
+                say(f"Understood: {understood}; --literal searches the words as they are")
+            results = library.search(question)
+            output.show(results, _title(question, pictures), library, one_of_many)
+
+        words = typed_text(" ".join(text or ()))
         if from_file is None:
-            words = typed_text(" ".join(text or ()))
-            question = _with_words(options, words)
-            output.show(library.search(question), _title(question, pictures), library)
-            output.say_how_it_was_searched(library, common.verbose, words)
-            return
-        for words in asking.lines_of(from_file, text):
-            question = _with_words(options, words)
-            output.show(library.search(question), _title(question, pictures), library, words)
-        output.say_how_it_was_searched(library, common.verbose)
+            answer(words, None)
+        else:
+            for line in asking.lines_of(from_file, text):
+                answer(line, line)
+        output.say_how_it_was_searched(library, common.verbose, words or None)
+        output.end()
 
 
 def similar(
@@ -113,26 +127,22 @@ def similar(
         title = _title(question, [*photos, *asking.pictures(given)])
         output.show(library.search(question), title, library)
         output.say_how_it_was_searched(library, common.verbose)
+        output.end()
 
 
 def _settings(common: Common, given: Mapping[str, Any], **others: Any) -> Settings:
     return parts.load_settings(common, k=given["k"], min_score=given["min_score"], **others)
 
 
-def _with_words(options: Question, words: str) -> Question:
-    """Words alone, as ever, are asked for even where there are none: which is an error."""
-    from imgsearch.question import Term
-
-    if not words.strip() and options.terms:
-        return options
-    return replace(options, terms=(Term(words=words), *options.terms))
-
-
 def _title(question: Question, pictures: Sequence[str]) -> str:
     """“beach” + 0.5 “film grain” - “people”, or: similar to photo.jpg. `pictures`: as they were
     typed, in the order of the terms."""
+    from imgsearch.understanding import described
+
     if question.terms and all(term.words is None and term.weight > 0 for term in question.terms):
         return f"similar to {', '.join(pictures)}"
+    if not question.terms:
+        return ", ".join(described(question.filter)) or "by date"
     names = iter(pictures)
     title = ""
     for term in question.terms:

@@ -30,7 +30,7 @@ def as_dict(hit: Hit) -> dict[str, Any]:
     path, path_escaped = (None, False) if hit.raw_path is None else photos.path_text(hit.raw_path)
     return {
         "rank": hit.rank,
-        "score": round(hit.score, 6),
+        "score": None if hit.score is None else round(hit.score, 6),
         "id": record.id,
         "path": path,
         "relative_path": record.relative_path,

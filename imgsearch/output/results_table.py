@@ -49,8 +49,11 @@ def table_lines(results: Results, title: str | None, page: Page) -> Iterator[str
 def _one_line_each(
     results: Results, columns: int | None, style: Callable[[str, str], str]
 ) -> Iterator[str]:
-    before = [[str(hit.rank), f"{hit.score:.3f}"] for hit in results]
+    before = [[str(hit.rank), _score(hit)] for hit in results]
     names = ["rank", "score"]
+    if not any(map(_score, results)):  # found by date alone
+        before, names = [cells[:1] for cells in before], names[:1]
+    numbered = len(names)
     if any(map(_date, results)):
         names.append("date")
         for cells, hit in zip(before, results, strict=True):
@@ -60,8 +63,10 @@ def _one_line_each(
     yield style(_DIM, f"{head}  path")
     indent = width(head) + 2
     for cells, hit in zip(before, results, strict=True):
-        numbers = [cell.rjust(size) for cell, size in zip(cells[:2], widths, strict=False)]
-        dates = [cell.ljust(size) for cell, size in zip(cells[2:], widths[2:], strict=True)]
+        numbers = [cell.rjust(size) for cell, size in zip(cells[:numbered], widths, strict=False)]
+        dates = [
+            cell.ljust(size) for cell, size in zip(cells[numbered:], widths[numbered:], strict=True)
+        ]
         note = _note(hit)
         left = None if columns is None else columns - indent - width(note)
         path = path_shown(hit, left)
@@ -73,7 +78,7 @@ def _two_lines_each(
 ) -> Iterator[str]:
     rank_width = max(len(str(hit.rank)) for hit in results) if results else 1
     for hit in results:
-        facts = [str(hit.rank).rjust(rank_width), f"{hit.score:.3f}", _date(hit)]
+        facts = [str(hit.rank).rjust(rank_width), _score(hit), _date(hit)]
         first = "  ".join(filter(None, facts))
         yield f"{first}{style(_YELLOW, _note(hit))}"
         yield " " * (rank_width + 2) + path_shown(hit, columns - rank_width - 2)
@@ -84,6 +89,14 @@ def _styling(styled: bool) -> Callable[[str, str], str]:
         return f"{code}{text}{_PLAIN}" if styled and text else text
 
     return style
+
+
+def _score(hit: Hit) -> str:
+    """The cosine; where it is known, also how surprising that is in this index."""
+    if hit.score is None:
+        return ""
+    percent = "" if hit.surprise is None else f" {100 * hit.surprise:.0f} %"
+    return f"{hit.score:.3f}{percent}"
 
 
 def _date(hit: Hit) -> str:
