@@ -99,10 +99,16 @@ def _nearest(
             return found, None
     vector = _vector(index, encodes, terms)
     near = index.search(vector, k, where, exclude)
-    if not question.only_fitting:
+    if not near or not question.only_fitting:
         return near, None
     chance = fitting.chance(unit(vector), encodes.sample(), index.count(where))
-    return ([] if chance is None else [one for one in near if one.score >= chance.line]), chance
+    if chance is None:
+        raise UsageError(
+            "So few photos are in the index that what fits cannot be told from what is only"
+            " nearest.",
+            "Leave --only-fitting out, or cut off at a cosine: --min-score 0.3",
+        )
+    return [one for one in near if one.score >= chance.line], chance
 
 
 def _browsed(index: Index, question: Question) -> list[Found]:

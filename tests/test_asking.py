@@ -6,15 +6,20 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import imgsearch
-from imgsearch import demo, mixture
+from imgsearch import demo, fitting, mixture
 from imgsearch.errors import UsageError
-from imgsearch.question import Question, Term
+from imgsearch.question import Filter, Question, Term
+from imgsearch.understanding import told
+from tests import fitting as fitting_figures
 from tests import mixtures
 from tests.command import Command
 from tests.index_contract import vector
@@ -237,3 +242,153 @@ def test_help_shows_options_in_groups(searched: Command) -> None:
         "Cluster:",
         "Options:",
     ]
+
+
+# -- what fits
+
+
+def test_what_fits_is_told_from_what_is_only_nearest(library: imgsearch.Library) -> None:
+    told = fitting_figures.figures(library, every=5)
+    assert told.f1 >= 0.85
+    assert told.nothing_fits >= 0.95
+
+
+def test_only_what_fits_is_shown(searched: Command) -> None:
+    found = searched.run("query", "red heart", "--only-fitting", "--json").json_lines
+    assert concepts(found) == ["heart-red"]
+    answer = searched.run("query", "submarine", "--only-fitting", code=1)
+    assert not answer.stdout
+    assert "Nothing fits" in answer.stderr
+    assert " %" in searched.run("query", "red heart", "--only-fitting").stdout
+
+
+def test_too_few_photos_tell_nothing(command: Command, album: Path) -> None:
+    command.run("ingest", album)
+    assert "few photos" in command.run("query", "cat", "--only-fitting", code=2).stderr
+
+
+def test_chance_means_the_same_at_every_size() -> None:
+    """Scores that fall off exponentially: at the line, a twentieth of a photo is expected."""
+    random = np.random.default_rng(1)
+    heights = random.exponential(0.05, 2000).astype(np.float32)
+    axis = np.eye(2, dtype=np.float32)[0]
+    sample = np.stack([heights, np.zeros_like(heights)], axis=1)
+    for photos in (1000, 100_000):
+        chance = fitting.chance(axis, sample, photos)
+        assert chance is not None
+        assert chance.hits(chance.line) == pytest.approx(0.05)
+        assert photos * np.exp(-chance.line / 0.05) == pytest.approx(0.05, rel=1.5)
+        assert chance.surprise(chance.line) == pytest.approx(0.95, abs=0.01)
+
+
+# -- words that are understood, and orders by date
+
+
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Command:
+    """Hearts and arrows of 2018 and 2019, and one without a date."""
+    from PIL import ExifTags, Image
+
+    home = tmp_path_factory.mktemp("dated")
+    (home / "trip").mkdir()
+    for name, concept, taken in (
+        ("a", "heart-red", "2019:07:14 10:00:00"),
+        ("b", "heart-blue", "2018:12:24 10:00:00"),
+        ("c", "heart-green", "2019:08:01 10:00:00"),
+        ("d", "arrow-black", "2019:07:20 10:00:00"),
+        ("e", "heart-black", None),
+    ):
+        with Image.open(demo.PHOTOS / photo_of(concept)) as image:
+            exif = Image.Exif()
+            if taken is not None:
+                exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = taken
+            image.convert("RGB").save(home / "trip" / f"{name}.jpg", exif=exif)
+    command = Command(home, model_cache, {"IMGSEARCH_MODEL": "demo"})
+    command.run("ingest", "trip")
+    return command
+
+
+def names(command: Command, *arguments: str) -> list[str]:
+    lines = command.run("query", *arguments, "--json").json_lines
+    return [line["name"].removesuffix(".jpg") for line in lines]
+
+
+def test_a_date_in_the_words_becomes_a_filter(dated: Command) -> None:
+    answer = dated.run("query", "heart july 2019", "--json")
+    assert {line["name"] for line in answer.json_lines} == {"a.jpg", "d.jpg"}
+    assert answer.json_lines[0]["name"] == "a.jpg"
+    assert "Understood: “heart”, taken in July 2019; --literal" in answer.stderr
+    literal = dated.run("query", "heart july 2019", "--literal", "--json")
+    assert len(literal.json_lines) == 5
+    assert "Understood" not in literal.stderr
+    # no photo is of that year, and a date that the options give is not taken from the words
+    assert "Understood" not in dated.run("query", "heart in 1998", "--json").stderr
+    assert names(dated, "heart in 2019", "--on", "2018") == ["b"]
+
+
+def test_a_date_alone_shows_its_photos_newest_first(dated: Command) -> None:
+    assert names(dated, "2019") == ["c", "d", "a"]
+    assert names(dated, "--on", "2019") == ["c", "d", "a"]
+    assert names(dated, "--from", "2018-12", "--to", "2019-07-14", "--sort", "oldest") == ["b", "a"]
+    assert names(dated, "--sort", "newest", "-k", "2", "--offset", "1") == ["d", "a"]
+    assert names(dated, "--undated") == ["e"]
+    shown = dated.run("query", "2019").stdout.splitlines()
+    assert shown[1].split() == ["rank", "date", "path"]
+
+
+def test_photos_that_fit_are_brought_into_the_order_of_their_dates(dated: Command) -> None:
+    assert names(dated, "heart", "--sort", "newest") == ["c", "d", "a", "b", "e"]
+    assert names(dated, "heart", "--sort", "oldest") == ["b", "a", "d", "c", "e"]
+    pages = [names(dated, "heart", "--sort", "oldest", "-k", "2", "--offset", n) for n in "024"]
+    assert pages == [["b", "a"], ["d", "c"], ["e"]]
+
+
+def test_a_plain_question_asks_no_gazetteer(searched: Command) -> None:
+    program = (
+        "import sys\nfrom imgsearch.__main__ import main\n"
+        "sys.argv = ['imgsearch', 'query', 'red heart in Italy 2019']\n"
+        "try:\n    main()\nfinally:\n"
+        "    print(sorted({'imgsearch.gazetteer', 'imgsearch.phrases'} & set(sys.modules)))\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        env=searched.env(),
+        cwd=searched.home,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert finished.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_line_is_understood_from_python(dated: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = date(2026, 3, 1)
+    question = imgsearch.understand("beach 2019 Italy", today=day)
+    assert question.text == "beach"
+    assert question.filter == Filter(
+        taken_from=date(2019, 1, 1), taken_to=date(2019, 12, 31), country="IT"
+    )
+    assert imgsearch.understand("route 66", today=day) == Question.of("route 66")
+    kept = imgsearch.understand("beach 2019", today=day, evidence=lambda asked: False)
+    assert kept == Question.of("beach 2019")
+    assert imgsearch.understand("2019", today=day).terms == ()
+    for name, value in dated.env().items():
+        monkeypatch.setenv(name, value)
+    with imgsearch.open() as opened:
+        assert opened.understand("heart 2019").filter.taken_to == date(2019, 12, 31)
+        assert opened.understand("heart 1999") == Question.of("heart 1999")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("beach 2019", "“beach”, taken in 2019"),
+        ("beach in July 2019", "“beach”, taken in July 2019"),
+        ("Lisbon", "in Lisbon, Portugal"),
+        ("sunset in Italy", "“sunset”, in Italy"),
+        ("14 July 2019", "taken on 2019-07-14"),
+        ("dog", ""),
+    ],
+)
+def test_what_was_understood_is_told(line: str, said: str) -> None:
+    assert told(imgsearch.understand(line, today=date(2026, 3, 1))) == said

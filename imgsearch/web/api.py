@@ -92,7 +92,8 @@ def _results(results: Results) -> dict[str, Any]:
 
 
 def _hit(hit: Hit) -> dict[str, Any]:
-    found = {"rank": hit.rank, "score": round(hit.score, 6), "missing": hit.missing}
+    score = None if hit.score is None else round(hit.score, 6)
+    found = {"rank": hit.rank, "score": score, "missing": hit.missing}
     return found | _photo(hit.record)
 
 
