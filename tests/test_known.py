@@ -17,13 +17,20 @@ def _fingerprints(count: int) -> list[Fingerprint]:
 def test_states_of_new_changed_and_unchanged_photos() -> None:
     stored = _fingerprints(5000)
     known = KnownPhotos.load(map(Fingerprints.of, (stored[:3000], stored[3000:])))
-    a, b, c = stored[7], stored[4000], stored[42]
+    a, b, c, d = stored[7], stored[4000], stored[42], stored[50]
     states = known.see(
-        [a.id, b.id, c.id, "0" * 32],
-        [a.size, b.size + 1, c.size, 1],
-        [a.mtime_ns, b.mtime_ns, c.mtime_ns + 1, 1],
+        [a.id, b.id, c.id, "0" * 32, d.id],
+        [a.size, b.size + 1, c.size, 1, d.size],
+        [a.mtime_ns, b.mtime_ns, c.mtime_ns + 1, 1, d.mtime_ns],
+        [0, 0, 0, 0, 1],
     )
-    assert states.tolist() == [State.UNCHANGED, State.CHANGED, State.CHANGED, State.NEW]
+    assert states.tolist() == [
+        State.UNCHANGED,
+        State.CHANGED,
+        State.CHANGED,
+        State.NEW,
+        State.OTHERWISE_DESCRIBED,
+    ]
 
 
 def test_what_was_not_seen_is_told_of_the_index_alone() -> None:
@@ -50,6 +57,6 @@ def test_sizes_of_before_and_of_this_run() -> None:
 
 def test_an_empty_index_knows_nothing() -> None:
     known = KnownPhotos.load([])
-    assert known.see(["0" * 32], [1], [1]).tolist() == [State.NEW]
+    assert known.see(["0" * 32], [1], [1], [1]).tolist() == [State.NEW]
     assert not known.has_size(1)
     assert list(known.unseen_of(["0" * 32])) == []

@@ -235,8 +235,15 @@ def _show(result: Result, options: Options, verbose: int, json: bool) -> None:
     console.print(rendering.facts_table(_title(options), _facts(result)))
     if result.skipped and not verbose:
         say("-v names the skipped files.")
+    if result.described:
+        say(_said_of_described(result.described))
     if result.missing:
         say("Missing photos stay in the index, marked so, until --prune.")
+
+
+def _said_of_described(count: int) -> str:
+    photos = "1 unchanged photo" if count == 1 else f"{count:,} unchanged photos"
+    return f"What {photos} say of themselves was read again; nothing was embedded for that."
 
 
 def _title(options: Options) -> str:

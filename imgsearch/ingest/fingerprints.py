@@ -1,9 +1,11 @@
-"""What the index already holds, small enough to keep in memory: 24 bytes a photo, whatever the
+"""What the index already holds, small enough to keep in memory: 32 bytes a photo, whatever the
 length of its path. Answers for a thousand photos at a time, because a walk over unchanged photos
 should cost little more than the walk."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from itertools import islice
@@ -12,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from imgsearch.index.base import Fingerprints
+from imgsearch.photos.sidecars import Sidecar
 
+METADATA_VERSION = 1  # raised when more of it is read than before
 CHUNK = 65_536  # ids looked up at a time
 
 
@@ -20,6 +24,17 @@ class State(IntEnum):
     NEW = 0
     CHANGED = 1  # known, with another fingerprint
     UNCHANGED = 2
+    OTHERWISE_DESCRIBED = 3  # the same bytes; what describes them has changed
+
+
+def metadata_mark(sidecar: Sidecar | None) -> int:
+    """What a photo's metadata is read from, as a number that a record keeps: another one means that
+    it is to be read again."""
+    if sidecar is None:
+        return METADATA_VERSION
+    told = f"{METADATA_VERSION} {sidecar.size} {sidecar.mtime_ns} {os.path.basename(sidecar.path)}"
+    digest = hashlib.blake2b(told.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1 | 1 << 62  # above all versions
 
 
 def _keys(ids: str) -> npt.NDArray[np.uint64]:
@@ -34,26 +49,35 @@ class KnownPhotos:
         keys: npt.NDArray[np.uint64],
         sizes: npt.NDArray[np.int64],
         mtimes: npt.NDArray[np.int64],
+        marks: npt.NDArray[np.int64],
     ) -> None:
         order = np.argsort(keys)
         self._keys, self._sizes, self._mtimes = keys[order], sizes[order], mtimes[order]
+        self._marks = marks[order]
         self._seen = np.zeros(len(keys), dtype=bool)
         self._distinct_sizes = np.unique(sizes)
         self._new_sizes: set[int] = set()
 
     @classmethod
     def load(cls, fingerprints: Iterable[Fingerprints]) -> KnownPhotos:
-        keys, sizes, mtimes = [], [], []
+        keys, sizes, mtimes, marks = [], [], [], []
         for some in fingerprints:
             keys.append(_keys(some.ids))
             sizes.append(some.sizes)
             mtimes.append(some.mtimes)
+            marks.append(some.marks)
         if not keys:
-            return cls(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
-        return cls(np.concatenate(keys), np.concatenate(sizes), np.concatenate(mtimes))
+            none = np.empty(0, np.int64)
+            return cls(np.empty(0, np.uint64), none, none, none)
+        numbers = (np.concatenate(column) for column in (sizes, mtimes, marks))
+        return cls(np.concatenate(keys), *numbers)
 
     def see(
-        self, ids: Sequence[str], sizes: Sequence[int], mtimes: Sequence[int]
+        self,
+        ids: Sequence[str],
+        sizes: Sequence[int],
+        mtimes: Sequence[int],
+        marks: Sequence[int] | npt.NDArray[np.int64],
     ) -> npt.NDArray[np.int8]:
         """The `State` of each photo; those that are known count as seen from now on."""
         if not len(self._keys):
@@ -65,7 +89,9 @@ class KnownPhotos:
             & (self._sizes[place] == np.array(sizes, dtype=np.int64))
             & (self._mtimes[place] == np.array(mtimes, dtype=np.int64))
         )
-        states = np.where(same, State.UNCHANGED, State.CHANGED)
+        described = self._marks[place] == np.array(marks, dtype=np.int64)
+        same_bytes = np.where(described, State.UNCHANGED, State.OTHERWISE_DESCRIBED)
+        states = np.where(same, same_bytes, State.CHANGED)
         return np.where(known, states, State.NEW).astype(np.int8)
 
     def unseen_of(self, ids: Iterable[str]) -> Iterator[str]:

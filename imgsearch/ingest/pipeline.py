@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from imgsearch import photos
 from imgsearch.index.base import Failure, Index, Record, Row
+from imgsearch.ingest.descriptions import Facts, same_wherever_it_lies
 from imgsearch.ingest.fingerprints import KnownPhotos
 from imgsearch.ingest.prefetch import Ahead
 from imgsearch.ingest.sources import has_entries, is_there
@@ -24,23 +25,26 @@ from imgsearch.ingest.steps import (
     BATCH_BYTES,
     Batch,
     Candidate,
+    Described,
     Embedded,
     Embedding,
     Read,
     always,
+    describe,
+    facts_of_copy,
     read_photo,
 )
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.ingest.worker_pool import Crew
 from imgsearch.models.base import Vector
 from imgsearch.photos import Skip, SkipReason
-from imgsearch.photos.metadata import Metadata
 
 READERS = 4  # more would slow down a disk with heads
 WRITE_ROWS = 128  # that are worth a write, unless the index says fewer
 WAITING_ROWS = 1024  # for an index that is slow: what a kill -9 would cost then
 IDLE = 0.1  # seconds in which nothing came back: a free worker takes what there is
 
+Taken = Read | Described | Skip | None
 LookedUp = tuple[dict[str, list[Record]], dict[str, Vector]]  # by content hash
 
 
@@ -62,12 +66,13 @@ class Result:
     removed: int = 0
     missing: int = 0  # gone from disk, kept in the index
     embedded: int = 0
+    described: int = 0  # the same bytes; metadata was read again, and nothing embedded
     skipped: list[Skip] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def include(self, later: Result) -> None:
         """Adds what a second run over the same photos did."""
-        for name in ("added", "updated", "renamed", "removed", "embedded"):
+        for name in ("added", "updated", "renamed", "removed", "embedded", "described"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
         self.missing, self.skipped = later.missing, later.skipped
         for stage, spent in later.seconds.items():
@@ -75,7 +80,8 @@ class Result:
 
     @property
     def done(self) -> int:
-        return self.added + self.updated + self.unchanged + self.renamed + len(self.skipped)
+        known = self.updated + self.unchanged + self.described + self.renamed
+        return self.added + known + len(self.skipped)
 
 
 class Intake:
@@ -109,6 +115,7 @@ class Intake:
         self._more = True  # candidates
         self._familiar: list[Read] = []  # of a size that the index knows: to be looked up
         self._new: list[Read] = []  # to be embedded
+        self._described: list[Described] = []  # their rows are to be looked up
         self._twins: dict[str, list[Read]] = {}  # by hash: same bytes as one being embedded
         self._rows: list[Row] = []  # to be written
         self._counted: dict[str, str] = {}  # as what each of these rows counts in the result
@@ -153,14 +160,23 @@ class Intake:
         busy = self._crew.busy["readers"]
         return self._limit is not None and self._pictures + busy >= self._limit
 
-    def _read_next(self) -> tuple[bool, Candidate | None, Read | Skip | None]:
+    def _read_next(self) -> tuple[bool, Candidate | None, Taken]:
         """On a reader. False: there are no more."""
         candidate = next(self._candidates, None)
         if candidate is None:
             return False, None, None
+        if candidate.only_metadata:
+            return True, candidate, self._describe(candidate)
         return True, candidate, read_photo(candidate, self._stopwatch, self._must_hash)
 
-    def _take_read(self, result: tuple[bool, Candidate | None, Read | Skip | None]) -> None:
+    def _describe(self, candidate: Candidate) -> Described | Skip:
+        """On a reader."""
+        if self._dry_run:
+            return Described(candidate, None)
+        found = describe(candidate, None, self._embedding.max_megapixels, self._stopwatch)
+        return found if isinstance(found, Skip) else Described(candidate, found)
+
+    def _take_read(self, result: tuple[bool, Candidate | None, Taken]) -> None:
         more, candidate, found = result
         self._more = self._more and more
         if isinstance(found, Read):
@@ -172,6 +188,9 @@ class Intake:
                 self._familiar.append(found)
             else:
                 self._take_unknown(found)
+            return
+        if isinstance(found, Described):
+            self._described.append(found)
             return
         self._held -= 1
         if found is not None:
@@ -232,11 +251,13 @@ class Intake:
                 self._result.skipped.append(Skip(path, skip.reason, skip.detail))
 
     def _take_embedded(self, embedded: Embedded) -> None:
-        read, metadata, vector = embedded
+        read, inside, facts, vector = embedded
         self._let_go(read)
         self._result.embedded += 1
         for same in (read, *self._twins.pop(read.content_hash, ())):
-            self._rows.append(Row(_record(same, metadata), vector))
+            if same is not read:
+                facts = facts_of_copy(same.candidate, inside)
+            self._rows.append(Row(_record(same, facts), vector))
             self._count(same.candidate)
             self._known.add_size(same.candidate.photo.size)
 
@@ -254,12 +275,32 @@ class Intake:
         busy = self._crew.busy
         if busy["index"]:
             return
-        coming = self._more or busy["readers"] or busy["workers"] or self._new or self._familiar
+        waiting = self._new or self._familiar or self._described
+        coming = self._more or busy["readers"] or busy["workers"] or waiting
         enough = min(self._index.rows_per_write, WRITE_ROWS) if coming else 1
         if self._gone or len(self._rows) >= enough:
             self._begin_writing()
         elif self._familiar:
             self._begin_looking_up()
+        elif self._described:
+            self._begin_describing()
+
+    def _begin_describing(self) -> None:
+        described, self._described = self._described, []
+        if self._dry_run:
+            self._held -= len(described)
+            self._result.described += len(described)
+            return
+
+        def take(known: dict[str, Record]) -> None:
+            self._held -= len(described)
+            for candidate, facts in described:
+                if candidate.id in known and facts is not None:  # else another has removed it
+                    self._count_as(candidate, "described")
+                    self._add(Row(replace(known[candidate.id], **facts), None))
+
+        ids = [each.candidate.id for each in described]
+        self._crew.give("index", take, self._index.records, ids)
 
     def _begin_writing(self) -> None:
         rows, self._rows = self._rows, []
@@ -317,7 +358,7 @@ class Intake:
         own = next((record for record in records if record.id == candidate.id), None)
         if own is not None:  # touched: only the fingerprint is new
             self._count_as(candidate, "unchanged")
-            self._add(Row(_same_picture(read, own), None))
+            self._add_known(read, own, None)
             return
         old = None if candidate.known else next(filter(self._has_left, records), None)
         if old is None:
@@ -325,7 +366,27 @@ class Intake:
         else:
             self._count_as(candidate, "renamed")
             self.moved.add(old.id)
-        self._add(Row(_same_picture(read, records[0]), vector), old)
+        self._add_known(read, records[0], vector, old)
+
+    def _add_known(
+        self, read: Read, source: Record, vector: Vector | None, old: Record | None = None
+    ) -> None:
+        """`source`: of a photo with the same bytes."""
+        candidate = read.candidate
+        row = Row(_same_picture(read, source), vector)
+        name = row.record.relative_path.rpartition("/")[2]
+        if self._dry_run or same_wherever_it_lies(source, name, candidate.sidecar):
+            self._add(row, old)
+            return
+
+        def take(facts: Facts | Skip) -> None:
+            known = facts if isinstance(facts, dict) else {"metadata_mark": 0}  # again next time
+            self._add(row._replace(record=replace(row.record, **known)), old)
+
+        megapixels = self._embedding.max_megapixels
+        self._crew.give(
+            "readers", take, describe, candidate, read.data, megapixels, self._stopwatch
+        )
 
     def _add(self, row: Row, old: Record | None = None) -> None:
         if not self._dry_run:
@@ -374,14 +435,8 @@ def _identity(read: Read) -> dict[str, Any]:
     }
 
 
-_SAID_BY_PICTURES = {each.name for each in fields(Record)} & {
-    each.name for each in fields(Metadata)
-}
-
-
-def _record(read: Read, metadata: Metadata) -> Record:
-    known = {name: getattr(metadata, name) for name in _SAID_BY_PICTURES}
-    return Record(content_hash=read.content_hash, **_identity(read), **known)
+def _record(read: Read, facts: Facts) -> Record:
+    return Record(content_hash=read.content_hash, **_identity(read), **facts)
 
 
 def _same_picture(read: Read, source: Record) -> Record:

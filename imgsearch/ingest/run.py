@@ -100,7 +100,16 @@ def report_of(result: Result) -> dict[str, Any]:
     """The summary, for `--json` and for the index's memory of its last ingest."""
     counts = {
         name: getattr(result, name)
-        for name in ["added", "updated", "unchanged", "renamed", "removed", "missing", "embedded"]
+        for name in [
+            "added",
+            "updated",
+            "unchanged",
+            "renamed",
+            "removed",
+            "missing",
+            "embedded",
+            "described",
+        ]
     }
     skipped = [
         {

@@ -21,14 +21,15 @@ from imgsearch import photos
 from imgsearch.errors import PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Record
-from imgsearch.ingest.fingerprints import KnownPhotos, State
+from imgsearch.ingest.fingerprints import KnownPhotos, State, metadata_mark
 from imgsearch.ingest.pipeline import Intake, Limits, Result
 from imgsearch.ingest.prefetch import Ahead
 from imgsearch.ingest.sources import Job, check_not_empty, emptied_folders, is_there
 from imgsearch.ingest.steps import Candidate, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder
-from imgsearch.photos import Skip, walk
+from imgsearch.photos import Skip, sidecars, walk
+from imgsearch.photos.sidecars import Sidecar
 from imgsearch.photos.walk import Listing, Photo
 from imgsearch.progress import Progress, silent
 from imgsearch.question import Filter, Folder
@@ -64,14 +65,30 @@ class _Chunk(NamedTuple):
     library: str
     ids: list[str]
     listings: list[Listing]
+    sidecars: dict[str, Sidecar]  # by the photo's id
 
     def states(self, known: KnownPhotos) -> npt.NDArray[np.int8]:
         sizes = [size for listing in self.listings for size in listing.sizes]
         mtimes = [mtime for listing in self.listings for mtime in listing.mtimes]
-        return known.see(self.ids, sizes, mtimes)
+        plain, sidecars = metadata_mark(None), self.sidecars
+        marks = [metadata_mark(sidecars[id]) if id in sidecars else plain for id in self.ids]
+        return known.see(self.ids, sizes, mtimes, marks)
 
     def photos(self) -> Iterator[Photo]:
         return (listing.photo(n) for listing in self.listings for n in range(len(listing.names)))
+
+
+def _sidecars(listing: Listing, ids: Sequence[str]) -> dict[str, Sidecar]:
+    """By the photo's id; their fingerprints are in the listing already."""
+    belonging = sidecars.belonging(listing.names)
+    if not belonging:
+        return {}
+    places = {name: place for place, name in enumerate(listing.names)}
+    found = {}
+    for name, sidecar in belonging.items():
+        photo = listing.photo(places[sidecar])
+        found[ids[places[name]]] = Sidecar(photo.path, photo.size, photo.mtime_ns)
+    return found
 
 
 def _never(said: str) -> bool:
@@ -138,11 +155,12 @@ class Ingest:
 
     def _chunk(self, library: str, walk: Iterator[Listing]) -> _Chunk:
         """The next photos of this part; no listings at the end of the walk."""
-        chunk = _Chunk(library, [], [])
+        chunk = _Chunk(library, [], [], {})
         with self._stopwatch("walk"):
             for listing in walk:
                 self._passed_over += listing.skips
                 ids = listing.ids(library)
+                chunk.sidecars.update(_sidecars(listing, ids))
                 if self._options.part is not None:
                     mine = [in_part(id, self._options.part) for id in ids]
                     listing, ids = listing.only(mine), list(compress(ids, mine))
@@ -164,7 +182,14 @@ class Ingest:
                 continue
             for id, photo, state in zip(chunk.ids, chunk.photos(), states.tolist(), strict=True):
                 if state != State.UNCHANGED:
-                    yield Candidate(id, chunk.library, photo, state == State.CHANGED)
+                    yield Candidate(
+                        id,
+                        chunk.library,
+                        photo,
+                        known=state != State.NEW,
+                        sidecar=chunk.sidecars.get(id),
+                        only_metadata=state == State.OTHERWISE_DESCRIBED,
+                    )
 
     # -- what is new or changed
 

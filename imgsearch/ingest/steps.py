@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from imgsearch import photos
+from imgsearch.ingest.descriptions import Facts, facts_of
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder, Vector
 from imgsearch.photos import Skip, SkipReason, decode, formats
 from imgsearch.photos.metadata import Metadata
+from imgsearch.photos.sidecars import Sidecar
 from imgsearch.photos.walk import Photo
 
 BATCH_BYTES = 24 << 20  # of photos in one batch, unless one alone is larger: eight of 12 MP
@@ -27,6 +29,8 @@ class Candidate(NamedTuple):
     library: str
     photo: Photo
     known: bool  # the index has a row of this id
+    sidecar: Sidecar | None = None
+    only_metadata: bool = False  # the bytes are those that the index has embedded
 
 
 class Read(NamedTuple):
@@ -38,9 +42,19 @@ class Read(NamedTuple):
 
 
 class Embedded(NamedTuple):
+    """`inside`: what the picture says of itself, which goes for every copy of it."""
+
     read: Read
-    metadata: Metadata
+    inside: Metadata
+    facts: Facts
     vector: Vector
+
+
+class Described(NamedTuple):
+    """A candidate of which the metadata alone was read again. None: in a dry run."""
+
+    candidate: Candidate
+    facts: Facts | None
 
 
 @dataclass(slots=True)
@@ -89,6 +103,30 @@ def _read(candidate: Candidate, must_hash: Callable[[int], bool]) -> Read | Skip
     return Read(candidate, photos.content_hash(data), data)
 
 
+def describe(
+    candidate: Candidate, data: bytes | None, max_megapixels: float, stopwatch: Stopwatch
+) -> Facts | Skip:
+    """From headers alone. `data`: the photo's bytes, where they are at hand."""
+    path = candidate.photo.path
+    with stopwatch("read"):
+        try:
+            source = path if data is None else data
+            inside = decode.said_inside(source, max_megapixels=max_megapixels)
+        except decode.Undecodable as error:
+            return Skip(path, error.reason, error.detail)
+        return facts_of_copy(candidate, inside)
+
+
+def facts_of_copy(candidate: Candidate, inside: Metadata) -> Facts:
+    """`inside`: of any photo with the same bytes."""
+    [facts] = facts_of([(*_named(candidate), inside)])
+    return facts
+
+
+def _named(candidate: Candidate) -> tuple[str, Sidecar | None]:
+    return candidate.photo.path, candidate.sidecar
+
+
 class Embedding:
     """Decodes and embeds. The encoder is opened with the first photo that needs it."""
 
@@ -100,7 +138,7 @@ class Embedding:
     ) -> None:
         self._open = open_encoder
         self._encoder: ImageEncoder | None = None
-        self._max_megapixels = max_megapixels
+        self.max_megapixels = max_megapixels
         self._stopwatch = stopwatch
 
     def open(self) -> None:
@@ -118,7 +156,7 @@ class Embedding:
                     found = decode.decode(
                         read.candidate.photo.path if read.data is None else read.data,
                         target=self._encoder.image_size,
-                        max_megapixels=self._max_megapixels,
+                        max_megapixels=self.max_megapixels,
                     )
                     pixels.append(self._encoder.prepare(found.image))
                     decoded.append((read, found.metadata))
@@ -128,8 +166,9 @@ class Embedding:
         if pixels:
             with self._stopwatch("embed"):
                 vectors = self._encoder.encode(np.concatenate(pixels))
+            told = facts_of([(*_named(read.candidate), inside) for read, inside in decoded])
             batch.embedded = [
-                Embedded(read, metadata, vector)
-                for (read, metadata), vector in zip(decoded, vectors, strict=True)
+                Embedded(read, inside, facts, vector)
+                for (read, inside), facts, vector in zip(decoded, told, vectors, strict=True)
             ]
         return batch

@@ -103,23 +103,27 @@ def decode(source: Source, *, target: int, max_megapixels: float) -> Decoded:
 def inspect(path: str, *, max_megapixels: float) -> Metadata:
     """What the photo at this path, its sidecar and its name say; without decoding pixels where its
     header tells enough. Raises Undecodable."""
-    found = _inspected(path, max_megapixels)
-    if found is None:
-        found = decode(path, target=1, max_megapixels=max_megapixels).metadata
+    found = said_inside(path, max_megapixels=max_megapixels)
     sidecar = sidecars.of(path)
     packet = sidecars.read(sidecar) if sidecar else b""
     return metadata.completed(found, name=os.path.basename(path), sidecar=packet)
 
 
-def _inspected(path: str, max_megapixels: float) -> Metadata | None:
+def said_inside(source: Source, *, max_megapixels: float) -> Metadata:
+    """`inspect` without sidecar and name."""
+    found = _inspected(source, max_megapixels)
+    return found or decode(source, target=1, max_megapixels=max_megapixels).metadata
+
+
+def _inspected(source: Source, max_megapixels: float) -> Metadata | None:
     """By the header alone; None where that does not tell."""
     _prepare_pillow(max_megapixels)
-    with _opened(path) as file:
+    with _opened(source) as file:
         head = file.read(formats.HEAD_BYTES)
         if formats.is_raw(head, file) or _own_reader(head):
             return None
         file.seek(0)
-        candidates = formats.possible(head, path)
+        candidates = formats.possible(head, source if isinstance(source, str) else None)
         if "HEIF" in candidates:
             _register_heif()
         with contextlib.suppress(*BROKEN), Image.open(file, formats=candidates) as image:

@@ -193,8 +193,8 @@ def ten_more(folder: Path, vectors: Vectors, seen: list[tuple[list[str], list[in
         known = KnownPhotos.load(index.fingerprints())
         mtime_ns = rows[0].record.mtime_ns
         for ids, sizes in seen:
-            known.see(ids, sizes, [mtime_ns] * len(ids))
-        known.see([row.record.id for row in rows], [1000] * 10, [mtime_ns] * 10)
+            known.see(ids, sizes, [mtime_ns] * len(ids), [0] * len(ids))
+        known.see([row.record.id for row in rows], [1000] * 10, [mtime_ns] * 10, [0] * 10)
         index.records_by_hash([row.record.content_hash for row in rows])
         index.write(rows[:8])
         index.write(rows[8:])
