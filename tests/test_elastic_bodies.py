@@ -122,7 +122,7 @@ def test_conditions() -> None:
                 ]
             }
         },
-        {"bool": {"must_not": {"ids": {"values": ["1", "2"]}}}},
+        {"bool": {"must_not": [{"ids": {"values": ["1", "2"]}}]}},
     ]
 
 
