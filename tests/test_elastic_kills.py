@@ -30,7 +30,7 @@ OPERATIONS = {
     "ingest": ["ingest", "{album}"],
     "re-embed": ["ingest", "--re-embed"],
     "remove": ["remove", "--under", "gone", "--yes"],
-    "prune": ["ingest", "--prune", "{album}"],
+    "prune": ["ingest", "--prune", "--yes", "{album}"],
     "copy": ["copy", "{local}", "{there}"],
 }
 
