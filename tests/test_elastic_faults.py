@@ -120,8 +120,8 @@ def test_what_was_written_before_the_time_was_up_stays(space: Space, front: Fron
 _CHILD = """
 import sys
 from itertools import islice
-from imgsearch.elastic.connection import Connection
-from imgsearch.index.elasticsearch import open_elasticsearch
+from imgsearch.index.elasticsearch.connection import Connection
+from imgsearch.index.elasticsearch.index import open_elasticsearch
 from tests.benchmarks.elasticsearch_bulk import MODELS, rows
 url, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 index = open_elasticsearch(Connection(url=url), name, create=True)

@@ -524,10 +524,10 @@ def test_c_libraries_write_nothing_to_the_terminal(tmp_path: Path) -> None:
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     program = (
-        "import sys\nfrom imgsearch.photos import images\n"
+        "import sys\nfrom imgsearch.photos import decode\n"
         "for path in sys.argv[1:]:\n"
-        "    try:\n        images.decode(path, target=64, max_megapixels=250)\n"
-        "    except images.Undecodable:\n        pass\n"
+        "    try:\n        decode.decode(path, target=64, max_megapixels=250)\n"
+        "    except decode.Undecodable:\n        pass\n"
     )
     paths = [str(tmp_path / name) for name in files]
     finished = subprocess.run(

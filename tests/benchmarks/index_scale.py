@@ -163,7 +163,7 @@ import sys, time
 import numpy as np
 from pathlib import Path
 began = time.perf_counter()
-from imgsearch.index.local import open_local
+from imgsearch.index.local.index import open_local
 index = open_local(Path(sys.argv[1]), create=False)
 index.search(np.load(sys.argv[2]), 10)
 print(time.perf_counter() - began)

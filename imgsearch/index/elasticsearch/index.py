@@ -126,6 +126,7 @@ def _found_for_reading(cluster: Cluster, name: str, patience: float, cache: Path
     which notes by what version it was made (a newer one can do no less)."""
     found = patiently(lambda: catalogue.find(cluster, name), patience)
     if found is None:
+        _supported_features(cluster, cluster.call("GET", "/", patience=patience))
         raise trouble("not_found", place=cluster.index_place(name))
     info = remembered.recall(cache, cluster.place, found.uuid) if cache is not None else None
     if info is None and isinstance(found.meta.get("server"), dict):
@@ -133,11 +134,17 @@ def _found_for_reading(cluster: Cluster, name: str, patience: float, cache: Path
     known = Features.of(info) if info is not None else None
     if info is None or known is None or not known.supported:
         info = cluster.call("GET", "/", patience=patience)
-        known = Features.of(info)
-        if not known.supported:
-            raise trouble("too_old", place=cluster.place, version=known)
+        known = _supported_features(cluster, info)
     cluster.info, cluster.features = info, known
     return found
+
+
+def _supported_features(cluster: Cluster, info: dict[str, Any]) -> Features:
+    """By the answer to `GET /`. Raises IndexUnavailable for a server that is too old."""
+    known = Features.of(info)
+    if not known.supported:
+        raise trouble("too_old", place=cluster.place, version=known)
+    return known
 
 
 class ElasticsearchIndex:
