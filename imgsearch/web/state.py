@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WEIGHTS = {"more": 1.0, "less": 0.5, "not": -0.5}
 PHOTOS = 60  # at a time
 _K = re.compile(r"(^|&)k=\d")
-MAX_TERMS = 1  # that an index can be asked for at once
+MAX_TERMS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,10 @@ def with_term(question: Question, term: Term) -> Question:
         each for each in question.terms if replace(each, weight=1.0) != replace(term, weight=1.0)
     )
     return first_page(replace(question, terms=(*kept, term)[-MAX_TERMS:]))
+
+
+def with_photo(question: Question, photo: str, weight: float = 1.0) -> Question:
+    return with_term(question, Term(photo=photo, weight=weight))
 
 
 def similar_to(question: Question, photo: str) -> Question:
