@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 import re
 import subprocess
@@ -14,10 +13,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+import imgsearch
 from imgsearch.demo import PHOTOS
-from imgsearch.index.local.index import open_local
 from imgsearch.output.results_table import Page, table_lines
-from imgsearch.search import Result
+from imgsearch.results import Results
 from tests.command import SCRIPT
 
 WORDS = "green recycle"
@@ -25,21 +24,11 @@ PICTURE = Path(__file__).parent.parent / ".github" / "demo.svg"
 SIDE, GAP = 96, 22  # of the icons below the table, in the picture's units
 
 
-def _answers(folder: Path) -> list[Result]:
+def _answers(folder: Path) -> Results:
     env = {**os.environ, "IMGSEARCH_MODEL": "demo", "IMGSEARCH_INDEX": str(folder / "index")}
     subprocess.run([SCRIPT, "ingest", PHOTOS], env=env, check=True)
-    asked = [SCRIPT, "query", WORDS, "-k", "6", "--json"]
-    lines = subprocess.run(asked, env=env, check=True, capture_output=True, text=True).stdout
-    found = [json.loads(line) for line in lines.splitlines()]
-    index = open_local(folder / "index", create=False)
-    records = index.records([hit["id"] for hit in found])
-    index.close()
-    return [
-        Result(
-            hit["rank"], hit["score"], records[hit["id"]], os.fsencode(hit["path"]), missing=False
-        )
-        for hit in found
-    ]
+    with imgsearch.open(folder / "index") as library:
+        return library.search(WORDS, k=6)
 
 
 def main() -> None:
@@ -55,16 +44,16 @@ def main() -> None:
     PICTURE.write_text(_with_icons(svg, results), "utf-8")
 
 
-def _with_icons(svg: str, results: list[Result]) -> str:
+def _with_icons(svg: str, results: Results) -> str:
     """The found pictures, side by side in the room that was left below the table."""
     found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert found is not None
-    top = float(found[2]) - SIDE - 3 * GAP
+    top = float(found[2]) - SIDE - GAP
     images = []
-    for place, result in enumerate(results):
-        assert result.path is not None
-        data = base64.b64encode(Path(os.fsdecode(result.path)).read_bytes()).decode()
-        kind = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}[result.record.format]
+    for place, hit in enumerate(results):
+        assert hit.path is not None
+        data = base64.b64encode(hit.path.read_bytes()).decode()
+        kind = {"PNG": "png", "JPEG": "jpeg", "WEBP": "webp"}[hit.record.format]
         at = f'x="{40 + place * (SIDE + GAP)}" y="{top}" width="{SIDE}" height="{SIDE}"'
         images.append(
             f'<rect {at} fill="white"/><image {at} href="data:image/{kind};base64,{data}"/>'
