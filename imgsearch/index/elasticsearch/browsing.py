@@ -35,11 +35,11 @@ def aggregations(names: Collection[Facet], fields: Fields) -> dict[str, Any]:
         if name in _TERMS and fields.can_be(name, "keyword"):
             asked[name] = {"terms": {"field": name, "size": FACET_VALUES}}
         elif name in _SPANS and fields.can_be(DATE, "date"):
-            asked[name] = _by_time(name)
+            asked[name] = _by_time(name, fields)
     return asked
 
 
-def _by_time(name: Facet) -> dict[str, Any]:
+def _by_time(name: Facet, fields: Fields) -> dict[str, Any]:
     """A photo of which the year alone is known belongs to no month."""
     histogram = {
         "field": DATE,
@@ -48,8 +48,10 @@ def _by_time(name: Facet) -> dict[str, Any]:
         "min_doc_count": 1,
         "order": {"_key": "desc"},
     }
-    only_a_year = {"term": {"date_precision": "year"}}
-    known = {"bool": {"must_not": [only_a_year] if name == "month" else []}}
+    only_a_year = []
+    if name == "month" and fields.can_be("date_precision", "keyword"):
+        only_a_year.append({"term": {"date_precision": "year"}})
+    known = {"bool": {"must_not": only_a_year}}
     return {"filter": known, "aggs": {"spans": {"date_histogram": histogram}}}
 
 

@@ -11,6 +11,7 @@ from imgsearch.question import RATINGS, Filter, Folder
 
 Clause = dict[str, Any]
 DATE, LOCATION = "exif.date", "exif.location"
+_NAMES = ("keyword", "text")  # types of fields that can be asked for a name
 _LONGEST = 1024  # characters of a camera's name that are kept: no longer part can occur in one
 
 
@@ -23,10 +24,10 @@ class Fields:
     kinds: Mapping[str, str] = field(default_factory=dict)
     nameless: tuple[str, bool] | None = None
 
-    def can_be(self, name: str, kind: str) -> bool:
-        """False where another program gave the field another type, which asking would be an error
-        for. A field that is not there has no values, which is none."""
-        return self.kinds.get(name, kind) == kind
+    def can_be(self, name: str, *kinds: str) -> bool:
+        """False where another program gave the field another type, for which asking would be an
+        error. A field that is not there has no values, which is none."""
+        return self.kinds.get(name, kinds[0]) in kinds
 
 
 def conditions(
@@ -68,22 +69,23 @@ def _in_folder(folder: Folder, fields: Fields) -> Clause:
     path = (folder.path or "").strip("/")
     both: list[Clause] = []
     if folder.library is not None:
-        both += _of_library(folder.library, fields.nameless)
+        both += _of_library(folder.library, fields)
     if path:
-        both.append({"prefix": {fields.path: f"{path}/"}})
+        inside = {"prefix": {fields.path: f"{_sound(path)}/"}}
+        both.append(_only(fields, fields.path, *_NAMES, clause=inside))
     return both[0] if len(both) == 1 else {"bool": {"filter": both}}
 
 
-def _of_library(library: str, nameless: tuple[str, bool] | None) -> list[Clause]:
-    named = {"term": {"library": library}}
-    if nameless is None or nameless[0] != library:
+def _of_library(library: str, fields: Fields) -> list[Clause]:
+    named = _only(fields, "library", *_NAMES, clause=_term("library", library))
+    if fields.nameless is None or fields.nameless[0] != library:
         return [named]
     none = _none_of([{"exists": {"field": "library"}}])
-    return [] if nameless[1] else [_any_of([named, none])]
+    return [] if fields.nameless[1] else [_any_of([named, none])]
 
 
-def _only(fields: Fields, name: str, kind: str, clause: Clause) -> Clause:
-    return clause if fields.can_be(name, kind) else {"match_none": {}}
+def _only(fields: Fields, name: str, *kinds: str, clause: Clause) -> Clause:
+    return clause if fields.can_be(name, *kinds) else {"match_none": {}}
 
 
 def _taken(where: Filter, fields: Fields) -> Iterator[Clause]:
@@ -94,31 +96,31 @@ def _taken(where: Filter, fields: Fields) -> Iterator[Clause]:
         yield dated
     if where.taken_from is not None:
         since = {"range": {DATE: {"gte": where.taken_from.isoformat()}}}
-        yield _only(fields, DATE, "date", since)
+        yield _only(fields, DATE, "date", clause=since)
     limits = where.taken_before
     if limits is not None:
         before = {name: {"range": {DATE: {"lt": day.isoformat()}}} for name, day in limits.named()}
         too_late = [
             {"bool": {"filter": [_term("date_precision", known), _none_of([before[known]])]}}
             for known in ("month", "year")
-            if before[known] != before["day"]
+            if before[known] != before["day"] and fields.can_be("date_precision", "keyword")
         ]
         asked: Clause = {"bool": {"filter": [before["day"]], "must_not": too_late}}
-        yield _only(fields, DATE, "date", asked)
+        yield _only(fields, DATE, "date", clause=asked)
 
 
 def _place(where: Filter, fields: Fields) -> Iterator[Clause]:
     if where.country is not None:
-        yield _only(fields, "country", "keyword", _term("country", where.country.upper()))
+        yield _only(fields, "country", "keyword", clause=_term("country", where.country.upper()))
     if where.city is not None:
-        yield _only(fields, "city", "keyword", _term("city", where.city))
+        yield _only(fields, "city", "keyword", clause=_term("city", where.city))
     if where.near is not None:
         near = {
             "distance": f"{where.near.km!r}km",
             LOCATION: {"lat": where.near.latitude, "lon": where.near.longitude},
             "ignore_unmapped": True,
         }
-        yield _only(fields, LOCATION, "geo_point", {"geo_distance": near})
+        yield _only(fields, LOCATION, "geo_point", clause={"geo_distance": near})
 
 
 def _term(name: str, value: str) -> Clause:
@@ -134,7 +136,7 @@ def _camera(where: Filter, fields: Fields) -> Iterator[Clause]:
     for name, wanted in (("camera", where.camera), ("lens", where.lens)):
         if wanted:
             parts = [_containing(name, text) for text in wanted]
-            yield _only(fields, name, "keyword", _any_of(parts))
+            yield _only(fields, name, "keyword", clause=_any_of(parts))
 
 
 def _containing(name: str, text: str) -> Clause:
@@ -150,21 +152,21 @@ def _containing(name: str, text: str) -> Clause:
 def _picture(where: Filter, fields: Fields) -> Iterator[Clause]:
     if where.format:
         formats = [_sound(text.upper()) for text in where.format]
-        yield _only(fields, "format", "keyword", {"terms": {"format": formats}})
+        yield _only(fields, "format", "keyword", clause={"terms": {"format": formats}})
     if where.orientation is not None:
         asked = _term("orientation", where.orientation)
-        yield _only(fields, "orientation", "keyword", asked)
+        yield _only(fields, "orientation", "keyword", clause=asked)
     least, most = where.pixels
     limits = {
         name: pixels for name, pixels in (("gte", least), ("lte", most)) if pixels is not None
     }
     if limits:
-        yield _only(fields, "pixels", "long", {"range": {"pixels": limits}})
+        yield _only(fields, "pixels", "long", clause={"range": {"pixels": limits}})
 
 
 def _written(where: Filter, fields: Fields) -> Iterator[Clause]:
     for tag in where.tags:
-        yield _only(fields, "tags", "keyword", _term("tags", tag.lower()))
+        yield _only(fields, "tags", "keyword", clause=_term("tags", tag.lower()))
     if where.min_rating is not None:
         least = {"range": {"rating": {"gte": min(where.min_rating, RATINGS)}}}
-        yield _only(fields, "rating", "byte", least)
+        yield _only(fields, "rating", "byte", clause=least)
