@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from imgsearch import paths, search
+from imgsearch import names, paths, search
 from imgsearch.background import Background
 from imgsearch.errors import ModelError, PhotoError, UsageError
 from imgsearch.escaping import shown
@@ -159,11 +159,12 @@ class Library:
 
     def like(self, photo: str | os.PathLike[str], weight: float = 1.0) -> Question:
         """What `similar` asks, to be joined with other terms. Raises PhotoError."""
+        self.check_not_empty()
         name = os.fspath(photo)
-        record = search.find_record(self.index, self.roots, name)
+        record = names.find_record(self.index, self.roots, name)
         if record is None and not Path(name).is_file():
-            record = search.find_shown(self.index, self.roots, name)
-        if record is not None and search.is_current(record, Path(name)):
+            record = names.find_shown(self.index, self.roots, name)
+        if record is not None and names.is_current(record, Path(name)):
             return Question(terms=(Term(photo=record.id, weight=weight),))
         if not Path(name).is_file():
             raise PhotoError(
@@ -277,7 +278,7 @@ class Library:
     def folder(self, name: str) -> Filter:
         """Photos under a folder on disk, a library, or a folder within a library. Raises
         UsageError where it is none of them."""
-        return search.folder_filter(self.index, self.roots, name)
+        return names.folder_filter(self.index, self.roots, name)
 
     def count(self, where: Filter = ALL) -> int:
         return self.index.count(where)

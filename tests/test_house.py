@@ -40,14 +40,14 @@ LAYERS = [
     {"roots"},
     {"ingest.sources"},
     {"index"},
-    {"results", "background", "mixture", "fitting", "understanding"},
+    {"results", "background", "mixture", "fitting", "understanding", "names"},
     {"ingest", "index.copying", "search"},
     {"library", "ingest.run"},
     {"output", "demo", "doctor", "web"},
     {"cli", "__main__"},
 ]
 # these know the index's protocol alone
-CORE = ("ingest", "roots", "search", "index.copying")
+CORE = ("ingest", "roots", "search", "names", "background", "index.copying")
 OUTER_ONLY = {"typer": "cli", "tqdm": "cli", "rich": "output"}  # and what may import that
 
 

@@ -137,11 +137,11 @@ def _settings(common: Common, given: Mapping[str, Any], **others: Any) -> Settin
 def _title(question: Question, pictures: Sequence[str]) -> str:
     """“beach” + 0.5 “film grain” - “people”, or: similar to photo.jpg. `pictures`: as they were
     typed, in the order of the terms."""
-    from imgsearch.understanding import described
-
     if question.terms and all(term.words is None and term.weight > 0 for term in question.terms):
         return f"similar to {', '.join(pictures)}"
     if not question.terms:
+        from imgsearch.understanding import described
+
         return ", ".join(described(question.filter)) or "by date"
     names = iter(pictures)
     title = ""

@@ -1,0 +1,156 @@
+"""Which indexed photo, and which folder, a person means by a name."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from imgsearch import photos
+from imgsearch.errors import UsageError
+from imgsearch.escaping import shown
+from imgsearch.index.base import Index, Record
+from imgsearch.question import Filter, Folder
+from imgsearch.roots import Roots, locations
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def find_record(index: Index, roots: Roots, photo: str) -> Record | None:
+    """The indexed photo that is meant by a file's path, an id, or a relative path in a library. A
+    file that exists is meant itself: not another one of the same relative path."""
+    candidates = [id for form in _forms(photo) for id in _ids_of_file(roots, form)]
+    if _ID.fullmatch(photo):
+        candidates.append(photo)
+    if not os.path.isfile(photo):
+        for form in _forms(photo):
+            candidates += _ids_of_relative(index, form)
+    found = index.records(candidates)
+    return next((found[id] for id in candidates if id in found), None)
+
+
+def _forms(text: str) -> list[str]:
+    """A name as it was typed, and in the two forms of Unicode: macOS writes the one, most keyboards
+    the other."""
+    forms = [text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)]
+    return list(dict.fromkeys(forms))
+
+
+def _ids_of_relative(index: Index, photo: str) -> Iterator[str]:
+    relative = os.fsencode(photo.replace(os.sep, "/"))
+    for library in index.libraries():
+        yield photos.photo_id(library, relative)
+        prefix = os.fsencode(library) + b"/"
+        if relative.startswith(prefix):
+            yield photos.photo_id(library, relative[len(prefix) :])
+
+
+def find_shown(index: Index, roots: Roots, photo: str) -> Record | None:
+    """The photo whose path is shown like this in a table: with `…` for what was left out of its
+    middle, or its name alone. Reads the whole index. Raises UsageError where it fits several."""
+    if "…" not in photo and "/" in photo:
+        return None
+    pattern = re.compile(".*".join(map(re.escape, photo.split("…"))), re.DOTALL)
+    found: list[Record] = []
+    ids = iter(index.ids())
+    while batch := list(itertools.islice(ids, 1000)):
+        records = index.records(batch).values()
+        found += [one for one in records if any(map(pattern.fullmatch, _shown_as(one, roots)))]
+    if len(found) > 1:
+        few = ", ".join(shown(f"{one.library}/{one.relative_path}") for one in found[:3])
+        raise UsageError(
+            f"'{shown(photo)}' fits {len(found):,} photos: {few}{', …' if len(found) > 3 else ''}.",
+            "Give one of these paths.",
+        )
+    return found[0] if found else None
+
+
+def _shown_as(record: Record, roots: Roots) -> list[str]:
+    raw = locations.relative_bytes(record.relative_path, record.path_escaped)
+    if raw is None:
+        return []
+    relative = os.fsdecode(raw)
+    names = [relative, f"{record.library}/{relative}", relative.rpartition("/")[2]]
+    root = roots.get(record.library)
+    if root is not None:
+        path = os.path.join(root, relative)
+        names += [path, os.path.relpath(path)]
+    return names
+
+
+def is_current(record: Record, path: Path) -> bool:
+    """Whether the file still is what was ingested: then its stored vector serves."""
+    try:
+        status = path.stat()
+    except OSError:
+        return True
+    return (status.st_size, photos.mtime_ns(status)) == (record.size, record.mtime_ns)
+
+
+def _ids_of_file(roots: Roots, photo: str) -> list[str]:
+    path = Path(os.path.realpath(photo))
+    return [
+        photos.photo_id(library, os.fsencode(path.relative_to(root).as_posix()))
+        for library, root in roots.items()
+        if root in path.parents
+    ]
+
+
+def folder_filter(index: Index, roots: Roots, folder: str) -> Filter:
+    """`--under`: a folder on disk, a library's name, or a folder within a library.
+    Raises UsageError where it is none of them."""
+    libraries = index.libraries()
+    on_disk = next((form for form in _forms(folder) if os.path.isdir(form)), folder)
+    path = Path(os.path.realpath(on_disk))
+    for library, root in sorted(roots.items(), key=lambda item: -len(item[1].parts)):
+        if library in libraries and (path == root or root in path.parents):
+            relative = path.relative_to(root).as_posix()
+            return _of_folders(_both_spellings(library, None if relative == "." else relative))
+    inside = [name for name, root in roots.items() if path in root.parents and name in libraries]
+    if inside:  # the folder holds whole libraries
+        return _of_folders([Folder(name) for name in inside])
+    name = folder.replace(os.sep, "/").strip("/")
+    if name in libraries:
+        return Filter.within(name)
+    choices = [
+        _of_folders(_both_spellings(library, relative))
+        for form in _forms(name)
+        for library in libraries
+        for relative in (form, *_below(library, form))
+    ]
+    matching = list(dict.fromkeys(choice for choice in choices if index.count(choice)))
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        named = ", ".join(
+            f"{folder.library}/{folder.path}" for choice in matching for folder in choice.under
+        )
+        raise UsageError(
+            f"{folder!r} is a folder in several libraries.", f"Name one of them: {named}"
+        )
+    raise UsageError(
+        f"No photo in the index lies under {folder!r}.",
+        f"Name a folder that was ingested, or a library: {', '.join(sorted(libraries)) or '–'}",
+    )
+
+
+def _of_folders(folders: Sequence[Folder]) -> Filter:
+    return Filter(under=tuple(folders))
+
+
+def _below(library: str, name: str) -> list[str]:
+    return [name[len(library) + 1 :]] if name.startswith(f"{library}/") else []
+
+
+def _both_spellings(library: str, relative: str | None) -> list[Folder]:
+    """A folder as records spell it: names that are not UTF-8, and what lies beside them in their
+    record's path, are percent-escaped."""
+    if relative is None:
+        return [Folder(library)]
+    raw = os.fsencode(relative)
+    text, escaped = photos.path_text(raw)
+    spellings = [text] if escaped else [text, text.replace("%", "%25")]
+    return [Folder(library, spelling) for spelling in dict.fromkeys(spellings)]
