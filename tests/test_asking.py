@@ -183,6 +183,7 @@ def test_the_sample_is_kept_and_drawn_again_when_the_index_has_grown(
         (("--orientation", "round"), "'round' is none of landscape, portrait, square"),
         (("--rating", "6"), "6"),
         (("--from-file", "x"), "--from-file goes without a text"),
+        (("--from-file", "-", "--like", "-"), "would both read stdin"),
     ],
 )
 def test_a_value_that_cannot_be_has_its_sentence(

@@ -68,7 +68,7 @@ OPTIONS: dict[str, Any] = {
     "rating": _number(int, "--rating", help="With so many stars or more.", min=1, max=5),
     "k": _number(int, "-k", help="How many results (default: 10).", panel=SHOWN, min=1),
     "offset": _number(int, "--offset", help="Leave out so many of the best.", panel=SHOWN, min=0),
-    "sort": _text("--sort", "fit|newest|oldest", "In which order (default: fit).", SHOWN),
+    "sort": _text("--sort", "fit|newest|oldest", "Best first, or those 100 by date.", SHOWN),
     "min_score": _number(
         float,
         "--min-score",
@@ -197,6 +197,16 @@ def joined(one: Question, other: Question) -> Question:
     from dataclasses import replace
 
     return replace(other, terms=(*one.terms, *other.terms), exclude=(*one.exclude, *other.exclude))
+
+
+def check_stdin(from_file: str | None, given: Mapping[str, Any]) -> None:
+    """Raises UsageError where both the questions and a picture would be read from it."""
+    from imgsearch.errors import UsageError
+
+    if from_file == "-" and "-" in pictures(given):
+        raise UsageError(
+            "--from-file - and --like - would both read stdin.", "Name a file for one of them."
+        )
 
 
 def lines_of(name: str, text: Sequence[str] | None) -> Iterator[str]:

@@ -79,9 +79,10 @@ def query(
     Example: imgsearch query "endless route to the top" -k 5
     """
     output = Output(given)
-    chosen = _settings(common, given, num_candidates=num_candidates, text_encoder=text_encoder)
     if text == ["-"] and from_file is None:
         text, from_file = None, "-"
+    asking.check_stdin(from_file, given)
+    chosen = _settings(common, given, num_candidates=num_candidates, text_encoder=text_encoder)
     with parts.opened(chosen) as library:
         options, pictures = asking.asked(library, given), asking.pictures(given)
 
