@@ -26,6 +26,7 @@ class Hit:
     raw_path: bytes | None
     missing: bool  # the path is known, and no file lies there
     refusal: Refusal | None = None  # why there is no path
+    copies: int = 0  # further photos with the same bytes that were folded into this one
     # where the question asks for what fits alone: the probability, from 0 to 1, that no photo of
     # the index would score as high by chance (`imgsearch.fitting`)
     surprise: float | None = None

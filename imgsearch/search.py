@@ -3,9 +3,9 @@ and the index protocol; never a backend, a setting or a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from imgsearch import fitting, mixture
 from imgsearch.errors import IndexNotFound, PhotoError, UsageError
@@ -17,6 +17,8 @@ from imgsearch.question import Box, Filter, Order, Question, Term
 from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
 
+_SPARE = 8  # photos beyond the wanted ones that are asked for where copies are folded
+_MOST = 10_000  # photos that are looked at for it
 BY_DATE = 100  # photos: so many of the nearest are brought into the order of their dates
 _WHOLE = 1 << 20  # pixels, wider than any picture: it is decoded as large as it is
 
@@ -53,7 +55,8 @@ def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Res
     near = list(_presentable(found, question.min_score))
     if question.terms and question.order != "fit":
         near = by_date(near, question.order)
-    hits = [_hit(rank, neighbour, roots, chance) for rank, neighbour in enumerate(near, start=1)]
+    groups = _folded(near) if question.fold else [[one] for one in near]
+    hits = [_hit(rank, group, roots, chance) for rank, group in enumerate(groups, start=1)]
     return Results(question=question, hits=tuple(hits[question.offset :][: question.k]))
 
 
@@ -88,11 +91,15 @@ def _nearest(
     exclude = {*question.exclude, *(term.photo for term in terms if term.photo is not None)}
     one = terms[0].words if len(terms) == 1 and terms[0].weight > 0 else None
     if one is not None and not exclude and not question.only_fitting:
-        found = encodes.search_text(one, k, where)
+        found = encodes.search_text(one, k, where) if not question.fold else None
         if found is not None:
             return found, None
     vector = _vector(index, encodes, terms)
-    near = index.search(vector, k, where, exclude)
+
+    def search(k: int) -> list[Neighbour]:
+        return index.search(vector, k, where, exclude)
+
+    near = _distinct(search, k) if question.fold else search(k)
     if not near or not question.only_fitting:
         return near, None
     chance = fitting.chance(unit(vector), encodes.sample(), index.count(where))
@@ -108,9 +115,42 @@ def _nearest(
 def _browsed(index: Index, question: Question) -> list[Found]:
     """By date. Those that are left out are few."""
     order = question.order if question.order != "fit" else "newest"
+
+    def browse(k: int) -> list[Found]:
+        records = index.browse(question.filter, order, k)
+        return [Found(record, None) for record in records]
+
     k = question.offset + question.k + len(question.exclude)
-    records = index.browse(question.filter, order, k)
-    return [Found(record, None) for record in records if record.id not in question.exclude]
+    found = _distinct(browse, k) if question.fold else browse(k)
+    return [one for one in found if one.record.id not in question.exclude]
+
+
+_T = TypeVar("_T", Found, Neighbour)
+
+
+def _distinct(search: Callable[[int], list[_T]], k: int) -> list[_T]:
+    """The first photos, as many as make k different files and all copies of these."""
+    most = max(k, _MOST)
+    wanted = min(k + _SPARE, most)
+    while True:
+        found = search(wanted)
+        kinds = {_bytes_of(one.record) for one in found}
+        if len(found) < wanted or len(kinds) > k or wanted == most:
+            return found
+        wanted = min(2 * wanted, most)
+
+
+def _folded(found: Sequence[Found | Neighbour]) -> list[list[Found | Neighbour]]:
+    """Copies of one file together, in the order of the first of each."""
+    groups: dict[str, list[Found | Neighbour]] = {}
+    for one in found:
+        groups.setdefault(_bytes_of(one.record), []).append(one)
+    return list(groups.values())
+
+
+def _bytes_of(record: Record) -> str:
+    """What copies have in common; another program's photos have no hash."""
+    return record.content_hash or record.id
 
 
 def by_date(found: Sequence[Found | Neighbour], order: Order) -> list[Found | Neighbour]:
@@ -213,7 +253,9 @@ def _presentable(
             yield one
 
 
-def _hit(rank: int, one: Found | Neighbour, roots: Roots, chance: Chance | None) -> Hit:
+def _hit(rank: int, group: Sequence[Found | Neighbour], roots: Roots, chance: Chance | None) -> Hit:
+    """`group`: a photo, and its copies."""
+    one = group[0]
     found = locations.located(roots.root(one.record.library), one.record)
     surprise = None if chance is None or one.score is None else chance.surprise(one.score)
     return Hit(
@@ -224,4 +266,5 @@ def _hit(rank: int, one: Found | Neighbour, roots: Roots, chance: Chance | None)
         missing=found.missing,
         refusal=found.refusal,
         surprise=surprise,
+        copies=len(group) - 1,
     )

@@ -393,3 +393,30 @@ def test_a_line_is_understood_from_python(dated: Command, monkeypatch: pytest.Mo
 )
 def test_what_was_understood_is_told(line: str, said: str) -> None:
     assert told(imgsearch.understand(line, today=date(2026, 3, 1))) == said
+
+
+# -- copies of one file
+
+
+def test_copies_of_one_file_are_folded(command: Command, album: Path) -> None:
+    for number in range(12):
+        shutil.copy(album / "moon.png", album / f"moon copy {number}.png")
+    shutil.copy(album / "grass.png", album / "lawn.png")
+    command.run("ingest", album)
+    question = ("query", "moon", "-k", "3", "--fold", "--json")
+    lines = command.run(*question).json_lines
+    assert len(lines) == 3
+    copies = {line["name"].partition(" ")[0]: line.get("copies", 0) for line in lines}
+    pages = [
+        command.run(*question[:3], "1", *question[4:], "--offset", n).json_lines for n in "012"
+    ]
+    assert [line["id"] for page in pages for line in page] == [line["id"] for line in lines]
+    whole = command.run("query", "moon", "-k", "99", "--fold", "--json").json_lines
+    assert len(whole) == 8
+    assert sum(line.get("copies", 0) for line in whole) == 13
+    assert {line.get("copies", 0) for line in whole} == {0, 1, 12}
+    assert set(copies.values()) <= {0, 1, 12}
+    assert len(command.run("query", "moon", "-k", "99", "--json").json_lines) == 21
+    assert " +12" in command.run("query", "moon", "-k", "99", "--fold").stdout
+    by_date = command.run("query", "--sort", "newest", "--fold", "-k", "99", "--json").json_lines
+    assert {line["id"] for line in by_date} == {line["id"] for line in whole}

@@ -123,7 +123,7 @@ QUESTIONS = [
         ),
         match="SKU 12",
         only_fitting=True,
-        fold=False,
+        fold=True,
         exclude=("ab" * 16, "cd" * 16),
     ),
     Question(

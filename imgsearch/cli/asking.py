@@ -80,6 +80,7 @@ OPTIONS: dict[str, Any] = {
     "only_fitting": _flag(
         "--only-fitting", help="Stop where chance begins; exit 1 if nothing fits."
     ),
+    "fold": _flag("--fold", help="Copies of one file count as one result, shown as +3."),
     "json": _flag("--json", help="One JSON object a line."),
     "csv": _flag("--csv", help="Comma-separated values, with a header; no formulas."),
     "paths": _flag("--paths", help="Paths alone, one a line."),
@@ -107,6 +108,7 @@ def asked(library: Library, given: Mapping[str, Any]) -> Question:
         order=_one_of("--sort", given["sort"] or "fit", ("fit", "newest", "oldest")),
         min_score=library.settings.min_score,
         only_fitting=given["only_fitting"],
+        fold=given["fold"],
     )
 
 

@@ -48,13 +48,15 @@ def as_dict(hit: Hit) -> dict[str, Any]:
 def print_json_lines(results: Results, asked: str | None = None) -> None:
     """`asked`: the question, where it is one of several."""
     about = {} if asked is None else {"question": asked}
-    lines = (json_text({**about, **as_dict(hit), **_surprise(hit)}) for hit in results)
+    lines = (json_text({**about, **as_dict(hit), **_more(hit)}) for hit in results)
     write_bytes(b"".join(line.encode() + b"\n" for line in lines))
 
 
-def _surprise(hit: Hit) -> dict[str, float]:
-    """Where only what fits is asked for."""
-    return {} if hit.surprise is None else {"surprise": round(hit.surprise, 4)}
+def _more(hit: Hit) -> dict[str, Any]:
+    """What only some questions ask for: how surprising a score is, and how many copies there
+    are."""
+    surprise = {} if hit.surprise is None else {"surprise": round(hit.surprise, 4)}
+    return {**surprise, **({"copies": hit.copies} if hit.copies else {})}
 
 
 def print_csv(results: Results, asked: str | None = None, *, header: bool = True) -> None:

@@ -104,12 +104,13 @@ def _date(hit: Hit) -> str:
 
 
 def _note(hit: Hit) -> str:
+    copies = f" +{hit.copies:,}" if hit.copies else ""
     if hit.missing:
-        return " (missing)"
+        return f"{copies} (missing)"
     if hit.raw_path is not None:
-        return ""
+        return copies
     leads_out = hit.refusal is Refusal.LEADS_OUT
-    return " (leads out of its library)" if leads_out else " (not on this machine)"
+    return f"{copies} ({'leads out of its library' if leads_out else 'not on this machine'})"
 
 
 def path_shown(hit: Hit, columns: int | None) -> str:
