@@ -88,7 +88,8 @@ class Output:
             about = "" if asked is None else f"“{asked}”: "
             say(f"{about}{'Nothing fits.' if self._only_fitting else _nothing_found(library)}")
         count = library.index.count()
-        if count < FEW and not self._for_programs and not self._shown:
+        scored = bool(results.question.terms)
+        if count < FEW and scored and not self._for_programs and not self._shown:
             say(
                 f"Only {count} photos are in the index: in so small a library scores lie close"
                 " together."
