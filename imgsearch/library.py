@@ -29,7 +29,7 @@ from imgsearch.index import open_index
 from imgsearch.models.selection import ModelChoice, ModelSelection
 from imgsearch.progress import SILENT, Talk
 from imgsearch.question import ALL, Box, Filter, Question, Term
-from imgsearch.roots import Roots, locations
+from imgsearch.roots import Roots, locations, named
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
@@ -270,6 +270,11 @@ class Library:
     def record(self, id: str) -> Record | None:
         """The photo with that id, None where there is none."""
         return self.index.records([id]).get(id)
+
+    def name_root(self, text: str) -> None:
+        """[LIBRARY=]FOLDER: where a library lies on this machine, which is remembered. Raises
+        PhotoError and UsageError."""
+        named.name_root(text, self.roots, self.index)
 
     def location(self, record: Record) -> locations.Located:
         """Where the photo lies on this machine: the one answer for every output."""

@@ -16,18 +16,16 @@ from imgsearch.index.base import Index, Record
 from imgsearch.question import Filter, Folder
 from imgsearch.roots import Roots, locations
 
-_ID = re.compile(r"[0-9a-f]{32}")
-
 
 def find_record(index: Index, roots: Roots, photo: str) -> Record | None:
     """The indexed photo that is meant by a file's path, an id, or a relative path in a library. A
     file that exists is meant itself: not another one of the same relative path."""
     candidates = [id for form in _forms(photo) for id in _ids_of_file(roots, form)]
-    if _ID.fullmatch(photo):
-        candidates.append(photo)
+    candidates.append(photo)  # as an id, which in another program's index may be any text
     if not os.path.isfile(photo):
         for form in _forms(photo):
             candidates += _ids_of_relative(index, form)
+            candidates += index.ids_named(form)
     found = index.records(candidates)
     return next((found[id] for id in candidates if id in found), None)
 
@@ -46,6 +44,18 @@ def _ids_of_relative(index: Index, photo: str) -> Iterator[str]:
         prefix = os.fsencode(library) + b"/"
         if relative.startswith(prefix):
             yield photos.photo_id(library, relative[len(prefix) :])
+
+
+def ids_of(index: Index, roots: Roots, photo: str) -> list[str]:
+    """Of the photos that an id, a path, or an id as messages show it (with escapes) means: several
+    where another program has put one path there more than once."""
+    found = {photo} & index.records([photo]).keys() or set(index.ids_named(photo))
+    record = None if found else find_record(index, roots, photo)
+    if record is not None:
+        found = {record.id}
+    if not found and "\\" in photo:
+        found = {id for id in index.ids() if shown(id) == photo}
+    return sorted(found)
 
 
 def find_shown(index: Index, roots: Roots, photo: str) -> Record | None:

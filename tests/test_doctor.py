@@ -323,6 +323,14 @@ class Canned:
                 }
             },
         }
+        reads: dict[str, Any] = {
+            "POST /photos-000001/_pit": {"id": "view"},
+            "POST /_search": {"hits": {"hits": []}},
+            "POST /photos-000001/_search": {"hits": {"hits": [], "total": {"value": 0}}},
+            "DELETE /_pit": {},
+        }
+        if f"{request.method} {request.path}" in reads:
+            return Answer.json(reads[f"{request.method} {request.path}"])
         answer = answers.get(request.path)
         return Answer.json(answer()) if answer and request.method == "GET" else None
 
@@ -387,7 +395,9 @@ def test_looking_at_a_cluster_changes_nothing(canned: Canned, cache: Path) -> No
         for request in canned.front.requests
         if request.method != "GET"
     }
-    assert changing == {"POST /_security/user/_has_privileges"}
+    documents = {"POST /photos-000001/_pit", "POST /_search", "DELETE /_pit"}  # a view of them
+    documents.add("POST /photos-000001/_search")
+    assert changing == {"POST /_security/user/_has_privileges", *documents}
 
 
 def _set(**values: Any) -> Callable[[Canned], None]:

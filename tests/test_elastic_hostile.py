@@ -17,7 +17,7 @@ from imgsearch.index.elasticsearch.documents import parsed
 from imgsearch.models.base import unit
 from tests.command import Command, Finished
 from tests.elasticsearch import servers
-from tests.elasticsearch.hostile import DOCUMENTS, METAS
+from tests.elasticsearch.hostile import DOCUMENTS, METAS, SURROGATE
 from tests.elasticsearch.servers import Space
 from tests.index_contract import MODELS, filled, record, row, vector
 
@@ -156,7 +156,7 @@ def test_hostile_documents_stop_no_command(
         ["ingest", "--dry-run", album],
         ["ingest", album],
         ["copy", index, tmp_path / "copy"],
-        ["doctor"],
+        ["doctor", "--deep"],
         ["remove", "-y", "odd path-surrogate"],
         ["remove", "-y", "odd library-nul", "odd id-odd"],
     ]
@@ -164,6 +164,34 @@ def test_hostile_documents_stop_no_command(
         ran = on_cluster.run("--index", index, *each, code=None)
         calm(ran, is_data="--csv" in each)
     assert scores(on_cluster, index) == before
+
+
+def test_the_doctor_names_odd_documents_and_remove_takes_them_out(
+    on_cluster: Command, space: Space, album: Path
+) -> None:
+    on_cluster.run("ingest", album)
+    dims = described(space)["mappings"]["properties"]["image_embedding"]["dims"]
+    image_embedding = np.eye(1, dims)[0].tolist()
+    odd = {
+        "odd\x1b[2J": {"relative_path": "\0", "image_embedding": image_embedding},
+        "o'dd\n": {"relative_path": f"a{SURROGATE}", "image_embedding": image_embedding},
+        "ab" * 16: {"bytes": -1, "image_embedding": image_embedding},
+        "lost": {"relative_path": "lost.jpg"},
+    }
+    lines: list[dict[str, Any]] = []
+    for id, fields in odd.items():
+        lines += [{"index": {"_index": space.name(), "_id": id}}, fields]
+    assert not bulk(space, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    found = calm(on_cluster.run("doctor", code=None)).stdout
+    told = " ".join(found.split())
+    assert "4 of 12 are not as imgsearch writes them" in told
+    assert "1 hold no vector: lost" in told
+    for named in (r"$'odd\x1b[2J' (_id, relative_path)", r"$'o\'dd\n' (_id, relative_path)"):
+        assert named in told
+    assert f"{'ab' * 16} (bytes)" in told
+    calm(on_cluster.run("remove", "-y", "odd\x1b[2J", "o'dd\\n", "ab" * 16, "lost"))
+    again = calm(on_cluster.run("doctor", code=None)).stdout
+    assert "8 were looked at, all of them as they should be" in " ".join(again.split())
 
 
 @pytest.mark.parametrize("name", METAS)

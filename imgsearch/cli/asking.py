@@ -86,6 +86,12 @@ OPTIONS: dict[str, Any] = {
     "paths": _flag("--paths", help="Paths alone, one a line."),
     "nul": _flag("-0", help="With --paths: end each with NUL, for xargs -0."),
     "open": _flag("--open", help="Open the results in the system's viewer."),
+    "root": _texts(
+        "--root",
+        "[LIBRARY=]DIR",
+        "Where a library lies here, for an index made elsewhere; remembered.",
+        SHOWN,
+    ),
 }
 DEFAULTS: dict[str, Any] = {
     name: False if annotation.__origin__ is bool else None for name, annotation in OPTIONS.items()
@@ -97,6 +103,8 @@ def asked(library: Library, given: Mapping[str, Any]) -> Question:
     PhotoError."""
     from imgsearch.question import Question
 
+    for root in given["root"] or ():
+        library.name_root(root)
     terms = [*_words(given["plus"], 1), *_words(given["minus"], -1)]
     likes = [picture(library, name, weight) for weight, name in map(_picture, given["like"] or ())]
     return Question(

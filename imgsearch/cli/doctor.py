@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def doctor(
     common: Common,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Read every row and vector of a local index as well.")
+        bool, typer.Option("--deep", help="Read everything that is in the index as well.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:

@@ -22,7 +22,9 @@ def remove(
     common: Common,
     what: Annotated[
         list[str] | None,
-        typer.Argument(metavar="LIBRARY|ID...", help="Libraries, or ids of photos."),
+        typer.Argument(
+            metavar="LIBRARY|ID|PATH...", help="Libraries; ids or relative paths of photos."
+        ),
     ] = None,
     under: Annotated[
         str | None, typer.Option("--under", metavar="FOLDER", help="All photos in this folder.")
@@ -59,7 +61,9 @@ def remove(
 def _chosen(library: Library, what: list[str], under: str | None) -> tuple[list[str], list[str]]:
     """The ids, and the libraries that go as a whole."""
     from imgsearch.errors import UsageError
+    from imgsearch.escaping import shown
     from imgsearch.index.base import Filter
+    from imgsearch.names import ids_of
 
     index = library.index
     if under is not None:
@@ -67,13 +71,14 @@ def _chosen(library: Library, what: list[str], under: str | None) -> tuple[list[
         whole = [each.library for each in where.under if each.library and each.path is None]
         return list(index.ids(where)), whole
     libraries = [name for name in what if name in index.libraries()]
-    ids = [name for name in what if name not in libraries]
-    known = index.records(ids)
-    unknown = [id for id in ids if id not in known]
+    names = [name for name in what if name not in libraries]
+    found_for = {name: ids_of(index, library.roots, name) for name in names}
+    unknown = [shown(name) for name in names if not found_for[name]]
     if unknown:
         raise UsageError(
-            f"Neither a library nor the id of a photo in the index: {', '.join(unknown)}.",
-            "imgsearch status lists the libraries; --json results hold ids.",
+            f"Neither a library nor a photo in the index: {', '.join(unknown)}.",
+            "imgsearch status lists the libraries; --json results hold ids and relative paths.",
         )
-    found = [id for library in libraries for id in index.ids(Filter.within(library))]
-    return [*known, *found], libraries
+    found = [id for name in libraries for id in index.ids(Filter.within(name))]
+    photos = [id for ids in found_for.values() for id in ids]
+    return list(dict.fromkeys([*photos, *found])), libraries

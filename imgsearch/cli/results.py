@@ -111,7 +111,7 @@ def _say_what_paths_leaves_out(results: Results, split: int) -> None:
 
     reasons = {
         Refusal.NO_ROOT: "on this machine their library's root is not known; ingest its folder here"
-        " first.",
+        " first, or name it: --root LIBRARY=DIR",
         Refusal.LEADS_OUT: "their paths lead out of their library, by a link;"
         " ingest --follow-links takes such links as a part of it.",
     }

@@ -11,7 +11,7 @@ from imgsearch.doctor import local_index, machine
 from imgsearch.doctor.findings import Check, Finding, examine, of_error
 from imgsearch.errors import ImgsearchError
 from imgsearch.index import connection
-from imgsearch.index.elasticsearch import catalogue
+from imgsearch.index.elasticsearch import catalogue, document_check
 from imgsearch.index.elasticsearch import doctor as clusters
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
@@ -31,8 +31,8 @@ _PATIENCE = 10.0  # seconds, with a cluster that cannot answer yet
 def findings(
     settings: Settings, place: LocalPlace | ClusterPlace, cache: Path, *, deep: bool = False
 ) -> Iterator[Finding]:
-    """In the order of the page. `cache`: the program's; models lie in a folder of it. `deep`: a
-    local index is read as a whole."""
+    """In the order of the page. `cache`: the program's; models lie in a folder of it. `deep`: the
+    index is read as a whole."""
     yield from examine([("Python", machine.python), ("libraries", machine.libraries)])
     if isinstance(place, LocalPlace):
         recorded = local_index.recorded_models(place.folder)
@@ -44,7 +44,7 @@ def findings(
         )
         yield from _rest(settings, cache, recorded)
     else:
-        yield from _of_cluster(settings, place, cache)
+        yield from _of_cluster(settings, place, cache, deep)
 
 
 def _rest(settings: Settings, cache: Path, recorded: ModelPair | None) -> Iterator[Finding]:
@@ -69,7 +69,9 @@ def _names(settings: Settings, recorded: ModelPair | None, cache: Path) -> Model
     return names_beside(recorded, cache, settings.model, settings.image_model, settings.text_model)
 
 
-def _of_cluster(settings: Settings, place: ClusterPlace, cache: Path) -> Iterator[Finding]:
+def _of_cluster(
+    settings: Settings, place: ClusterPlace, cache: Path, deep: bool
+) -> Iterator[Finding]:
     """Without a connection nothing else of it can be told."""
     try:
         there = patiently(lambda: Cluster.connect(connection(place, settings)), _PATIENCE)
@@ -78,13 +80,13 @@ def _of_cluster(settings: Settings, place: ClusterPlace, cache: Path) -> Iterato
         yield from _rest(settings, cache, None)
         return
     try:
-        yield from _of_connected(settings, place, cache, there)
+        yield from _of_connected(settings, place, cache, there, deep)
     finally:
         there.close()
 
 
 def _of_connected(
-    settings: Settings, place: ClusterPlace, cache: Path, there: Cluster
+    settings: Settings, place: ClusterPlace, cache: Path, there: Cluster, deep: bool
 ) -> Iterator[Finding]:
     yield from examine(
         [
@@ -103,7 +105,10 @@ def _of_connected(
         index: list[tuple[str, Check]] = []
     else:
         name = there.index_place(place.index_name)
-        index = [("index", partial(clusters.mapping, found, name))]
+        index = [
+            ("index", partial(clusters.mapping, found, name)),
+            ("documents", partial(document_check.documents, there, found, name, deep)),
+        ]
     recorded = found.models if found else None
 
     def towers() -> Iterator[Finding]:

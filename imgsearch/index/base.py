@@ -250,6 +250,11 @@ class Index(Protocol):
 
     def ids(self, where: Filter = ALL) -> Iterator[str]: ...
 
+    def ids_named(self, name: str) -> list[str]:
+        """Of photos that another program put there, by the relative path or the id that it gave
+        them: their ids are not made of library and path."""
+        ...
+
     def count(self, where: Filter = ALL) -> int: ...
 
     def write(self, rows: Sequence[Row], delete: Sequence[str] = ()) -> list[Failure]:

@@ -66,6 +66,14 @@ def hits(place: str, answer: Any) -> list[Object]:
     return objects(place, answer, "hits", "hits")
 
 
+def values(place: str, answer: Any, *keys: str) -> list[Object]:
+    """Of an object whose values are objects."""
+    found = at(answer, *keys)
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        odd(place, f"it holds no object {'.'.join(keys)}")
+    return list(found.values())
+
+
 def bulk_items(place: str, answer: Any, expected: int) -> list[tuple[str, Object]]:
     """Of a bulk request of `expected` operations: each one's kind and result: its `status`,
     and in `error` the texts `type` and `reason` where there are such."""
@@ -78,6 +86,8 @@ def bulk_items(place: str, answer: Any, expected: int) -> list[tuple[str, Object
 def _item(place: str, item: Object) -> tuple[str, Object]:
     [(kind, result)] = item.items() if len(item) == 1 else [("", None)]
     status = integer(place, result, "status")
+    if not 200 <= status < 600:
+        odd(place, f"a document has the status {status}")
     error = at(result, "error") or {}
     if not isinstance(error, dict):
         error = {"reason": error}

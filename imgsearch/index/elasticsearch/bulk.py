@@ -36,8 +36,9 @@ class Outcome(NamedTuple):
 
 class BulkWriter:
     """`target`: an alias that names one index and is required to exist, so that a deleted index is
-    not silently made anew. `patience`: seconds. `replaced`: whether another machine is putting
-    another index in this one's place, which blocks writing for a moment."""
+    not silently made anew; `is_alias` False: an index, from which documents are deleted and nothing
+    else. `patience`: seconds. `replaced`: whether another machine is putting another index in this
+    one's place, which blocks writing for a moment."""
 
     def __init__(
         self,
@@ -46,10 +47,11 @@ class BulkWriter:
         place: str,
         patience: float,
         replaced: Callable[[], bool] = lambda: False,
+        is_alias: bool = True,
     ) -> None:
         self._cluster, self._place, self._patience = cluster, place, patience
         self._replaced = replaced
-        self._path = f"/{target}/_bulk"
+        self._path, self._is_alias = f"/{target}/_bulk", is_alias
         self._pool: ThreadPoolExecutor | None = None
 
     def write(self, operations: Iterable[Operation]) -> Outcome:
@@ -108,7 +110,7 @@ class BulkWriter:
             patience=self._patience,
             timeout=BULK_SECONDS,
             lines=True,
-            require_alias=True,
+            require_alias=self._is_alias,
             filter_path=ANSWER,
         )
         return answers.bulk_items(self._place, answer, len(operations))

@@ -95,19 +95,19 @@ class Found:
 
     @property
     def target(self) -> str:
-        """What rows are written to."""
-        return rows_alias(self.index)
+        """What rows are written to; of another program's index, what they are deleted from."""
+        return rows_alias(self.index) if self.ours else self.index
 
     @property
     def kinds(self) -> dict[str, str]:
         """The type of each field by its name, such as "exif.date"."""
         return dict(_kinds(self.properties))
 
-    @property
-    def path_field(self) -> str:
-        """A server that had to guess has made the path a text, with a keyword in it."""
-        is_text = answers.at(self.properties, "relative_path", "type") == "text"
-        return "relative_path.keyword" if is_text else "relative_path"
+    def keyword(self, name: str) -> str:
+        """A field to sort and filter by. A server that had to guess has made a text of it, with a
+        keyword in it."""
+        is_text = answers.at(self.properties, name, "type") == "text"
+        return f"{name}.keyword" if is_text else name
 
     @property
     def keeps_vectors_in_source(self) -> bool:

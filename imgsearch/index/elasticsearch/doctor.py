@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.errors import ImgsearchError
+from imgsearch.index.elasticsearch import answers
+from imgsearch.index.elasticsearch.answers import at
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster, symptom_of
 from imgsearch.index.elasticsearch.connection import Connection
@@ -92,7 +94,7 @@ def clock(cluster: Cluster) -> Iterator[Finding]:
         yield ok("clock", "the cluster's is not for this user to see")
         return
     here = (before + time.time()) / 2
-    skew = here - answer["timestamp"] / 1000
+    skew = here - answers.number(cluster.place, answer, "timestamp") / 1000
     if abs(skew) > SKEW_SECONDS + (time.time() - before) / 2:
         cure = "Set both by NTP: certificates and API keys are judged by the clock."
         order = "ahead of" if skew > 0 else "behind"
@@ -115,7 +117,9 @@ def identity(cluster: Cluster) -> Iterator[Finding]:
             yield warning("login", "security is off: whoever reaches it may change it", cure)
         return
     kind = "an API key of " if who.get("authentication_type") == "api_key" else ""
-    yield ok("login", f"{kind}{who.get('username')}, roles: {', '.join(who.get('roles', []))}")
+    roles = who.get("roles")
+    named = ", ".join(map(str, roles)) if isinstance(roles, list) else str(roles)
+    yield ok("login", f"{kind}{who.get('username')}, roles: {named}")
 
 
 def privileges(cluster: Cluster, index_name: str) -> Iterator[Finding]:
@@ -135,12 +139,12 @@ def privileges(cluster: Cluster, index_name: str) -> Iterator[Finding]:
         return
     allowed = []
     for use, (cluster_wants, index_wants) in USES.items():
-        lacks = [name for name in cluster_wants if not answer["cluster"].get(name)]
+        lacks = [name for name in cluster_wants if not at(answer, "cluster", name)]
         lacks += [
             f"{name} on {index}"
             for index in names
             for name in index_wants
-            if not answer["index"].get(index, {}).get(name)
+            if not at(answer, "index", index, name)
         ]
         if not lacks:
             allowed.append(use)
@@ -158,11 +162,12 @@ def health(cluster: Cluster, found: Found | None) -> Iterator[Finding]:
     if not answer:
         yield ok("health", "not for this user to see")
         return
-    detail = f"{answer['status']}, {answer['number_of_nodes']} node(s)"
-    if answer["status"] == "red":
+    status = answers.text(cluster.place, answer, "status")
+    detail = f"{status}, {answers.integer(cluster.place, answer, 'number_of_nodes')} node(s)"
+    if status == "red":
         cure = "A part of it is lost until its node is back: GET _cluster/allocation/explain"
         yield failure("health", detail, cure)
-    elif answer["status"] == "yellow":
+    elif status == "yellow":
         cure = "A copy is missing: a node is down, or there are fewer nodes than --replicas wants."
         yield warning("health", detail, cure)
     else:
@@ -193,6 +198,10 @@ def mapping(found: Found | None, place: str) -> Iterator[Finding]:
         yield warning("index", detail, cure)
         return
     retyped = [] if found.meta.get("adopted") else list(_retyped(found))
+    if found.faults and found.ours:
+        cure = "Those parts are left out. Whoever may manage the index can write there."
+        detail = f"_meta in its mapping is not as imgsearch writes it: {', '.join(found.faults)}"
+        yield warning("index", detail, cure)
     if not found.ours:
         cure = "Searching works. To ingest, imgsearch takes it over, and asks before."
         yield warning("index", f"{found.index} was made by another program", cure)
@@ -265,31 +274,33 @@ def disks(cluster: Cluster) -> Iterator[Finding]:
         return
     chosen: dict[str, str] = {}
     for part in ("defaults", "persistent", "transient"):
-        chosen |= settings.get(part, {})
+        some = at(settings, part)
+        chosen |= {name: str(some[name]) for name in some} if isinstance(some, dict) else {}
     prefix = "cluster.routing.allocation.disk."
     if str(chosen.get(f"{prefix}threshold_enabled")) == "false":
         yield ok("disks", "the cluster does not watch them (disk.threshold_enabled: false)")
         return
     least = ""
-    for node in nodes["nodes"].values():
-        total = node["fs"]["total"]["total_in_bytes"]
-        free = node["fs"]["total"]["available_in_bytes"]
+    for node in answers.values(cluster.place, nodes, "nodes"):
+        name = answers.text(cluster.place, node, "name")
+        total = answers.integer(cluster.place, node, "fs", "total", "total_in_bytes")
+        free = answers.integer(cluster.place, node, "fs", "total", "available_in_bytes")
         for mark in _MARKS:
             value = chosen.get(f"{prefix}watermark.{mark}", "")
             headroom = chosen.get(f"{prefix}watermark.{mark}.max_headroom", "")
             if free < must_be_free(total, value, headroom):
-                detail = f"{node['name']}: {free / 1e9:,.1f} GB free, below the {mark} watermark"
+                detail = f"{name}: {free / 1e9:,.1f} GB free, below the {mark} watermark"
                 cure = "Make room on that node, or add one: at the flood stage indices are locked."
                 yield (failure if mark == "flood_stage" else warning)("disks", detail, cure)
                 return
-        least = f"{node['name']} has {free / 1e9:,.1f} of {total / 1e9:,.1f} GB free"
+        least = f"{name} has {free / 1e9:,.1f} of {total / 1e9:,.1f} GB free"
     yield ok("disks", least)
 
 
 def must_be_free(total: int, watermark: str, headroom: str) -> float:
     """Bytes. A percentage is of what is used, and leaves no more than the headroom free; a size is
     what must be free."""
-    percent = re.fullmatch(r"([\d.]+)%", watermark)
+    percent = re.fullmatch(r"(\d+\.?\d*)%", watermark)
     if percent:
         free = total * (1 - float(percent.group(1)) / 100)
         most = _bytes(headroom)
@@ -299,7 +310,7 @@ def must_be_free(total: int, watermark: str, headroom: str) -> float:
 
 
 def _bytes(text: str) -> float:
-    found = re.fullmatch(r"([\d.]+)\s*([kmgtp]?b)", text.strip().lower())
+    found = re.fullmatch(r"(\d+\.?\d*)\s*([kmgtp]?b)", text.strip().lower())
     if not found:
         return 0.0
     return float(found.group(1)) * 1024.0 ** ("b", "kb", "mb", "gb", "tb", "pb").index(found[2])

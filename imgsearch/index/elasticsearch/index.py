@@ -193,7 +193,12 @@ class ElasticsearchIndex:
             self._cluster, found, self.place, found.index, self._patience, self._num_candidates
         )
         self._writer = BulkWriter(
-            self._cluster, found.target, self.place, self._patience, self._being_replaced
+            self._cluster,
+            found.target,
+            self.place,
+            self._patience,
+            self._being_replaced,
+            found.ours,
         )
 
     def _being_replaced(self) -> bool:
@@ -389,6 +394,10 @@ class ElasticsearchIndex:
     def ids(self, where: Filter = ALL) -> Iterator[str]:
         self._fresh()
         yield from self._reader.ids(where)
+
+    def ids_named(self, name: str) -> list[str]:
+        self._fresh()
+        return self._reader.ids_named(name)
 
     def count(self, where: Filter = ALL) -> int:
         """Of an index that was opened to search, what the last search has seen."""

@@ -45,6 +45,7 @@ _HASHES_AT_A_TIME = 500
 _PHOTO_ID = re.compile(r"[0-9a-f]{32}")
 _LONGEST_ID = 512  # bytes: the server's limit
 _WITHOUT_VECTOR = {"_source": {"excludes": [VECTOR]}}
+_HAS_VECTOR = {"exists": {"field": VECTOR}}
 _RESCORED_HERE = 200  # hits: 2 MB of JSON
 
 
@@ -104,11 +105,12 @@ class Reader:
         return found
 
     def fingerprints(self) -> Iterator[Fingerprints]:
-        """From doc values alone: no document is opened. Of another program's photos there is
-        none."""
-        names = ["image_id", "bytes", "mtime_ns", "metadata_mark"]
+        """From doc values alone: no document is opened. There is none of another program's photos,
+        nor of one whose vector was taken away, which is then embedded anew."""
+        names = [self._found.keyword("image_id"), "bytes", "mtime_ns", "metadata_mark"]
         fields = {"stored_fields": "_none_", "docvalue_fields": names}
-        for hits in self._pages(ALL, fields, MOST, "_shard_doc"):
+        query = _HAS_VECTOR if self._found.vector else {"match_all": {}}
+        for hits in self._pages(query, fields, MOST, "_shard_doc"):
             each = (_fingerprint(hit.get("fields"), names) for hit in hits)
             some = [found for found in each if found is not None]
             if some:
@@ -117,14 +119,14 @@ class Reader:
     def ids(self, where: Filter) -> Iterator[str]:
         """Each document's own `_id`, which is what deleting goes by: its `image_id` may be another
         document's."""
-        sort = "image_id" if self._found.ours else "_shard_doc"
-        for hits in self._pages(where, {"_source": False}, MOST, sort):
+        sort = self._found.keyword("image_id") if self._found.ours else "_shard_doc"
+        for hits in self._pages(self._query(where), {"_source": False}, MOST, sort):
             yield from (answers.text(self.place, hit, "_id") for hit in hits)
 
     def rows(self, where: Filter) -> Iterator[Row]:
-        sort = "image_id" if self._found.ours else "_shard_doc"
+        sort = self._found.keyword("image_id") if self._found.ours else "_shard_doc"
         fields = {**_WITHOUT_VECTOR, "fields": [VECTOR]}
-        for hits in self._pages(where, fields, _VECTORS_AT_A_TIME, sort):
+        for hits in self._pages(self._query(where), fields, _VECTORS_AT_A_TIME, sort):
             for hit in hits:
                 vector = self._vector(answers.at(hit, "fields", VECTOR))
                 if vector is not None:
@@ -146,14 +148,35 @@ class Reader:
         vectors: Vectors = np.array(found, np.float32).reshape(len(found), self._found.dims or 0)
         return vectors
 
+    def faults(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Each document's `_id`, and which of its fields hold what imgsearch does not write there.
+        In an index of ours alone, `_id` is among them where it is another program's."""
+        theirs = not self._found.ours or bool(self._found.meta.get("adopted"))
+        every: dict[str, Any] = {"match_all": {}}
+        for hits in self._pages(every, _WITHOUT_VECTOR, _RECORDS_AT_A_TIME, "_shard_doc"):
+            for hit in hits:
+                id = answers.text(self.place, hit, "_id")
+                faults = parsed(id, hit.get("_source"), self._library).faults
+                own = theirs or _PHOTO_ID.fullmatch(id) is not None
+                yield id, faults if own else ("_id", *faults)
+
+    def without_vector(self, most: int) -> tuple[int, list[str]]:
+        """How many documents there are that no search finds, and the ids of some."""
+        query = {"bool": {"must_not": _HAS_VECTOR}}
+        body = {"query": query, "size": most, "_source": False, "track_total_hits": True}
+        answer = self.call("POST", "/_search", body)
+        hits = answers.hits(self.place, answer)
+        count = answers.integer(self.place, answer, "hits", "total", "value")
+        return count, [answers.text(self.place, hit, "_id") for hit in hits]
+
     def _pages(
-        self, where: Filter, fields: Mapping[str, Any], size: int, sort: str
+        self, query: Mapping[str, Any], fields: Mapping[str, Any], size: int, sort: str
     ) -> Iterator[list[dict[str, Any]]]:
         return pages(
             self._cluster,
             self._found.index,
             self.place,
-            query=self._query(where),
+            query=query,
             fields=fields,
             size=size,
             sort=sort,
@@ -209,7 +232,7 @@ class Reader:
     @property
     def _fields(self) -> Fields:
         nameless = self._library, not self._found.ours
-        return Fields(self._found.path_field, self._found.kinds, nameless)
+        return Fields(self._found.keyword("relative_path"), self._found.kinds, nameless)
 
     # -- by id and by hash
 
@@ -235,6 +258,17 @@ class Reader:
                 if vector is not None:
                     found[answers.text(self.place, document, "_id")] = vector
         return found
+
+    def ids_named(self, name: str) -> list[str]:
+        """Of documents whose relative path, or `image_id`, that is; no more than a page."""
+        if not is_text(name):
+            return []
+        fields = [self._found.keyword(field) for field in ("relative_path", "image_id")]
+        query = {"bool": {"should": [{"term": {field: name}} for field in fields]}}
+        body = {"size": MOST, "query": query, "_source": False, "track_total_hits": False}
+        answer = self.call("POST", "/_search", body)
+        hits = answers.hits(self.place, answer)
+        return sorted(answers.text(self.place, hit, "_id") for hit in hits)
 
     def ids_by_hash(self, hashes: Sequence[str]) -> set[str]:
         found: set[str] = set()

@@ -40,9 +40,9 @@ def details(
 
 
 def quantization(vector: dict[str, Any]) -> str:
-    kind = at(vector, "index_options", "type")
+    kind = str(at(vector, "index_options", "type") or "")
     named = {index_type: name for name, index_type in INDEX_TYPES.items()}
-    return f"{named[kind]} ({kind})" if kind in named else str(kind or "the server's default")
+    return f"{named[kind]} ({kind})" if kind in named else kind or "the server's default"
 
 
 def _health(cluster: Cluster, index: str) -> dict[str, str]:
@@ -77,7 +77,9 @@ def _by_field(cluster: Cluster, index: str) -> dict[str, str]:
         return {}
     found = _asked(cluster, f"/{index}/_disk_usage", method="POST", run_expensive_tasks=True)
     fields = at(found, index, "fields")
-    used = {name: at(usage, "total_in_bytes") for name, usage in (fields or {}).items()}
+    if not isinstance(fields, dict):
+        return {}
+    used = {name: at(usage, "total_in_bytes") for name, usage in fields.items()}
     sizes = {name: size for name, size in used.items() if type(size) is int}
     largest = sorted(sizes, key=lambda name: -sizes[name])[:5]
     if not largest:

@@ -336,6 +336,9 @@ class LocalIndex:
                 last = found[-1][0]
                 yield from (photo.hex() for _, photo in found if photo_rows.is_id(photo))
 
+    def ids_named(self, name: str) -> list[str]:
+        return []  # every id here is made of library and path
+
     def count(self, where: Filter = ALL) -> int:
         condition, values = filters.condition(where)
         if not condition:

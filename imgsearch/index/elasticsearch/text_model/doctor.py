@@ -7,6 +7,7 @@ from typing import Any
 
 from imgsearch.doctor.findings import Finding, failure, of_error, ok, warning
 from imgsearch.errors import ImgsearchError
+from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.text_model import errors
 from imgsearch.index.elasticsearch.text_model.setup import licence
 from imgsearch.index.elasticsearch.text_model.state import (
@@ -17,6 +18,7 @@ from imgsearch.index.elasticsearch.text_model.state import (
     libtorch,
     loads_our_traces,
     memory_wanted,
+    whole,
 )
 from imgsearch.models.base import ModelIdentity
 
@@ -95,9 +97,9 @@ class TextModel:
         except ImgsearchError:
             return  # not for this user to see; the start would tell
         nodes = [
-            node["mem"]["ml"]["max_in_bytes"]
-            for node in answer["nodes"].values()
-            if "ml" in node.get("roles", ())
+            answers.integer(self._model.place, node, "mem", "ml", "max_in_bytes")
+            for node in answers.values(self._model.place, answer, "nodes")
+            if "ml" in (node.get("roles") or ())
         ]
         name = "memory for ML"
         worse = failure if self._must else warning
@@ -118,10 +120,10 @@ class TextModel:
 
 
 def wanted_bytes(described: Model) -> int:
-    size = described.ours.get("size") or described.metadata.get("per_deployment_memory_bytes", 0)
+    each_deployment = whole(described.metadata.get("per_deployment_memory_bytes"), 0)
     return memory_wanted(
-        int(size),
-        int(described.metadata.get("per_deployment_memory_bytes", 0)),
-        int(described.metadata.get("per_allocation_memory_bytes", 0)),
+        whole(described.ours.get("size"), 0) or each_deployment,
+        each_deployment,
+        whole(described.metadata.get("per_allocation_memory_bytes"), 0),
         1,
     )

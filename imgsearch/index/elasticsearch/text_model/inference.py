@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import numpy as np
 
+from imgsearch.index.elasticsearch import answers
+from imgsearch.index.elasticsearch.documents import unpacked
 from imgsearch.index.elasticsearch.text_model.errors import failure
 from imgsearch.index.elasticsearch.text_model.state import ClusterModel, Deployment, Model
 from imgsearch.models.base import TextEncoder, Vectors, unit
@@ -35,8 +37,10 @@ def embed(
     for text in texts:
         body = {"docs": [{described.field: described.search_prefix + text}]}
         answer = model.ask("POST", path, body, timeout=2.0 * _SECONDS, patience=patience)
-        [result] = answer["inference_results"]
-        if described.result not in result:
+        results = answers.objects(model.place, answer, "inference_results")
+        result = results[0] if len(results) == 1 else {}
+        vector = unpacked(result.get(described.result), described.dims)
+        if vector is None:
             raise failure(
                 "no_vector",
                 place=model.place,
@@ -44,7 +48,7 @@ def embed(
                 text=text[:60],
                 reason=result.get("error", "the answer holds none"),
             )
-        rows.append(np.asarray(result[described.result], np.float32))
+        rows.append(vector)
     return unit(np.stack(rows))
 
 

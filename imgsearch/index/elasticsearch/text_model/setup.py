@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgsearch.errors import ImgsearchError, ModelError
+from imgsearch.index.elasticsearch.answers import at
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.text_model import comparisons, inference, trace, upload
 from imgsearch.index.elasticsearch.text_model import deployment as deployments
@@ -68,10 +69,10 @@ def check_possible(cluster: Cluster) -> None:
 def licence(cluster: Cluster) -> tuple[str, bool]:
     """Its type, "" where that cannot be seen, and whether it is active."""
     try:
-        found = cluster.call("GET", "/_license")["license"]
-    except (ImgsearchError, KeyError, TypeError):
+        found = at(cluster.call("GET", "/_license"), "license")
+    except ImgsearchError:
         return "", True  # no privilege, or a project without licences: the requests will tell
-    return str(found.get("type", "")), found.get("status", "active") == "active"
+    return str(at(found, "type") or ""), (at(found, "status") or "active") == "active"
 
 
 def arrange(

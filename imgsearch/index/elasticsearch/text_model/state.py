@@ -6,10 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from imgsearch.errors import ImgsearchError
+from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.text_model.errors import explained, failure, recognised
@@ -134,14 +135,22 @@ class ClusterModel:
 
     def look(self) -> Model | None:
         answer = self._found("", include="definition_status")
-        configs = answer["trained_model_configs"] if answer else []
-        return _model(configs[0]) if configs else None
+        if answer is None:
+            return None
+        configs = answers.objects(self.place, answer, "trained_model_configs")
+        return _model(configs[0], self.place) if configs else None
 
     def deployment(self) -> Deployment | None:
         """The one that answers; else the one that may come to it."""
         answer = self._found("/_stats")
-        rows = answer["trained_model_stats"] if answer else []
-        found = [_deployment(row["deployment_stats"]) for row in rows if "deployment_stats" in row]
+        if answer is None:
+            return None
+        rows = answers.objects(self.place, answer, "trained_model_stats")
+        found = [
+            _deployment(row["deployment_stats"], self.place)
+            for row in rows
+            if isinstance(row.get("deployment_stats"), dict)
+        ]
         found.sort(key=lambda one: (one.started, one.name == self.model_id), reverse=True)
         return found[0] if found else None
 
@@ -156,35 +165,54 @@ class ClusterModel:
             raise explained(error, self.place, self.model_id) from None
 
 
-def _model(config: Mapping[str, Any]) -> Model:
-    (inference,) = config.get("inference_config", {"": {}}).values()
-    created = config.get("create_time", 0)
+def _model(config: Mapping[str, Any], place: str) -> Model:
+    inference: Any = next(iter(_object(config.get("inference_config")).values()), None)
+    fields = answers.at(config, "input", "field_names")
     return Model(
-        model_id=config["model_id"],
+        model_id=answers.text(place, config, "model_id"),
         # servers that cannot tell leave it out; then the start will
         complete=bool(config.get("fully_defined", True)),
-        created=created if isinstance(created, int) else 0,
-        field=(config.get("input", {}).get("field_names") or ["text_field"])[0],
-        result=inference.get("results_field") or "predicted_value",
-        search_prefix=config.get("prefix_strings", {}).get("search", ""),
-        dims=inference.get("embedding_size"),
-        metadata=config.get("metadata") or {},
+        created=whole(config.get("create_time"), 0),
+        field=_text(fields[0] if isinstance(fields, list) and fields else None, "text_field"),
+        result=_text(answers.at(inference, "results_field"), "predicted_value"),
+        search_prefix=_text(answers.at(config, "prefix_strings", "search"), ""),
+        dims=whole(answers.at(inference, "embedding_size"), None),
+        metadata=_object(config.get("metadata")),
     )
 
 
-def _deployment(stats: Mapping[str, Any]) -> Deployment:
-    status = stats.get("allocation_status", {})
+def _deployment(stats: Mapping[str, Any], place: str) -> Deployment:
+    status = _object(stats.get("allocation_status"))
+    nodes = stats.get("nodes")
+    each = nodes if isinstance(nodes, list) else []
+    routes = [_object(answers.at(node, "routing_state")) for node in each]
     failed = [
-        node["routing_state"].get("reason", "")
-        for node in stats.get("nodes", ())
-        if node.get("routing_state", {}).get("routing_state") == FAILED
+        _text(route.get("reason"), "") for route in routes if route.get("routing_state") == FAILED
     ]
+    name = "deployment_id" if stats.get("deployment_id") else "model_id"
+    asked = whole(stats.get("number_of_allocations"), 1)
     return Deployment(
-        name=stats.get("deployment_id") or stats["model_id"],
-        state=stats.get("state", STARTING),
-        allocations=status.get("allocation_count", 0),
-        wanted=status.get("target_allocation_count", stats.get("number_of_allocations", 1)),
-        threads=stats.get("threads_per_allocation", 1),
-        priority=stats.get("priority", "normal"),
-        reason=stats.get("reason") or next(iter(failed), ""),
+        name=answers.text(place, stats, name),
+        state=_text(stats.get("state"), STARTING),
+        allocations=whole(status.get("allocation_count"), 0),
+        wanted=whole(status.get("target_allocation_count"), asked),
+        threads=whole(stats.get("threads_per_allocation"), 1),
+        priority=_text(stats.get("priority"), "normal"),
+        reason=_text(stats.get("reason"), "") or next(iter(failed), ""),
     )
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any, otherwise: str) -> str:
+    return value if isinstance(value, str) and value else otherwise
+
+
+_N = TypeVar("_N", int, None)
+
+
+def whole(value: Any, otherwise: _N) -> int | _N:
+    """A whole number; `otherwise` where it is none."""
+    return value if type(value) is int else otherwise

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch.errors import ImgsearchError
+from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import symptom_of
 from imgsearch.index.elasticsearch.text_model.errors import failure
 from imgsearch.index.elasticsearch.text_model.state import OURS, ClusterModel, Model
@@ -50,8 +51,10 @@ class Upload:
 
     def __init__(self, model: ClusterModel, announced: Model, trace: Trace) -> None:
         self._model, self._trace = model, trace
-        self._id = str(announced.ours["upload"])
-        self._part_bytes = int(announced.ours["part_bytes"])
+        self._id = answers.text(model.place, announced.ours, "upload")
+        self._part_bytes = answers.integer(model.place, announced.ours, "part_bytes")
+        if self._part_bytes < 1:
+            answers.odd(model.place, "the model's parts are empty")
         self._parts = math.ceil(trace.size / self._part_bytes)
         self._note = trace.folder / NOTE
         self.sent = 0
