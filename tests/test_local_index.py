@@ -544,6 +544,7 @@ NEW_IN_SCHEMA_5 = (
 OF_SCHEMA_4 = f"""
 drop trigger photo_gone;
 drop index photos_by_taken;
+drop index photos_by_picture;
 drop index photos_by_place;
 drop index photos_by_latitude;
 drop table tags;

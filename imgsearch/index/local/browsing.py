@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sqlite3
+import threading
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from imgsearch.index.base import FACET_VALUES, BrowseOrder, Facet
@@ -10,6 +12,7 @@ from imgsearch.index.local import filters, photo_rows
 from imgsearch.index.local.database import Database
 from imgsearch.question import Filter, Folder
 
+_KEPT = 512  # lists of at most `FACET_VALUES`
 _FIRST_FOLDER = "substr(photos.relative_path, 1, instr(photos.relative_path, '/') - 1)"
 _VALUES: Mapping[Facet, str] = {  # null: the photo is not counted
     "year": "substr(photos.taken, 1, 4)",
@@ -48,10 +51,46 @@ def rows_in_order(
     return [row for (row,) in found]
 
 
-def counts(
+def note_change(connection: sqlite3.Connection) -> None:
+    """In each transaction that changes photos: what was counted before is counted again."""
+    connection.execute(
+        "insert into meta values ('changes', '1')"
+        " on conflict (key) do update set value = cast(value as integer) + 1"
+    )
+
+
+class Counts:
+    """Of the last filters that were asked about, until photos change: counting a million takes a
+    second."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._kept: dict[tuple[Filter, Facet], list[tuple[str, int]]] = {}
+        self._state: Any = None
+        self._lock = threading.Lock()
+
+    def of(
+        self, where: Filter, names: Collection[Facet], libraries: Mapping[int, str]
+    ) -> dict[Facet, list[tuple[str, int]]]:
+        """Within `Database.view`."""
+        state = self._database.value("select value from meta where key = 'changes'")
+        with self._lock:
+            if state != self._state or len(self._kept) > _KEPT:
+                self._kept, self._state = {}, state
+            kept = self._kept
+        found = {}
+        for name in names:
+            if (where, name) not in kept:
+                kept[where, name] = _counted(self._database, where, name, libraries)
+            found[name] = list(kept[where, name])
+        return found
+
+
+def _counted(
     database: Database, where: Filter, name: Facet, libraries: Mapping[int, str]
 ) -> list[tuple[str, int]]:
-    """The values of one facet, as `Index.facets` has them."""
+    """The values of one facet, as `Index.facets` has them. Of all photos each is counted in an
+    index that holds all it needs."""
     sql, values = filters.condition(where)
     value = _VALUES[name]
     library = "photos.library" if name == "folder" else "0"

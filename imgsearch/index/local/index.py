@@ -103,6 +103,7 @@ class LocalIndex:
             self._database.close()
             raise
         self._segments = Segments(self._database, generation, self.notes, place.exclusive, limits)
+        self._counts = browsing.Counts(self._database)
         self._files = threading.RLock()  # what `_segments` keeps open is shared by threads
 
     # what it is
@@ -372,6 +373,7 @@ class LocalIndex:
         failures: list[Failure] = []
         latest = {row.record.id: row for row in rows}
         with self._database.transaction() as connection:
+            browsing.note_change(connection)
             gone = [blob for blob in photo_rows.id_blobs(delete) if blob.hex() not in latest]
             connection.executemany("delete from photos where id = ?", [(blob,) for blob in gone])
             for row in latest.values():
@@ -407,6 +409,7 @@ class LocalIndex:
         blobs = photo_rows.id_blobs(ids)
         before = self.count()
         with self._database.transaction() as connection:
+            browsing.note_change(connection)
             connection.executemany("delete from photos where id = ?", [(blob,) for blob in blobs])
             erased = before - self.count()
             if erased:
@@ -494,8 +497,7 @@ class LocalIndex:
 
     def facets(self, where: Filter, names: Collection[Facet]) -> dict[Facet, list[tuple[str, int]]]:
         with self._database.view():
-            libraries = self._library_names()
-            return {name: browsing.counts(self._database, where, name, libraries) for name in names}
+            return self._counts.of(where, names, self._library_names())
 
     def _note_left_out(self, count: int) -> None:
         if count:

@@ -56,7 +56,8 @@ create table photos (
 );
 create index photos_by_path on photos (library, relative_path);
 create index photos_by_hash on photos (content_hash);
-create index photos_by_taken on photos (taken);
+create index photos_by_taken on photos (taken, taken_precision);
+create index photos_by_picture on photos (format, camera, width, height);
 create index photos_by_place on photos (country, city);
 create index photos_by_latitude on photos (latitude, longitude) where latitude is not null;
 create table tags (
@@ -161,6 +162,7 @@ def _photos_described(connection: sqlite3.Connection) -> None:
     connection.execute("drop trigger if exists photo_gone")
     for name in (
         "photos_by_taken",
+        "photos_by_picture",
         "photos_by_place",
         "photos_by_latitude",
         "tags",
