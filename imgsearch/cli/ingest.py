@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgsearch.cli import parts
-from imgsearch.cli.error_handler import say
+from imgsearch.cli import ingest_summary, parts
+from imgsearch.cli.ingest_summary import Filled
 from imgsearch.cli.options import Common, Quantization, Replicas, Shards, SourceVectors, command
 from imgsearch.ingest import resources
 
@@ -110,6 +110,9 @@ def ingest(
 
     Example: imgsearch ingest ./photos
     """
+    from imgsearch.ingest.run import report_of
+    from imgsearch.output.console import print_json
+
     if background:
         resources.give_way()
     chosen = parts.load_settings(
@@ -134,11 +137,15 @@ def ingest(
         limit=limit,
         part=_part(part),
     )
+    began = time.perf_counter()
     if re_embed:
-        result = _re_embed(chosen, wanted, directories or [], library)
+        result, filled = _re_embed(chosen, wanted, directories or [], library, began)
     else:
-        result = _ingest(chosen, wanted, directories or [], library, yes)
-    _show(result, wanted, common.verbose, json)
+        result, filled = _ingest(chosen, wanted, directories or [], library, yes, began)
+    if json:
+        print_json(report_of(result))
+    else:
+        ingest_summary.show(result, filled, dry_run=dry_run, verbose=common.verbose)
     if strict and result.skipped:
         raise typer.Exit(1)
 
@@ -152,7 +159,9 @@ def _part(text: str | None) -> tuple[int, int] | None:
     number, slash, count = text.partition("/")
     if slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
         return int(number), int(count)
-    raise UsageError(f"--part {text!r} will not do.", "Say which part of how many: --part 1/4")
+    raise UsageError(
+        f"Invalid value for --part: {text!r} is not I/N.", "Say which part of how many: --part 1/4"
+    )
 
 
 def options(chosen: Settings, *, background: bool = False, **given: Any) -> Options:
@@ -181,7 +190,8 @@ def _ingest(
     directories: Sequence[str],
     name: str | None,
     yes: bool,
-) -> Result:
+    began: float,
+) -> tuple[Result, Filled]:
     from imgsearch.errors import UsageError
     from imgsearch.ingest.sources import check_directory
 
@@ -197,7 +207,8 @@ def _ingest(
     with opened(chosen) as library:
         if not options.dry_run and not yes:
             _ask_about_foreign(library)
-        return library.ingest(directories, options, name)
+        result = library.ingest(directories, options, name)
+        return result, Filled.of(library, time.perf_counter() - began)
 
 
 def _ask_about_foreign(library: Library) -> None:
@@ -208,8 +219,12 @@ def _ask_about_foreign(library: Library) -> None:
 
 
 def _re_embed(
-    chosen: Settings, options: Options, directories: Sequence[str], library_name: str | None
-) -> Result:
+    chosen: Settings,
+    options: Options,
+    directories: Sequence[str],
+    library_name: str | None,
+    began: float,
+) -> tuple[Result, Filled]:
     from imgsearch.errors import UsageError
 
     if directories or library_name or options.limit or options.dry_run:
@@ -217,51 +232,6 @@ def _re_embed(
             "--re-embed is for the whole index.", "Leave out folders, --limit and --dry-run."
         )
     with parts.opened_for_ingest(chosen) as library:
-        return library.re_embed(options)
-
-
-def _show(result: Result, options: Options, verbose: int, json: bool) -> None:
-    from imgsearch import paths
-    from imgsearch.ingest.run import report_of
-    from imgsearch.output import console as rendering
-
-    if json:
-        rendering.print_json(report_of(result))
-        return
-    if verbose:
-        for skip in result.skipped:
-            say(f"skipped {paths.shown(skip.path)}: {skip.reason.value} ({skip.detail})")
-    console = rendering.console()
-    console.print(rendering.facts_table(_title(options), _facts(result)))
-    if result.skipped and not verbose:
-        say("-v names the skipped files.")
-    if result.described:
-        say(_said_of_described(result.described))
-    if result.missing:
-        say("Missing photos stay in the index, marked so, until --prune.")
-
-
-def _said_of_described(count: int) -> str:
-    photos = "1 unchanged photo" if count == 1 else f"{count:,} unchanged photos"
-    return f"What {photos} say of themselves was read again; nothing was embedded for that."
-
-
-def _title(options: Options) -> str:
-    return "Dry run: nothing was changed" if options.dry_run else "Ingested"
-
-
-def _facts(result: Result) -> dict[str, str]:
-    facts = {
-        name: f"{getattr(result, name):,}"
-        for name in ("added", "updated", "unchanged", "renamed", "removed")
-    }
-    if result.missing:
-        facts["missing"] = f"{result.missing:,}"
-    reasons = Counter(skip.reason.value for skip in result.skipped)
-    facts["skipped"] = f"{len(result.skipped):,}" + (
-        f" ({', '.join(f'{reason}: {n:,}' for reason, n in reasons.most_common())})"
-        if reasons
-        else ""
-    )
-    facts["seconds"] = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.seconds.items())
-    return facts
+        result = library.re_embed(options)
+    with parts.opened(chosen) as library:
+        return result, Filled.of(library, time.perf_counter() - began)

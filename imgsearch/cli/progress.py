@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from imgsearch.cli import streams
+from imgsearch.cli.error_handler import say
 from imgsearch.escaping import shown
 from imgsearch.progress import Progress
 
 PLAIN_EVERY = 10.0  # seconds
+SETTING_UP = "Preparing the model (once): "
 
 
 @contextlib.contextmanager
@@ -29,7 +31,9 @@ def bytes_bar() -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def _bar(unit: str, scale: bool) -> Iterator[Progress]:
-    bar = (_TqdmBar if sys.stderr.isatty() else _PlainLines)(unit, scale)
+    bar = (_TqdmBar if sys.stderr.isatty() else _PlainLines)(
+        unit, scale, SETTING_UP if scale else ""
+    )
     try:
         yield bar
     finally:
@@ -37,19 +41,27 @@ def _bar(unit: str, scale: bool) -> Iterator[Progress]:
 
 
 class _TqdmBar:
-    """One bar at a time; a new `what` begins a new one."""
+    """One bar at a time; a new `what` begins a new one. A step whose size is not known has no bar:
+    where there is a `heading`, its line is all that is shown."""
 
-    def __init__(self, unit: str, scale: bool) -> None:
+    def __init__(self, unit: str, scale: bool, heading: str) -> None:
         self._unit = unit
         self._scale = scale
+        self._heading = heading
         self._bar: Any = None
         self._what = ""
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if what != self._what:
             self.close()
-            self._bar = self._begin(what)
             self._what = what
+            self._bar = None
+            if self._heading and not total:
+                say(f"{self._heading}{what}")
+        if self._bar is None:
+            if self._heading and not total:
+                return
+            self._bar = self._begin(what)
         self._bar.total = total or None
         self._bar.update(done - self._bar.n)
 
@@ -57,7 +69,7 @@ class _TqdmBar:
         from tqdm import tqdm
 
         return tqdm(
-            desc=shown(what),
+            desc=shown(f"{self._heading}{what}"),
             unit=self._unit,
             unit_scale=self._scale,
             file=streams.bar_file(),
@@ -72,9 +84,10 @@ class _TqdmBar:
 
 
 class _PlainLines:
-    def __init__(self, unit: str, scale: bool) -> None:
+    def __init__(self, unit: str, scale: bool, heading: str) -> None:
         self._unit = unit
         self._scale = scale
+        self._heading = heading
         self._what = ""
         self._next = time.monotonic() + PLAIN_EVERY
 
@@ -86,7 +99,7 @@ class _PlainLines:
         self._what, self._next = what, now + PLAIN_EVERY
         of = f" of {self._amount(total)}" if total else ""
         amount = f": {self._amount(done)}{of}" if done else ""
-        sys.stderr.write(f"{what}{amount}\n")
+        sys.stderr.write(f"{self._heading}{what}{amount}\n")
         sys.stderr.flush()
 
     def _amount(self, number: int) -> str:

@@ -100,7 +100,9 @@ def facts_table(title: str, facts: Mapping[str, str]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", title_style="bold", box=None)
+    table = Table(
+        title=Text(title), title_justify="left", title_style="bold", box=None, show_header=False
+    )
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for what, value in facts.items():

@@ -1,0 +1,95 @@
+"""What `imgsearch ingest` says at its end: what is in the index now, what changed, what is next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imgsearch.cli.error_handler import say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imgsearch.ingest.pipeline import Result
+    from imgsearch.library import Library
+
+CHANGES = ("added", "updated", "renamed", "removed", "missing")
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """An index after an ingest. `seconds`: of the clock, from the command's start."""
+
+    place: str
+    photos: int
+    libraries: Mapping[str, int]  # photos of each
+    seconds: float
+
+    @classmethod
+    def of(cls, library: Library, seconds: float) -> Filled:
+        libraries = {name: each.photos for name, each in library.index.libraries().items()}
+        return cls(library.index.place, library.count(), libraries, seconds)
+
+
+def show(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> None:
+    from imgsearch.escaping import shown
+    from imgsearch.output import console as rendering
+
+    if verbose:
+        for skip in result.skipped:
+            say(f"skipped {shown(skip.path)}: {skip.reason.value} ({skip.detail})")
+    title = "Dry run: nothing was changed" if dry_run else "Ingested"
+    facts = _facts(result, filled, dry_run=dry_run, verbose=verbose)
+    rendering.console().print(rendering.facts_table(title, facts))
+    for line in _next_steps(result, filled, dry_run=dry_run, verbose=verbose):
+        say(line)
+
+
+def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> dict[str, str]:
+    from imgsearch.output.console import count
+
+    facts = {}
+    if not dry_run:
+        facts["index"] = f"{count(filled.photos, 'photo')} in {filled.place}"
+        if len(filled.libraries) > 1:
+            facts["libraries"] = ", ".join(
+                f"{name} {photos:,}" for name, photos in filled.libraries.items()
+            )
+    changes = [f"{getattr(result, name):,} {name}" for name in CHANGES if getattr(result, name)]
+    facts["would change" if dry_run else "changed"] = ", ".join(changes) or "nothing"
+    if result.unchanged:
+        facts["unchanged"] = f"{result.unchanged:,}"
+    if result.skipped:
+        reasons = Counter(skip.reason.value for skip in result.skipped)
+        each = ", ".join(f"{reason}: {number:,}" for reason, number in reasons.most_common())
+        facts["skipped"] = f"{len(result.skipped):,} ({each})"
+    facts["took"] = _took(result.embedded, filled.seconds)
+    if verbose:
+        stages = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.seconds.items())
+        facts["seconds of work"] = f"{stages} (added up over threads)"
+    return facts
+
+
+def _took(embedded: int, seconds: float) -> str:
+    if not embedded or seconds <= 0:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.1f} s, {embedded / seconds:,.1f} photos/s embedded"
+
+
+def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> list[str]:
+    steps = []
+    if result.skipped and not verbose:
+        steps.append("-v names the skipped files.")
+    if result.described:
+        steps.append(_of_described(result.described))
+    if result.missing:
+        steps.append("Missing photos stay in the index, marked so, until --prune.")
+    if result.added and not dry_run and filled.photos == result.added:
+        steps.append('Now search: imgsearch query "a red car"')
+    return steps
+
+
+def _of_described(count: int) -> str:
+    photos = "1 unchanged photo" if count == 1 else f"{count:,} unchanged photos"
+    return f"What {photos} say of themselves was read again; nothing was embedded for that."
