@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,19 @@ def test_thumbnails_are_small_pictures_of_the_photo(server: Server, demo_photos:
     original = server.ask(f"/original/{hit['id']}")
     assert original.body == (demo_photos / hit["relative_path"]).read_bytes()
     assert original.headers["content-disposition"].startswith("attachment")
+
+
+def test_thumbnails_that_are_made_ahead_are_overtaken(
+    command: Command, demo_photos: Path, tmp_path: Path
+) -> None:
+    """A browser asks for all of them at once while the server still makes them."""
+    command.run("ingest", demo_photos)
+    one = command.run("query", "heart", "--json", "-k", "1").json["id"]
+    command.cache = tmp_path / "empty"  # to ask for a photo's like, no model is needed
+    with serving(command) as server, ThreadPoolExecutor(6) as browser:
+        ids = server.ask(f"/?id={one}").photos
+        pictures = browser.map(lambda id: server.ask(f"/thumbnail/{id}?size=480"), reversed(ids))
+        assert {picture.status for picture in pictures} == {200}
 
 
 def test_a_selection_is_taken_along(

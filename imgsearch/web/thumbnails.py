@@ -44,7 +44,7 @@ class Thumbnails:
         self._makers = ThreadPoolExecutor(_MAKERS, thread_name_prefix="imgsearch-thumbnails")
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="imgsearch-thumbnails-ahead")
         self._making: dict[Path, Future[bytes]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a cancelled future calls `_made` while it is held
         self._total: int | None = None  # bytes of all; None: not counted yet
 
     def get(self, record: Record, path: bytes, size: int) -> bytes:
