@@ -77,7 +77,7 @@ def test_from_words_to_a_selection(
         page.get(server.address)
         box = _one(page, "#typed")
         box.send_keys("red heart", Keys.ENTER)
-        _one(page, ".chip.words")
+        _one(page, ".chip.of-words")
         assert "q=red+heart" in page.current_url
         words = _ids(page)
         assert len(words) >= 60
@@ -93,14 +93,14 @@ def test_from_words_to_a_selection(
         assert _ids(page)[:60] == words[:60]
 
         _upload(page, picture, javascript)
-        _one(page, ".chip.picture")
+        _one(page, ".chip.of-picture")
         assert len(_all(page, ".chip")) == 2  # words and a picture
         mixed = _ids(page)
         assert mixed[:60] != words[:60]
-        _go(page, _one(page, ".chip.words .weights a:last-child"))
-        assert "not" in _one(page, ".chip.words").text
+        _go(page, _one(page, ".chip.of-words .weights a:last-child"))
+        assert "not" in _one(page, ".chip.of-words").text
         assert _ids(page)[:60] != mixed[:60]
-        _go(page, _one(page, ".chip.words .remove"))
+        _go(page, _one(page, ".chip.of-words .remove"))
         alone = _ids(page)
         assert server.ask(page.current_url[len(server.address) - 1 :]).photos[:60] == alone[:60]
 
@@ -210,7 +210,7 @@ def test_a_picture_is_pasted_and_dropped(server: Server, profile: Path) -> None:
         for way in ("paste", "drop"):
             page.get(server.address)
             page.execute_script(carry, encoded, way)
-            _one(page, ".chip.picture")
+            _one(page, ".chip.of-picture")
             assert len(_ids(page)) >= 60
 
 
@@ -239,6 +239,8 @@ def test_every_page_is_accessible(server: Server, profile: Path, dark: bool, wid
                 "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
             )
             assert overflow <= 0, path
+            widths = [picture.size["width"] for picture in _all(page, ".chip img")]
+            assert all(width <= 40 for width in widths), path
 
 
 def test_200_percent_zoom_needs_no_sideways_scrolling(server: Server, profile: Path) -> None:
