@@ -4,7 +4,7 @@
     Question.from_address(question.to_address()) == question
 
 A `Question` holds terms (words, pictures and indexed photos, each with a weight), a `Filter` (which
-photos count), words to match literally, how many photos to return from which position on, and in
+photos count), how many photos to return from which position on, and in
 which order. It is the one input of `imgsearch.search`, whether it comes from the command line, from
 Python or from a web page's address."""
 
@@ -145,7 +145,6 @@ class Question:
 
     terms: tuple[Term, ...] = ()  # none: every photo that the filter lets through, by date
     filter: Filter = field(default_factory=Filter)
-    match: str | None = None  # words looked for in names, titles, captions and tags
     k: int = 10
     offset: int = 0
     order: Order = "fit"
@@ -195,7 +194,7 @@ def _pairs(question: Question) -> Iterator[tuple[str, str]]:
         value = getattr(question.filter, each.name)
         if value != each.default:
             yield from ((each.name, written) for written in _written(each.name, value))
-    for name in ("match", "k", "offset", "order", "min_score"):
+    for name in ("k", "offset", "order", "min_score"):
         value = getattr(question, name)
         if value != Question.__dataclass_fields__[name].default:
             yield name, f"{value:g}" if isinstance(value, float) else str(value)
@@ -330,7 +329,6 @@ _FILTERS: Mapping[str, Callable[[str], Any]] = {
     "min_rating": _whole(1),
 }
 _OTHERS: Mapping[str, Callable[[str], Any]] = {
-    "match": str,
     "k": _whole(1),
     "offset": _whole(0),
     "order": _one_of(*ORDERS),

@@ -121,7 +121,6 @@ QUESTIONS = [
             Term(photo="ab" * 16, weight=-0.5),
             Term(picture="/x y/é.jpg", box=(1, 2, 30, 40)),
         ),
-        match="SKU 12",
         only_fitting=True,
         fold=True,
         exclude=("ab" * 16, "cd" * 16),

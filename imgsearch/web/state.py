@@ -146,9 +146,6 @@ def _filter_chips(question: Question) -> Iterator[Chip]:
         else:
             without = with_filter(question, **{each.name: each.default})
             yield Chip("filter", label(each.name, value), address(without))
-    if question.match:
-        without = first_page(replace(question, match=None))
-        yield Chip("filter", f"named “{question.match}”", address(without))
     if question.only_fitting:
         without = first_page(replace(question, only_fitting=False))
         yield Chip("filter", "only what fits", address(without))
