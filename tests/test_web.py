@@ -227,3 +227,21 @@ def test_a_file_that_is_gone_is_a_frame_with_its_name(command: Command, album: P
         assert [hit["relative_path"] for hit in gone] == ["moon.png"]
         assert server.ask(f"/original/{gone[0]['id']}").status == 410
         assert "is missing" in server.ask(f"/photo/{gone[0]['id']}").text
+
+
+def test_a_date_in_the_words_becomes_a_filter(command: Command, album: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0132] = "2019:07:14 12:00:00"
+    exif.get_ifd(0x8769)[0x9003] = "2019:07:14 12:00:00"
+    Image.new("RGB", (300, 200), "green").save(album / "dated.jpg", exif=exif)
+    command.run("ingest", album)
+    with serving(command) as server:
+        found = server.follow("/?typed=green+2019")
+        assert len(found.photos) == 1
+        assert "2019</span>" in found.text
+        [literal] = [link for link in found.links() if "literal=1" in link]
+        assert len(server.follow(literal).photos) == 9
+        assert server.ask("/").photos[0] == found.photos[0]  # the newest with a date
+        assert server.ask("/api/v1/search").json["hits"][0]["score"] is None
+        removed = found.links(**{"class": "remove"})
+        assert max(len(server.ask(link).photos) for link in removed) == 9

@@ -36,7 +36,7 @@ _PHOTO = {
 }
 _HIT = {
     "rank": {"type": "integer", "minimum": 1, "description": "Counted over all pages."},
-    "score": {"type": "number", "description": "Cosine; higher is better."},
+    "score": {"type": ["number", "null"], "description": "Cosine; higher is better."},
     "missing": {"type": "boolean", "description": "Its file is gone from its place."},
 } | _PHOTO
 _RESULTS = {

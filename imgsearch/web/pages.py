@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imgsearch.web.context import Context
 
 MAX_PHOTOS = 500
+_NEWEST = 24  # photos on the first page
 MAX_OFFSET = 5000
 
 
@@ -58,32 +59,44 @@ async def search(request: Request) -> Response:
     """`/`: the results of the address's question; without one, what can be asked."""
     typed = request.query_params.get("typed", "").strip()
     if typed:
-        return RedirectResponse(_address_with(request, typed), 303)
+        return RedirectResponse(await _address_with(request, typed), 303)
     question = asked(request)
-    if not question.terms:
+    if question == Question(k=question.k):
         return await _welcome(request, question)
     results = await results_of(request, question)
     _make_thumbnails(context(request), results)
     grid = _grid(question, results)
     if request.headers.get("x-fragment") == "grid":
         return page(request, "grid.html", **grid)
-    return page(request, "search.html", **grid, **_form(question))
+    said = request.query_params.get("said", "")
+    return page(request, "search.html", **grid, **_form(question), said=said)
 
 
 async def _welcome(request: Request, question: Question) -> Response:
     def look(library: Library) -> dict[str, Any]:
         library.check_not_empty()
-        return {"libraries": library.index.libraries(), "photos": library.count()}
+        newest = library.search(Question(k=_NEWEST, order="newest"))
+        libraries = library.index.libraries()
+        return {"libraries": libraries, "photos": library.count(), "newest": newest}
 
     found = await context(request).ask(look)
-    return page(request, "welcome.html", **found, **_form(question), address="/")
+    return page(request, "welcome.html", **found, **_form(question), address="/", said="")
 
 
-def _address_with(request: Request, typed: str) -> str:
-    """The address of the question with what was typed as a term of its own."""
+async def _address_with(request: Request, typed: str) -> str:
+    """The address of the question with what was typed as a term of its own; a date or a place in it
+    becomes a filter where photos have such. With `literal` the words stay as they are."""
     pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "typed"]
     question = state.question_of(urlencode(pairs))
-    return state.address(state.with_term(question, Term(words=typed)))
+    if "literal" in request.query_params:
+        return state.address(state.with_term(question, Term(words=typed)))
+    where = question.filter
+    understood = await context(request).ask(lambda library: library.understand(typed, where))
+    question = state.first_page(replace(question, filter=understood.filter))
+    for term in understood.terms:
+        question = state.with_term(question, term)
+    address = state.address(question)
+    return address if understood.filter == where else f"{address}&{urlencode({'said': typed})}"
 
 
 def _form(question: Question) -> dict[str, Any]:
@@ -150,7 +163,7 @@ def _around(
     library: Library, question: Question, id: str, rank: int
 ) -> tuple[Hit | None, Hit | None, Hit | None]:
     """The hits before, at and after a photo; None where there is none."""
-    if not question.terms:
+    if question == Question(k=question.k):
         return None, None, None
     found = library.search(replace(question, offset=max(0, rank - 2), k=3)).hits
     place = next((n for n, hit in enumerate(found) if hit.record.id == id), None)
