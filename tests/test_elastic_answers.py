@@ -5,14 +5,21 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 
+from imgsearch.doctor.findings import Finding
 from imgsearch.errors import ImgsearchError, IndexUnavailable
 from imgsearch.index.base import Index
+from imgsearch.index.elasticsearch import doctor
+from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.connection import Connection
+from imgsearch.index.elasticsearch.features import Features
+from imgsearch.index.elasticsearch.text_model import choice, inference
+from imgsearch.index.elasticsearch.text_model.doctor import TextModel
+from imgsearch.index.elasticsearch.text_model.state import ClusterModel
 from tests.elasticsearch import servers
 from tests.elasticsearch.front import Answer, Front, Request
 from tests.elasticsearch.servers import Space
@@ -179,3 +186,79 @@ def test_a_proxys_413_halves_a_request(space: Space, front: Front, headers: dict
         index.finish()
         assert index.count() == 16
         assert refused
+
+
+MODEL = {
+    "model_id": "m",
+    "fully_defined": True,
+    "create_time": 5,
+    "input": {"field_names": ["text_field"]},
+    "inference_config": {"text_embedding": {"results_field": "r", "embedding_size": 4}},
+    "prefix_strings": {"search": "query: "},
+    "metadata": {"imgsearch": {"upload": "u", "part_bytes": 5}, "per_deployment_memory_bytes": 1},
+}
+DEPLOYMENT = {
+    "deployment_id": "m",
+    "model_id": "m",
+    "state": "started",
+    "allocation_status": {"allocation_count": 1, "target_allocation_count": 1},
+    "nodes": [{"routing_state": {"routing_state": "failed", "reason": "killed"}}],
+    "number_of_allocations": 1,
+}
+ML: dict[str, Any] = {
+    "/_ml/trained_models/m": {"trained_model_configs": [MODEL]},
+    "/_ml/trained_models/m/_stats": {"trained_model_stats": [{"deployment_stats": DEPLOYMENT}]},
+    "/_ml/trained_models/m/_infer": {"inference_results": [{"r": [0.5, 0.5, 0.5, 0.5]}]},
+    "/_ml/memory/_stats": {
+        "nodes": {"a": {"roles": ["ml"], "mem": {"ml": {"max_in_bytes": 1 << 40}}}}
+    },
+    "/_license": {"license": {"type": "trial", "status": "active"}},
+}
+
+
+@pytest.mark.parametrize("path", ML)
+def test_each_part_of_what_is_said_of_a_text_model_may_be_wrong(path: str) -> None:
+    answered = dict(ML)
+    with Front([]) as front:
+        front.handlers.insert(
+            0,
+            lambda request: (
+                Answer.json(answered[request.path]) if request.path in answered else None
+            ),
+        )
+        cluster = Cluster(Connection(url=front.url))
+        cluster.features = Features((9, 5, 3))
+        model = ClusterModel(cluster, "m")
+
+        def use() -> list[Finding]:
+            described, deployment = choice.deployed(model)
+            inference.embed(model, described, deployment, ["a"])
+            return list(TextModel(model, None, True).look())
+
+        assert use()
+        for lie in list(changes(ML[path])):
+            answered[path] = lie
+            with contextlib.suppress(ImgsearchError):
+                use()
+        cluster.close()
+
+
+DOCTOR: dict[str, tuple[str, Callable[[Cluster], Iterable[Finding]]]] = {
+    "clock": ("/_cluster/stats", doctor.clock),
+    "health": ("/_cluster/health", lambda cluster: doctor.health(cluster, None)),
+    "settings": ("/_cluster/settings", doctor.disks),
+    "disks": ("/_nodes/stats/fs", doctor.disks),
+}
+
+
+@pytest.mark.parametrize("name", DOCTOR)
+def test_the_doctor_reads_whatever_a_cluster_says(front: Front, name: str) -> None:
+    ending, check = DOCTOR[name]
+    cluster = Cluster.connect(Connection(url=front.url))
+    liar = Liar(front, ending)
+    assert list(check(cluster))
+    for lie in list(changes(liar.true)):
+        liar.lie = lie
+        with contextlib.suppress(ImgsearchError):
+            assert list(check(cluster))
+    cluster.close()
