@@ -213,3 +213,34 @@ def test_an_odd_meta_gets_a_sentence_or_is_left_out(space: Space, name: str) -> 
         again.stamp(MODELS)
     assert "other" not in METAS[name] or described(space)["mappings"]["_meta"]["other"]
     index.close()
+
+
+def test_a_stamp_that_cannot_be_read_is_mended_by_embedding_anew(
+    on_cluster: Command, space: Space, album: Path
+) -> None:
+    on_cluster.run("ingest", album)
+    mapping = f"/{space.name()}-000001/_mapping"
+    meta = described(space)["mappings"]["_meta"]
+    newer = {**meta["models"], "towers": 3}
+    space.request("PUT", mapping, {"_meta": {**meta, "models": newer}})
+    assert "newer imgsearch" in calm(on_cluster.run("query", "a cat", code=1)).stderr
+    space.request("PUT", mapping, {"_meta": {**meta, "models": {"image_model": 3}}})
+    assert "_meta" in calm(on_cluster.run("query", "a cat")).stderr
+    (album / "new.png").write_bytes((album / "moon.png").read_bytes() + b"\0")
+    refused = calm(on_cluster.run("ingest", album, code=1))
+    assert "ingest --re-embed" in refused.stderr
+    calm(on_cluster.run("ingest", "--re-embed"))
+    assert described(space)["mappings"]["_meta"]["models"] == meta["models"]
+    assert "_meta" not in calm(on_cluster.run("query", "a cat")).stderr
+
+
+def test_a_newer_schema_stops_each_command_with_a_sentence(
+    on_cluster: Command, space: Space, album: Path
+) -> None:
+    on_cluster.run("ingest", album)
+    meta = described(space)["mappings"]["_meta"]
+    odd = {**meta, "schema_version": 10**25, "models": ["later"]}
+    space.request("PUT", f"/{space.name()}-000001/_mapping", {"_meta": odd})
+    for arguments in (["query", "a cat"], ["ingest", album], ["doctor"], ["status"]):
+        told = calm(on_cluster.run(*arguments, code=None))
+        assert "newer imgsearch" in " ".join((told.stdout + told.stderr).split())

@@ -168,8 +168,10 @@ def known_meta(
     version, index_id, hints = (
         meta.get(name) for name in ("schema_version", "index_id", "root_hints")
     )
-    if type(version) is int and version > SCHEMA_VERSION and index_id is not None:
-        what = f"schema {version}; this one knows {SCHEMA_VERSION}"
+    # a number beyond 64 bits is read as a float
+    is_newer = type(version) in (int, float) and version >= SCHEMA_VERSION + 1
+    if is_newer and index_id is not None:
+        what = f"schema {version:g}; this one knows {SCHEMA_VERSION}"
         raise trouble("too_new", place=place, what=what, upgrade=installation.upgrade_command())
     models = _models(meta.get("models"), dims, place)
     sound = {
