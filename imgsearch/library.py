@@ -137,12 +137,10 @@ class Library:
 
     def understand(self, text: str, where: Filter = ALL) -> Question:
         """The question that a line of words asks, `where` included: a date or a place that is named
-        and that photos of this index have becomes a filter. Costs nothing where no photo has a
-        date."""
-        if self._dated is None:
-            newest = self.index.browse(ALL, "newest", 1)
-            self._dated = bool(newest and newest[0].taken)
-        if not self._dated or not text.strip():
+        and that photos of this index have becomes a filter. Costs nothing where no photo of an
+        index on this machine has a date; an index that is distant is asked only about a date or a
+        place that the words may name."""
+        if not text.strip() or not (self.index.capabilities.distant or self._has_dates()):
             return Question.of(text, filter=where)
         from imgsearch import understanding
 
@@ -151,6 +149,12 @@ class Library:
 
         question = understanding.understand(text, evidence=understanding.within(where, lies))
         return replace(question, filter=understanding.both(where, question.filter))
+
+    def _has_dates(self) -> bool:
+        if self._dated is None:
+            newest = self.index.browse(ALL, "newest", 1)
+            self._dated = bool(newest and newest[0].taken)
+        return self._dated
 
     def similar(self, photo: str | os.PathLike[str], **others: Any) -> Results:
         """The photos that look like another one: a picture file, or the id or relative path of an

@@ -86,7 +86,7 @@ def test_a_life_on_the_cluster(on_cluster: Command, album: Path) -> None:
     (album / "papers" / "page.png").unlink()
     second = on_cluster.run("ingest", "--json", album).json
     assert (second["renamed"], second["embedded"], second["missing"]) == (1, 0, 1)
-    assert on_cluster.run("ingest", "--json", album, "--prune").json["removed"] == 1
+    assert on_cluster.run("ingest", "--json", album, "--prune", "--yes").json["removed"] == 1
     lines = on_cluster.run("query", "moon", "--json").json_lines
     assert {line["relative_path"] for line in lines} == {
         str(path.relative_to(album)) for path in album.rglob("*") if path.is_file()

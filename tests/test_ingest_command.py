@@ -233,9 +233,16 @@ def test_the_summary_for_people(command: Command, album: Path, index: Path) -> N
     assert "broken.jpg" in finished.stderr
     assert "not a picture" in finished.stderr
     assert "notes.txt" not in finished.stderr
-    for word in ("added", "unchanged", "skipped", "not a picture: 1", "walk", "decode", "embed"):
-        assert word in finished.stdout
-    command.run("--index", index, "ingest", album, "--strict", code=1)
+    shown = ("8 photos in", "8 added", "skipped", "not a picture: 1", "photos/s", "walk", "embed")
+    for words in (*shown, "added up over threads"):
+        assert words in finished.stdout
+    for words in ("0 ", "unchanged", "updated", "removed"):  # no rows of zeros
+        assert f" {words}" not in finished.stdout.split(" took")[0]
+    assert "imgsearch query" in finished.stderr
+    again = command.run("--index", index, "ingest", album, "--strict", code=1)
+    assert "nothing" in again.stdout
+    assert "unchanged  8" in again.stdout
+    assert "imgsearch query" not in again.stderr
     status = command.run("--index", index, "status", "-v").stdout
     assert "broken.jpg" in status
 

@@ -25,7 +25,7 @@ OPERATIONS: dict[str, Line] = {
     "ingest": lambda index, album: ["--index", str(index), "ingest", str(album)],
     "re-embed": lambda index, album: ["--index", str(index), "ingest", "--re-embed"],
     "remove": lambda index, album: ["--index", str(index), "remove", "--under", "gone", "--yes"],
-    "prune": lambda index, album: ["--index", str(index), "ingest", "--prune", str(album)],
+    "prune": lambda index, album: ["--index", str(index), "ingest", "--prune", "--yes", str(album)],
     "copy": lambda index, album: ["copy", str(index.with_name("base")), str(index)],
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -201,6 +202,7 @@ def test_a_page_without_an_index_recovers_by_itself(
         deadline = 50
         while (answer := server.ask("/?q=red")).status != 200 and deadline:
             deadline -= 1
+            time.sleep(0.2)
         assert len(answer.photos) == 60
 
 

@@ -110,11 +110,11 @@ def ingest(
 
     Example: imgsearch ingest ./photos
     """
+    if background:
+        resources.give_way()  # before anything is imported that makes threads
     from imgsearch.ingest.run import report_of
     from imgsearch.output.console import print_json
 
-    if background:
-        resources.give_way()
     chosen = parts.load_settings(
         common,
         exclude=exclude,

@@ -175,6 +175,7 @@ class Capabilities:
     """What only some backends can do; None: not this one."""
 
     text_models: TextModels | None = None
+    distant: bool = False  # each look into it is a request over the network
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ def known_meta(
         meta.get(name) for name in ("schema_version", "index_id", "root_hints")
     )
     # a number beyond 64 bits is read as a float
-    is_newer = type(version) in (int, float) and version >= SCHEMA_VERSION + 1
+    is_newer = isinstance(version, int | float) and version >= SCHEMA_VERSION + 1
     if is_newer and index_id is not None:
         what = f"schema {version:g}; this one knows {SCHEMA_VERSION}"
         raise trouble("too_new", place=place, what=what, upgrade=installation.upgrade_command())

@@ -214,7 +214,7 @@ class ElasticsearchIndex:
     def capabilities(self) -> Capabilities:
         from imgsearch.index.elasticsearch.text_model.choice import ClusterTextModels
 
-        return Capabilities(ClusterTextModels(self))
+        return Capabilities(ClusterTextModels(self), distant=True)
 
     @property
     def foreign(self) -> bool:
