@@ -156,11 +156,7 @@ def _below(library: str, name: str) -> list[str]:
 
 
 def _both_spellings(library: str, relative: str | None) -> list[Folder]:
-    """A folder as records spell it: names that are not UTF-8, and what lies beside them in their
-    record's path, are percent-escaped."""
+    """A folder as records spell it; None: the whole library."""
     if relative is None:
         return [Folder(library)]
-    raw = os.fsencode(relative)
-    text, escaped = photos.path_text(raw)
-    spellings = [text] if escaped else [text, text.replace("%", "%25")]
-    return [Folder(library, spelling) for spelling in dict.fromkeys(spellings)]
+    return [Folder(library, text) for text in photos.folder_texts(os.fsencode(relative))]

@@ -131,10 +131,6 @@ class Filter:
             None if most is None else math.floor(min(most, MOST_MEGAPIXELS) * 1e6),
         )
 
-    @property
-    def is_empty(self) -> bool:
-        return self == ALL
-
 
 ALL = Filter()
 

@@ -152,7 +152,9 @@ def test_honest_folders_are_not_refused(folder: Path, tmp_path: Path, layout: st
     else:
         config = folder / "tokenizer_config.json"
         text = config.read_text().rstrip().removesuffix("}")
-        config.write_text(text + ', "special_tokens_map_file": "/root/.cache/torch/special.json"}')
+        config.write_text(
+            text + ', "special_tokens_map_file": "/home/a/.cache/torch/special.json"}'
+        )
     trust.require_safe(folder)
     assert models.set_up_tower("text", str(folder), tmp_path / "cache").verified >= 0.9999
 

@@ -256,13 +256,11 @@ class Ingest:
 
 
 def _within(job: Job) -> Filter:
-    """The records of the folder that is ingested. Those of names that are not UTF-8 have "%" of
-    its path escaped, the others do not."""
+    """The records of the folder that is ingested."""
     if not job.within:
         return Filter.within(job.library)
-    text, escaped = photos.path_text(job.within)
-    spellings = [text] if escaped else [text, text.replace("%", "%25")]
-    return Filter(under=tuple(Folder(job.library, each) for each in dict.fromkeys(spellings)))
+    texts = photos.folder_texts(job.within)
+    return Filter(under=tuple(Folder(job.library, text) for text in texts))
 
 
 def _some(ids: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -108,6 +108,13 @@ def hash_file(path: str) -> str:
     return hashed.hexdigest()
 
 
+def folder_texts(raw: bytes) -> list[str]:
+    """A folder's path as records below it spell it: those with a name that is not UTF-8 have "%"
+    escaped in their whole path, the others do not."""
+    text, escaped = path_text(raw)
+    return [text] if escaped else list(dict.fromkeys([text, text.replace("%", "%25")]))
+
+
 def path_text(raw: bytes) -> tuple[str, bool]:
     """A path for JSON. UTF-8 as it is (False); else with "%" and the bytes that are no UTF-8
     percent-escaped (True)."""

@@ -112,7 +112,7 @@ class _Sink(io.RawIOBase):
         return True
 
     def write(self, data: object) -> int:  # bytes-like
-        piece = bytes(data)  # type: ignore[call-overload]
+        piece = bytes(data)  # type: ignore[call-overload] # bytes-like
         self._pieces.append(piece)
         return len(piece)
 
