@@ -501,11 +501,17 @@ def test_a_raw_is_developed_with_the_curve_of_srgb() -> None:
     assert abs(dark.mean() - 255 * (1.055 * (51 / 255) ** (1 / 2.4) - 0.055)) < 3
 
 
-def test_what_is_too_large_says_so_in_our_words() -> None:
-    data = pictures.encoded(Image.new("L", (6000, 4000)), ".png")
-    with pytest.raises(decode.Undecodable) as caught:
-        decode.decode(data, target=224, max_megapixels=5)
-    assert caught.value.detail == "24 megapixels; --max-megapixels is 5"
+def test_what_is_too_large_says_so_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000_000)
+    for width, detail in (
+        (6_000, "6000 x 4000 = 24 megapixels; --max-megapixels is 5"),
+        (60_000, "240 megapixels; --max-megapixels is 5"),  # refused by Pillow's own limit already
+    ):
+        data = pictures.encoded(Image.new("L", (width, 4000)), ".png")
+        with pytest.raises(decode.Undecodable) as caught:
+            decode.decode(data, target=224, max_megapixels=5)
+        assert caught.value.detail == detail
+    assert Image.MAX_IMAGE_PIXELS == 100_000_000, "a limit of ours narrows the process's"
 
 
 def test_c_libraries_write_nothing_to_the_terminal(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def listen(verbose: int) -> None:
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logger = logging.getLogger("imgsearch")
     logger.setLevel(level)
-    if not logger.handlers:
+    if not any(isinstance(handler.formatter, _Discreet) for handler in logger.handlers):
         handler = logging.StreamHandler()
         handler.setFormatter(_Discreet("%(message)s"))
         logger.addHandler(handler)

@@ -150,10 +150,12 @@ def _opened(source: Source) -> Iterator[IO[bytes]]:
 
 
 def _prepare_pillow(max_megapixels: float) -> None:
-    """Its own guard at our limit, and its warnings about broken tags silenced for good:
-    `warnings.catch_warnings` would not be safe among threads."""
+    """Let it open what our limit allows, and silence its warnings about broken tags for good:
+    `warnings.catch_warnings` would not be safe among threads. Its limit holds for the whole
+    process, so it is only ever raised; a lower one is `_check_size`'s to keep."""
     keep_quiet()
-    Image.MAX_IMAGE_PIXELS = max(1, int(max_megapixels * 1e6))
+    if Image.MAX_IMAGE_PIXELS is not None:
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, int(max_megapixels * 1e6))
     if not warnings.filters or warnings.filters[0] != _SILENT:
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
