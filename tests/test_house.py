@@ -40,7 +40,7 @@ LAYERS = [
     {"roots"},
     {"ingest.sources"},
     {"index"},
-    {"results", "background", "mixture", "fitting", "understanding", "names"},
+    {"results", "background", "mixture", "fitting", "understanding", "names", "thumbnails"},
     {"ingest", "index.copying", "search"},
     {"library", "ingest.run"},
     {"output", "demo", "doctor", "web"},

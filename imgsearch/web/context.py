@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from imgsearch.errors import ImgsearchError, IndexError_
+from imgsearch.thumbnails import Thumbnails
 from imgsearch.web.limits import Limits, Places, Turns
 from imgsearch.web.safety import Policy
-from imgsearch.web.thumbnails import Thumbnails
 from imgsearch.web.uploads import Uploads
 
 if TYPE_CHECKING:

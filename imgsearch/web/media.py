@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from imgsearch.roots import locations
-from imgsearch.web.thumbnails import CONTENT_TYPE, SIZES
+from imgsearch.thumbnails import CONTENT_TYPE, SIZES
 
 if TYPE_CHECKING:
     from starlette.requests import Request
