@@ -121,7 +121,7 @@ _CHILD = """
 import sys
 from itertools import islice
 from imgsearch.index.elasticsearch.connection import Connection
-from imgsearch.index.elasticsearch.index import open_elasticsearch
+from imgsearch.index.elasticsearch.opening import open_elasticsearch
 from tests.benchmarks.elasticsearch_bulk import MODELS, rows
 url, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 index = open_elasticsearch(Connection(url=url), name, create=True)

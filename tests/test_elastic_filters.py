@@ -110,7 +110,7 @@ def test_pages_beyond_what_a_server_looks_at_from_the_first_on(
     monkeypatch.setattr(reader, "_RECORDS_AT_A_TIME", 7)
     rows = album(200, record)
     index = filled(space.open, rows)
-    index._reader.call("PUT", "/_settings", {"index.max_result_window": 50})  # type: ignore[attr-defined]
+    index._live.reader.call("PUT", "/_settings", {"index.max_result_window": 50})  # type: ignore[attr-defined]
     for where in (ALL, Filter(orientation="landscape")):
         right = in_order([each.record for each in rows if passes(each.record, where)], "newest")
         for offset in (0, 29, 30, 31, 60, 150, 199, 200, 1000):

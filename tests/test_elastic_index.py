@@ -16,7 +16,7 @@ from imgsearch.index import copying
 from imgsearch.index.base import ALL, Filter, Row
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.requests import CreateOptions
-from imgsearch.index.local.index import open_local
+from imgsearch.index.local.opening import open_local
 from imgsearch.models.base import ModelIdentity, ModelPair, unit
 from tests.elasticsearch import servers
 from tests.elasticsearch.front import Front
@@ -210,7 +210,7 @@ def test_two_machines_make_and_fill_one_index(newest: Space) -> None:
 
 def test_of_two_that_stamp_at_once_one_is_told(newest: Space) -> None:
     one, other = newest.open(), newest.open()
-    assert one._stamped() is other._stamped() is None
+    assert one._live.models() is other._live.models() is None
     one.stamp(MODELS)
     one.write([row("a.jpg", 1)])
     one.finish()

@@ -25,8 +25,10 @@ from imgsearch.errors import (
 from imgsearch.index.base import Row
 from imgsearch.index.elasticsearch import connection as connections
 from imgsearch.index.elasticsearch.connection import Connection
-from imgsearch.index.elasticsearch.errors import TROUBLES, Symptom, diagnosis, rows
+from imgsearch.index.elasticsearch.error_table import TROUBLES
+from imgsearch.index.elasticsearch.errors import diagnosis, rows
 from imgsearch.index.elasticsearch.requests import CreateOptions
+from imgsearch.index.elasticsearch.symptoms import Symptom
 from tests.elasticsearch import certificates, privileges, servers
 from tests.elasticsearch.front import Answer, Front, User
 from tests.elasticsearch.servers import Space
@@ -288,7 +290,7 @@ def test_no_index_of_that_name(space: Space) -> None:
 
 @pytest.mark.parametrize("name", ["My Photos", "_photos", "a,b", "photos*", "..", "x" * 250])
 def test_a_name_that_no_index_can_have(space: Space, name: str) -> None:
-    from imgsearch.index.elasticsearch.index import open_elasticsearch
+    from imgsearch.index.elasticsearch.opening import open_elasticsearch
 
     with pytest.raises(UsageError, match="name of an index"):
         open_elasticsearch(Connection(url=space.server), name, create=True)

@@ -385,7 +385,7 @@ def test_a_library_that_is_new_when_embedding_anew_begins_is_not_lost(
     moment from which on its writes are caught up."""
     on_cluster.run("ingest", "--limit", "2", album)
     other = space.open()
-    dims = other._found.dims
+    dims = other._live.found.dims
     assert dims is not None
     late = Row(record("late.jpg", "theirs"), unit(np.ones(dims, np.float32)))
     with Front([space.server]) as front:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imgsearch.index.base import Index
-from imgsearch.index.local.index import open_local
+from imgsearch.index.local.opening import open_local
 from imgsearch.index.local.search_files.segments import Limits
 from tests.index_contract import IndexContract, IndexFactory
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from imgsearch.index.base import Record
-from imgsearch.index.local.index import open_local
+from imgsearch.index.local.opening import open_local
 from imgsearch.question import Filter
 from tests import pictures
 from tests.command import Command

@@ -15,7 +15,8 @@ from PIL import Image
 
 from imgsearch.errors import IndexUnavailable
 from imgsearch.index.base import Failure, Row
-from imgsearch.index.local.index import LocalIndex, open_local
+from imgsearch.index.local.index import LocalIndex
+from imgsearch.index.local.opening import open_local
 from imgsearch.ingest import pipeline, steps
 from imgsearch.ingest.pipeline import READERS, Limits, Result
 from imgsearch.ingest.scan import Ingest, Options

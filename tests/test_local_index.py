@@ -28,7 +28,8 @@ from imgsearch.errors import (
 from imgsearch.index.base import Filter, Row
 from imgsearch.index.local import filesystems, schema
 from imgsearch.index.local.database import Database
-from imgsearch.index.local.index import LocalIndex, open_local
+from imgsearch.index.local.index import LocalIndex
+from imgsearch.index.local.opening import open_local
 from imgsearch.index.local.search_files import (
     codes,
     nearest,
@@ -664,7 +665,7 @@ def test_an_index_of_the_fourth_schema_gets_room_for_what_pictures_say(
 MIGRATE = """
 import os, sys
 from pathlib import Path
-from imgsearch.index.local.index import open_local
+from imgsearch.index.local.opening import open_local
 from imgsearch.index.local import schema
 delay = int(sys.argv[2])
 steps = 0
@@ -726,7 +727,7 @@ def test_large_selections_find_all_as_well(
 HOLD = """
 import sys, time
 from pathlib import Path
-from imgsearch.index.local.index import open_local
+from imgsearch.index.local.opening import open_local
 index = open_local(Path(sys.argv[1]), create=True)
 with index.lock():
     print("held", flush=True)
@@ -756,7 +757,7 @@ def test_a_second_ingest_hears_who_holds_the_index_until_it_dies(
 WRITE = """
 import sys
 from pathlib import Path
-from imgsearch.index.local.index import open_local
+from imgsearch.index.local.opening import open_local
 from tests.index_contract import MODELS, row
 from tests.test_local_index import SMALL
 index = open_local(Path(sys.argv[1]), create=True, limits=SMALL)
@@ -937,7 +938,7 @@ def test_a_damaged_vector_is_said_and_embedded_again(
         connection.execute(change[what])
         connection.commit()
     index = reopen(folder, opened)
-    (damaged,) = index._by_row([8]).values()
+    (damaged,) = index._reader.by_row([8]).values()
     assert index.vectors([damaged.id]) == {}
     found = index.search(vector(7), 60)
     assert len(found) == len(list(index.rows())) == 59

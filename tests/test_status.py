@@ -132,7 +132,7 @@ def test_setup_model_reports_as_json(known: Command) -> None:
 
 def test_an_index_that_is_held_says_since_when(known: Command, tmp_path: Path) -> None:
     from imgsearch.errors import IndexLocked
-    from imgsearch.index.local.index import open_local
+    from imgsearch.index.local.opening import open_local
 
     holder = open_local(tmp_path / "index", create=True)
     other = open_local(tmp_path / "index", create=True)

@@ -29,7 +29,7 @@ def _place(chosen: Settings) -> LocalPlace | ClusterPlace:
 def connected(chosen: Settings) -> Iterator[Cluster]:
     from imgsearch.index import connection
     from imgsearch.index.elasticsearch.client import Cluster
-    from imgsearch.index.elasticsearch.index import READ_RETRY_SECONDS
+    from imgsearch.index.elasticsearch.opening import READ_RETRY_SECONDS
     from imgsearch.index.elasticsearch.retry import patiently
 
     place = _place(chosen)

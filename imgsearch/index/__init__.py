@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _local(place: LocalPlace, settings: Settings, create: bool) -> Index:
-    from imgsearch.index.local.index import open_local
+    from imgsearch.index.local.opening import open_local
 
     return open_local(place.folder, create=create)
 
@@ -37,7 +37,7 @@ def connection(place: ClusterPlace, settings: Settings) -> Connection:
 
 
 def _cluster(place: ClusterPlace, settings: Settings, create: bool) -> Index:
-    from imgsearch.index.elasticsearch.index import open_elasticsearch
+    from imgsearch.index.elasticsearch.opening import open_elasticsearch
     from imgsearch.index.elasticsearch.requests import CreateOptions
 
     options = CreateOptions(

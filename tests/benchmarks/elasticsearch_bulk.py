@@ -25,7 +25,8 @@ from imgsearch.index.base import Record, Row
 from imgsearch.index.elasticsearch.bulk import IN_FLIGHT, OPERATIONS_PER_REQUEST
 from imgsearch.index.elasticsearch.connection import Connection
 from imgsearch.index.elasticsearch.documents import document, packed
-from imgsearch.index.elasticsearch.index import ElasticsearchIndex, open_elasticsearch
+from imgsearch.index.elasticsearch.index import ElasticsearchIndex
+from imgsearch.index.elasticsearch.opening import open_elasticsearch
 from imgsearch.models.base import ModelIdentity, ModelPair, Vector, unit
 from tests.benchmarks.table import Bench, Goal, in_turns
 from tests.benchmarks.table import Row as Figure
@@ -74,22 +75,22 @@ def by_write(index: ElasticsearchIndex, data: list[Row]) -> float:
 def by_parallel_bulk(index: ElasticsearchIndex, data: list[Row]) -> float:
     from elasticsearch.helpers import parallel_bulk
 
-    pack = index._cluster.features.takes_base64
+    pack = index.cluster.features.takes_base64
 
     def actions() -> Iterator[dict[str, Any]]:
         for photo, vector in data:
             assert vector is not None
             source = {key: value for key, value in document(photo).items() if value is not None}
             source["image_embedding"] = packed(vector) if pack else vector
-            yield {"_index": index._found.index, "_id": photo.id, "_source": source}
+            yield {"_index": index._live.found.index, "_id": photo.id, "_source": source}
 
-    client = index._cluster._client
+    client = index.cluster._client
     begun = time.perf_counter()
     sent = parallel_bulk(
         client, actions(), thread_count=IN_FLIGHT, chunk_size=OPERATIONS_PER_REQUEST
     )
     deque(sent, maxlen=0)
-    index._reader.call("POST", "/_refresh")
+    index._live.reader.call("POST", "/_refresh")
     return len(data) / (time.perf_counter() - begun)
 
 

@@ -25,7 +25,8 @@ import numpy.typing as npt
 
 from imgsearch.index.base import ALL, Filter
 from imgsearch.index.base import Row as Photo
-from imgsearch.index.local.index import LocalIndex, open_local
+from imgsearch.index.local.index import LocalIndex
+from imgsearch.index.local.opening import open_local
 from imgsearch.ingest.fingerprints import KnownPhotos
 from imgsearch.models.base import ModelIdentity, ModelPair, Vectors, unit
 from tests.benchmarks.table import Bench, Goal, Row
@@ -163,7 +164,7 @@ import sys, time
 import numpy as np
 from pathlib import Path
 began = time.perf_counter()
-from imgsearch.index.local.index import open_local
+from imgsearch.index.local.opening import open_local
 index = open_local(Path(sys.argv[1]), create=False)
 index.search(np.load(sys.argv[2]), 10)
 print(time.perf_counter() - began)

@@ -13,7 +13,7 @@ import numpy as np
 
 from imgsearch.index.base import Record
 from imgsearch.index.base import Row as IndexRow
-from imgsearch.index.local.index import open_local
+from imgsearch.index.local.opening import open_local
 from imgsearch.models.base import unit
 from tests.benchmarks import photos
 from tests.benchmarks.full_size import Installed

@@ -20,7 +20,8 @@ from typing import Any, NoReturn
 import pytest
 
 from imgsearch.index.elasticsearch.connection import Connection
-from imgsearch.index.elasticsearch.index import ElasticsearchIndex, open_elasticsearch
+from imgsearch.index.elasticsearch.index import ElasticsearchIndex
+from imgsearch.index.elasticsearch.opening import open_elasticsearch
 from imgsearch.index.elasticsearch.requests import CreateOptions
 from tests.elasticsearch import node
 

@@ -22,9 +22,10 @@ from elasticsearch import Elasticsearch, OrjsonSerializer
 from imgsearch.errors import ImgsearchError
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.connection import Connection, settled
-from imgsearch.index.elasticsearch.errors import Symptom, diagnosis, symptom, trouble
+from imgsearch.index.elasticsearch.errors import diagnosis, trouble
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.retry import Patience, log
+from imgsearch.index.elasticsearch.symptoms import Symptom, symptom
 
 CONNECT_SECONDS = 10.0  # for the first answer
 REQUEST_SECONDS = 60.0

@@ -19,7 +19,7 @@ def documents(cluster: Cluster, found: Found | None, place: str, deep: bool) -> 
     """`deep`: all of them."""
     if found is None or not found.vector:
         return
-    reader = Reader(cluster, found, place, found.index, 0.0, None)
+    reader = Reader(cluster, found, place, found.index, 0.0)
     looked_at = odd = 0
     named: list[str] = []
     for id, faults in islice(reader.faults(), None if deep else LOOKED_AT):

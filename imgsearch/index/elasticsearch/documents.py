@@ -5,17 +5,20 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from imgsearch.index.base import Record
+from imgsearch.index.base import Fingerprint, Record
+from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.requests import VECTOR
 from imgsearch.models.base import Vector
 from imgsearch.question import RATINGS
 from imgsearch.roots import locations
+
+PHOTO_ID = re.compile(r"[0-9a-f]{32}")
 
 _UNIT_TOLERANCE = 1e-3  # of a vector's length: beyond it the server would scale the vector
 _MOST = 2**63 - 1  # what the server's `long` and every index of ours can keep
@@ -257,3 +260,21 @@ def refusal(vector: Vector, dims: int) -> str | None:
 
 
 __all__ = ["VECTOR", "document", "is_text", "packed", "parsed", "refusal", "unpacked"]
+
+
+def fingerprint(fields: Any, names: Sequence[str]) -> Fingerprint | None:
+    """Of a document's doc values `names`: id, size, date and mark. None: not a photo of ours."""
+    values = [answers.at(fields, name) for name in names]
+    if values[-1] is None:  # of a version before
+        values[-1] = [0]
+    if not all(isinstance(value, list) and len(value) == 1 for value in values):
+        return None
+    id, size, mtime_ns, mark = (value[0] for value in values)
+    is_ours = isinstance(id, str) and PHOTO_ID.fullmatch(id) is not None
+    if not (is_ours and _is_long(size) and _is_long(mtime_ns) and _is_long(mark)):
+        return None
+    return Fingerprint(id, size, mtime_ns, mark)
+
+
+def _is_long(value: Any) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63

@@ -1,9 +1,8 @@
-"""Reading an index on a cluster: listings, records, vectors, neighbours. What was written and not
+"""Reading an index on a cluster: listings, records, vectors. What was written and not
 yet refreshed is seen by `records` and `vectors` alone."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -14,26 +13,19 @@ from imgsearch.escaping import shell_quoted
 from imgsearch.index.base import (
     BrowseOrder,
     Facet,
-    Fingerprint,
     Fingerprints,
-    Neighbour,
     Record,
     Row,
 )
-from imgsearch.index.elasticsearch import answers, browsing
+from imgsearch.index.elasticsearch import answers, browsing, filters
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
-from imgsearch.index.elasticsearch.documents import is_text, parsed, unpacked
-from imgsearch.index.elasticsearch.errors import trouble
-from imgsearch.index.elasticsearch.filters import Fields, conditions
+from imgsearch.index.elasticsearch.documents import PHOTO_ID, fingerprint, is_text, parsed, unpacked
+from imgsearch.index.elasticsearch.filters import Fields
 from imgsearch.index.elasticsearch.pages import pages
 from imgsearch.index.elasticsearch.requests import (
-    EXPECTED_TIES,
     MOST,
-    OVERSAMPLE,
     VECTOR,
-    Words,
-    knn_body,
     sample_body,
 )
 from imgsearch.models.base import Vector, Vectors
@@ -42,11 +34,9 @@ from imgsearch.question import ALL, Filter
 _RECORDS_AT_A_TIME = 1000  # half a megabyte
 _VECTORS_AT_A_TIME = 500  # 5 MB of JSON
 _HASHES_AT_A_TIME = 500
-_PHOTO_ID = re.compile(r"[0-9a-f]{32}")
 _LONGEST_ID = 512  # bytes: the server's limit
 _WITHOUT_VECTOR = {"_source": {"excludes": [VECTOR]}}
 _HAS_VECTOR = {"exists": {"field": VECTOR}}
-_RESCORED_HERE = 200  # hits: 2 MB of JSON
 
 
 class Reader:
@@ -59,12 +49,10 @@ class Reader:
         place: str,
         library: str,
         patience: float,
-        num_candidates: int | None,
     ) -> None:
         self._cluster, self._found, self.place = cluster, found, place
-        self._library, self._num_candidates = library, num_candidates
+        self._library = library
         self.patience = patience  # seconds
-        self.photos: int | None = None  # in the whole index, as the last search of neighbours saw
 
     def call(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         """About this index: `path` is appended to its name."""
@@ -111,7 +99,7 @@ class Reader:
         fields = {"stored_fields": "_none_", "docvalue_fields": names}
         query = _HAS_VECTOR if self._found.vector else {"match_all": {}}
         for hits in self._pages(query, fields, MOST, "_shard_doc"):
-            each = (_fingerprint(hit.get("fields"), names) for hit in hits)
+            each = (fingerprint(hit.get("fields"), names) for hit in hits)
             some = [found for found in each if found is not None]
             if some:
                 yield Fingerprints.of(some)
@@ -128,9 +116,9 @@ class Reader:
         fields = {**_WITHOUT_VECTOR, "fields": [VECTOR]}
         for hits in self._pages(self._query(where), fields, _VECTORS_AT_A_TIME, sort):
             for hit in hits:
-                vector = self._vector(answers.at(hit, "fields", VECTOR))
+                vector = self.vector(answers.at(hit, "fields", VECTOR))
                 if vector is not None:
-                    yield Row(self._record(hit), vector)
+                    yield Row(self.record(hit), vector)
 
     def sample(self, size: int) -> Vectors:
         """Vectors (n, dims) of random photos; the same ones as long as nothing is written."""
@@ -141,7 +129,7 @@ class Reader:
             count = min(_VECTORS_AT_A_TIME, size - start)
             answer = self.call("POST", "/_search", sample_body(start, count))
             hits = answers.hits(self.place, answer)
-            read = (self._vector(answers.at(hit, "fields", VECTOR)) for hit in hits)
+            read = (self.vector(answers.at(hit, "fields", VECTOR)) for hit in hits)
             found += [vector for vector in read if vector is not None]
             if len(hits) < count:
                 break
@@ -157,7 +145,7 @@ class Reader:
             for hit in hits:
                 id = answers.text(self.place, hit, "_id")
                 faults = parsed(id, hit.get("_source"), self._library).faults
-                own = theirs or _PHOTO_ID.fullmatch(id) is not None
+                own = theirs or PHOTO_ID.fullmatch(id) is not None
                 yield id, faults if own else ("_id", *faults)
 
     def without_vector(self, most: int) -> tuple[int, list[str]]:
@@ -203,7 +191,7 @@ class Reader:
             if passing:
                 offset -= size
             else:
-                found += [self._record(hit) for hit in hits]
+                found += [self.record(hit) for hit in hits]
             if len(hits) < size:
                 break
             after = hits[-1].get("sort")
@@ -223,11 +211,11 @@ class Reader:
         return {name: browsing.counts(self.place, answer, name) for name in names}
 
     def _query(self, where: Filter) -> dict[str, Any]:
-        clauses = self._conditions(where)
+        clauses = self.conditions(where)
         return {"bool": {"filter": clauses}} if clauses else {"match_all": {}}
 
-    def _conditions(self, where: Filter, exclude: Collection[str] = ()) -> list[dict[str, Any]]:
-        return conditions(where, exclude, self._fields)
+    def conditions(self, where: Filter, exclude: Collection[str] = ()) -> list[dict[str, Any]]:
+        return filters.conditions(where, exclude, self._fields)
 
     @property
     def _fields(self) -> Fields:
@@ -243,7 +231,7 @@ class Reader:
             for document in answers.objects(self.place, answer, "docs"):
                 if document.get("found") is True:
                     id = answers.text(self.place, document, "_id")
-                    found[id] = self._record(document)
+                    found[id] = self.record(document)
         return found
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
@@ -254,7 +242,7 @@ class Reader:
         for some in _slices(_possible(ids), _VECTORS_AT_A_TIME):
             answer = self.call("POST", "/_mget", {"ids": some}, **options)
             for document in answers.objects(self.place, answer, "docs"):
-                vector = self._vector(answers.at(document, "_source", VECTOR))
+                vector = self.vector(answers.at(document, "_source", VECTOR))
                 if vector is not None:
                     found[answers.text(self.place, document, "_id")] = vector
         return found
@@ -282,14 +270,14 @@ class Reader:
             found.update(answers.text(self.place, hit, "_id") for hit in hits)
         return found
 
-    def _record(self, hit: Mapping[str, Any]) -> Record:
+    def record(self, hit: Mapping[str, Any]) -> Record:
         id = answers.text(self.place, hit, "_id")
         record, faults = parsed(id, hit.get("_source"), self._library)
         if faults:
             self._note(id, faults)
         return record
 
-    def _vector(self, value: Any) -> Vector | None:
+    def vector(self, value: Any) -> Vector | None:
         return None if value is None else unpacked(value, self._found.dims)
 
     def _note(self, id: str, faults: Sequence[str]) -> None:
@@ -301,78 +289,6 @@ class Reader:
                 f"{beginning}; these values were left out. One is {named}. imgsearch doctor lists"
                 " them, imgsearch remove ID takes one out."
             )
-
-    # -- neighbours
-
-    def nearest(
-        self, vector: Vector | Words, k: int, where: Filter, exclude: Collection[str]
-    ) -> list[Neighbour]:
-        """The server cuts photos of equal score off as it likes. Asking for some more shows
-        whether the last score goes on; then for many more, until it does not."""
-        if k > MOST:
-            raise trouble("too_many_wanted", asked=k)
-        filters = self._conditions(where, exclude)
-        wanted = k + EXPECTED_TIES
-        while True:
-            wanted = min(wanted, MOST)
-            hits = sorted(
-                self._nearest(vector, wanted, filters), key=lambda hit: (-hit.score, hit.record.id)
-            )
-            complete = len(hits) < wanted or wanted == MOST
-            if complete or hits[k - 1].score > hits[-1].score:
-                return hits[:k]
-            wanted *= 4
-
-    def rescores_here(self, k: int) -> bool:
-        """Whether hits are scored again by us, for which the query's vector must be here."""
-        quantised = self._found.index_type in OVERSAMPLE
-        return quantised and not self._cluster.features.rescores and k <= _RESCORED_HERE
-
-    def _nearest(
-        self, vector: Vector | Words, k: int, filters: Sequence[Mapping[str, Any]]
-    ) -> Iterator[Neighbour]:
-        features, index_type = self._cluster.features, self._found.index_type
-        body = knn_body(
-            vector,
-            k,
-            filters,
-            num_candidates=self._num_candidates,
-            index_type=index_type,
-            features=features,
-        )
-        # 8.12 to 8.17 quantise, but cannot score again: their scores are off by a thousandth
-        rescore = self.rescores_here(k) and not isinstance(vector, Words)
-        if rescore:
-            body["fields"] = [VECTOR]
-        body["aggs"] = {"all": {"global": {}}}  # saves the request that would count the photos
-        answer = self.call("POST", "/_search", body)
-        photos = answers.at(answer, "aggregations", "all", "doc_count")
-        self.photos = photos if type(photos) is int else None
-        for hit in answers.hits(self.place, answer):
-            # the server's is (1 + cosine) / 2
-            score = 2 * answers.number(self.place, hit, "_score") - 1
-            if rescore and not isinstance(vector, Words):
-                stored = self._vector(answers.at(hit, "fields", VECTOR))
-                score = score if stored is None else float(stored @ vector)
-            yield Neighbour(self._record(hit), max(-1.0, min(1.0, score)))
-
-
-def _fingerprint(fields: Any, names: Sequence[str]) -> Fingerprint | None:
-    """None: not a photo of ours."""
-    values = [answers.at(fields, name) for name in names]
-    if values[-1] is None:  # of a version before
-        values[-1] = [0]
-    if not all(isinstance(value, list) and len(value) == 1 for value in values):
-        return None
-    id, size, mtime_ns, mark = (value[0] for value in values)
-    is_ours = isinstance(id, str) and _PHOTO_ID.fullmatch(id) is not None
-    if not (is_ours and _is_long(size) and _is_long(mtime_ns) and _is_long(mark)):
-        return None
-    return Fingerprint(id, size, mtime_ns, mark)
-
-
-def _is_long(value: Any) -> bool:
-    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def _possible(ids: Sequence[str]) -> list[str]:

@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from imgsearch.index import recorded_models
 from imgsearch.index.base import Record
-from imgsearch.index.elasticsearch import answers
+from imgsearch.index.elasticsearch import answers, catalogue
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.live import LiveIndex
 from imgsearch.index.elasticsearch.reader import Reader
+from imgsearch.index.elasticsearch.requests import INDEX_TYPES, CreateOptions
+from imgsearch.models.base import ModelPair
 
 _AT_A_TIME = 1000  # documents
 _NAMED = 5  # paths in a message
@@ -84,6 +88,49 @@ def _search(reader: Reader, shard: int, body: dict[str, Any]) -> Any:
         preference=f"_shards:{shard}",
         allow_partial_search_results=False,
     )
+
+
+def begun(index: LiveIndex, models: ModelPair) -> LiveIndex:
+    """The one that is to take its place, with a connection of its own."""
+    options = _options_of_successor(index)
+    return LiveIndex(
+        index.cluster.again(),
+        index.name,
+        _found_or_made(index, models, options),
+        options,
+        index.patience,
+        index.num_candidates,
+        reads_only=False,
+    )
+
+
+def _found_or_made(index: LiveIndex, models: ModelPair, options: CreateOptions) -> Found:
+    """The one that takes its place: of an interrupted run with these models, or a new one. Raises
+    IndexContradiction where its name belongs to another index."""
+    cluster = index.cluster
+    alias = catalogue.next_alias(index.name)
+    found = catalogue.find(cluster, alias, patience=index.patience)
+    if found is not None:
+        if found.meta.get("successor_of") != index.found.index_id:
+            named = f"{index.found.index}, {found.index}"
+            raise trouble("several", place=index.place, indices=named)
+        if found.models is not None and recorded_models.same(found.models, models):
+            return found
+        cluster.call("DELETE", f"/{found.index}", place=index.place)
+    meta = {
+        "index_id": index.found.index_id,
+        "root_hints": index.found.meta.get("root_hints", {}),
+        "successor_of": index.found.index_id,
+    }
+    return catalogue.create(cluster, index.name, options, alias=alias, meta=meta)
+
+
+def _options_of_successor(index: LiveIndex) -> CreateOptions:
+    """What was not asked for anew stays as it is."""
+    if index.options.quantization is not None:
+        return index.options
+    kinds = {kind: name for name, kind in INDEX_TYPES.items()}
+    return replace(index.options, quantization=kinds.get(index.found.index_type))
 
 
 def not_taken_over(moment: Moment, old: Reader, new: Reader) -> list[Record]:

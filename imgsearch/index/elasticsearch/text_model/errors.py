@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 from imgsearch.errors import ImgsearchError, ModelError, ModelUnavailable
 from imgsearch.index.elasticsearch import errors
-from imgsearch.index.elasticsearch.errors import Symptom, Trouble
+from imgsearch.index.elasticsearch.error_table import Trouble
+from imgsearch.index.elasticsearch.symptoms import Symptom
 
 LOCALLY = "Until then queries are encoded on this machine (--text-encoder auto or local)."
 

@@ -1,0 +1,335 @@
+"""Everything that can go wrong with a cluster: how it is recognised, what the user reads, and what
+to do about it. The README's troubleshooting table is made from this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from imgsearch.errors import (
+    ImgsearchError,
+    IndexContradiction,
+    IndexNotFound,
+    IndexTooNew,
+    IndexUnavailable,
+    UsageError,
+)
+from imgsearch.index.elasticsearch.symptoms import Kind, Symptom
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`seen` and `cure` may hold {place} (never with a password), {reason}, {privileges}, and
+    what `trouble` is given. `recognises` None: found by our own checks, raised by name."""
+
+    error: type[ImgsearchError]
+    seen: str
+    cure: str
+    recognises: Callable[[Symptom], bool] | None = None
+
+
+def _tls(*words: str) -> Callable[[Symptom], bool]:
+    return lambda s: s.kind == "tls" and any(word in s.reason for word in words)
+
+
+def _http(status: int, *words: str) -> Callable[[Symptom], bool]:
+    return lambda s: (
+        s.kind == "http"
+        and s.status == status
+        and (not words or any(word in f"{s.type} {s.reason}" for word in words))
+    )
+
+
+def _blocked(words: str) -> Callable[[Symptom], bool]:
+    return lambda s: s.type == "cluster_block_exception" and s.status == 403 and words in s.reason
+
+
+def _kind(kind: Kind) -> Callable[[Symptom], bool]:
+    return lambda s: s.kind == kind
+
+
+# The first that recognises a symptom is shown.
+TROUBLES: dict[str, Trouble] = {
+    # where the cluster is, and as whom
+    "no_cluster": Trouble(
+        IndexUnavailable,
+        "No cluster is named.",
+        "Name one: --index https://host:9200/my-photos, or set ES_URL or ES_CLOUD_ID.",
+    ),
+    "malformed_cloud_id": Trouble(
+        IndexUnavailable,
+        "ES_CLOUD_ID cannot be read.",
+        "Copy it anew from the deployment's page: it looks like name:bG9uZyB0ZXh0",
+    ),
+    "malformed_api_key": Trouble(
+        IndexUnavailable,
+        "ES_API_KEY cannot be a key: it holds spaces, line breaks or unusual characters.",
+        'Copy the "encoded" value anew, in one piece.',
+    ),
+    "half_of_the_credentials": Trouble(
+        IndexUnavailable,
+        "A user name and a password belong together: {missing} is missing.",
+        "Set ES_USER and ES_PASSWORD, or ES_API_KEY instead of both.",
+    ),
+    "no_ca_file": Trouble(
+        IndexUnavailable,
+        "The file of CA certificates cannot be read: {file}",
+        "Name the cluster's own CA with --ca-certs or ES_CA_CERTS, as a PEM file (http_ca.crt, or"
+        " ca.crt of es-docker).",
+    ),
+    "unknown_host": Trouble(
+        IndexUnavailable,
+        "{place}: there is no such host.",
+        "Check the name in --index or ES_URL, and whether a VPN is needed.",
+        _kind("unknown host"),
+    ),
+    "refused": Trouble(
+        IndexUnavailable,
+        "{place}: nothing answers at that address and port.",
+        "Check the port (Elasticsearch's is 9200: https://host:9200/my-photos), and whether the"
+        " cluster runs.",
+        _kind("refused"),
+    ),
+    "dropped": Trouble(
+        IndexUnavailable,
+        "{place}: the connection was closed without an answer.",
+        "If the cluster speaks TLS (it does by default), write https:// instead of http://. If it"
+        " did work before, see whether a node has gone down, and run the same command again.",
+        _kind("dropped"),
+    ),
+    "timeout": Trouble(
+        IndexUnavailable,
+        "{place}: no answer in time.",
+        "Check the address, and whether a firewall lies between; or try again when the cluster is"
+        " less busy.",
+        _kind("timeout"),
+    ),
+    "plain_http": Trouble(
+        IndexUnavailable,
+        "{place}: the server there speaks plain HTTP, not TLS.",
+        "Write http:// instead of https:// if that is what you want.",
+        _tls("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"),
+    ),
+    "certificate_expired": Trouble(
+        IndexUnavailable,
+        "{place}: its certificate has expired.",
+        "Renew it on the cluster; or check this machine's clock.",
+        _tls("certificate has expired", "not yet valid"),
+    ),
+    "certificate_host": Trouble(
+        IndexUnavailable,
+        "{place}: its certificate is for another host name.",
+        "Use the name that the certificate carries, or pin the certificate itself:"
+        " --ssl-assert-fingerprint",
+        _tls("Hostname mismatch", "doesn't match", "IP address mismatch"),
+    ),
+    "certificate_fingerprint": Trouble(
+        IndexUnavailable,
+        "{place}: its certificate has another fingerprint than the one given.",
+        "Compare: openssl s_client -connect HOST:PORT </dev/null | openssl x509 -fingerprint"
+        " -sha256 -noout",
+        _tls("ingerprint"),
+    ),
+    "certificate_unknown_ca": Trouble(
+        IndexUnavailable,
+        "{place}: its certificate was signed by an authority that is not trusted here.",
+        "Name the cluster's own CA: --ca-certs http_ca.crt (or ES_CA_CERTS).",
+        _tls("CERTIFICATE_VERIFY_FAILED"),
+    ),
+    "tls": Trouble(
+        IndexUnavailable,
+        "{place}: no TLS connection could be made ({reason}).",
+        "Check that the address is Elasticsearch's HTTPS port, and --ca-certs.",
+        _kind("tls"),
+    ),
+    "not_elasticsearch": Trouble(
+        IndexUnavailable,
+        "{place}: something answers there, but it is not Elasticsearch.",
+        "Check host and port: Kibana's (5601) is not the one; Elasticsearch's is 9200.",
+        _kind("not elasticsearch"),
+    ),
+    "too_old": Trouble(
+        IndexUnavailable,
+        "{place} runs Elasticsearch {version}.",
+        "imgsearch needs 8.6 or later: upgrade the cluster (8.19 and 9.x are the best tested).",
+    ),
+    # what the user may do there
+    "no_credentials": Trouble(
+        IndexUnavailable,
+        "{place}: it wants credentials, and none were given.",
+        "Set ES_API_KEY, or ES_USER and ES_PASSWORD (in the environment or in .env).",
+    ),
+    "wrong_credentials": Trouble(
+        IndexUnavailable,
+        "{place}: it does not accept the password or API key that was given.",
+        "Check ES_API_KEY, or ES_USER and ES_PASSWORD; in .env, put a password with # or spaces in"
+        " single quotes. A key may have expired.",
+        _http(401),
+    ),
+    "licence": Trouble(
+        IndexUnavailable,
+        "{place}: its licence does not cover this ({reason}).",
+        "Start a trial in Kibana (Stack Management, License management), or go without.",
+        _http(403, "non-compliant"),
+    ),
+    "block_flood_stage": Trouble(
+        IndexUnavailable,
+        "{place} is read-only: a disk of the cluster is full (flood stage).",
+        "Make room on that disk; Elasticsearch then lifts the block by itself. Run the same command"
+        " again: only the rest will be done.",
+        lambda s: s.type == "cluster_block_exception" and "flood-stage" in s.reason,
+    ),
+    "block_of_cluster": Trouble(
+        IndexUnavailable,
+        "{place}: the whole cluster is read-only: {reason}",
+        "Lift the block with: PUT _cluster/settings"
+        ' {{"persistent": {{"cluster.blocks.read_only": null,'
+        ' "cluster.blocks.read_only_allow_delete": null}}}}',
+        _blocked("cluster read-only"),
+    ),
+    "block_of_reading": Trouble(
+        IndexUnavailable,
+        "{place} cannot be read: {reason}",
+        'Lift the block with: PUT INDEX/_settings {{"index.blocks.read": null}}',
+        _blocked("index read (api)"),
+    ),
+    "block_of_metadata": Trouble(
+        IndexUnavailable,
+        "{place}: what it is may be neither seen nor changed: {reason}",
+        'Lift the block with: PUT INDEX/_settings {{"index.blocks.metadata": null}}',
+        _blocked("index metadata (api)"),
+    ),
+    "block_of_writing": Trouble(
+        IndexUnavailable,
+        "{place} takes no writes: {reason}",
+        "If imgsearch ingest --re-embed was interrupted, run it again: it goes on. Otherwise lift"
+        ' the block with: PUT INDEX/_settings {{"index.blocks.write": null}}',
+        _blocked("index write (api)"),
+    ),
+    "block": Trouble(
+        IndexUnavailable,
+        "{place} cannot be changed: {reason}",
+        'Lift the block with: PUT INDEX/_settings {{"index.blocks.read_only": null}}',
+        lambda s: s.type == "cluster_block_exception" and s.status == 403,
+    ),
+    "forbidden": Trouble(
+        IndexUnavailable,
+        "{place}: this user or key lacks a privilege: {reason}",
+        "Grant it: {privileges}",
+        _http(403),
+    ),
+    # the index
+    "not_found": Trouble(
+        IndexNotFound,
+        "There is no index {place} yet.",
+        "Ingest a folder of pictures first: imgsearch --index {place} ingest ./photos",
+    ),
+    "gone": Trouble(
+        IndexUnavailable,
+        "{place} was deleted or replaced meanwhile.",
+        "Run the same command again: it goes on with the index that is there now.",
+        lambda s: s.type == "index_not_found_exception",
+    ),
+    "several": Trouble(
+        IndexContradiction,
+        "{place} is an alias of several indices: {indices}.",
+        "Name one of them with --index, or let the alias point to one.",
+    ),
+    "no_pictures": Trouble(
+        IndexContradiction,
+        "{place} is an index, but not of pictures: it has no vectors in a field image_embedding.",
+        "Name another index.",
+    ),
+    "other_dims": Trouble(
+        IndexContradiction,
+        "{place} holds vectors of {dims} dimensions; the model makes {asked}.",
+        "Use the model that made it ({models}), another --index, or embed everything anew:"
+        " imgsearch ingest --re-embed",
+    ),
+    "other_models": Trouble(
+        IndexContradiction,
+        "{place} was made with {models}, not with {asked}.",
+        "Leave the model options out to go on with its own, or embed all photos anew: imgsearch"
+        " ingest --re-embed",
+    ),
+    "too_new": Trouble(
+        IndexTooNew,
+        "{place} was written by a newer imgsearch ({what}).",
+        "Update imgsearch: {upgrade}",
+    ),
+    "written_meanwhile": Trouble(
+        IndexUnavailable,
+        "{place}: meanwhile another machine has ingested {photos} that this one cannot read:"
+        " {paths}. Nothing was replaced.",
+        "Make their folder known here (imgsearch ingest FOLDER), then run imgsearch ingest"
+        " --re-embed again: it goes on where it was. What cannot be read is given up by --prune.",
+    ),
+    "closed": Trouble(
+        IndexUnavailable,
+        "{place} is closed.",
+        "Open it: POST INDEX/_open",
+        lambda s: s.type == "index_closed_exception",
+    ),
+    "bad_name": Trouble(
+        UsageError,
+        "{name!r} cannot be the name of an index.",
+        "Use lower-case letters, digits, - and _, and begin with a letter: my-photos",
+    ),
+    "quantization": Trouble(
+        UsageError,
+        "{place} runs Elasticsearch {version}, which has no --quantization {asked}.",
+        "It is there from Elasticsearch {wanted} on. Here: {choices}.",
+    ),
+    "dims_of_quantization": Trouble(
+        UsageError,
+        "Vectors of {dims} dimensions cannot be kept with --quantization {asked}.",
+        "int4 wants an even number of dimensions, bbq at least 64. Take int8 or none.",
+    ),
+    "too_many_wanted": Trouble(
+        UsageError,
+        "Elasticsearch finds at most 10,000 neighbours at a time; {asked} were asked for.",
+        "Ask for fewer: -k 10000",
+    ),
+    "odd_answer": Trouble(
+        IndexUnavailable,
+        "{place}: the answer is not what Elasticsearch answers: {what}.",
+        "See whether a proxy, or another program, answers at that address in its place.",
+    ),
+    "unstamped": Trouble(
+        IndexContradiction,
+        "{place} holds vectors, but what is recorded of their models cannot be read (_meta.models"
+        " in its mapping).",
+        "Embed everything anew: imgsearch ingest --re-embed",
+    ),
+    # under load
+    "too_large": Trouble(
+        IndexUnavailable,
+        "{place}: a request of a single photo is too large for the server (413).",
+        "Raise client_max_body_size of the proxy, or http.max_content_length of Elasticsearch.",
+        _http(413),
+    ),
+    "memory": Trouble(
+        IndexUnavailable,
+        "{place}: the cluster is out of memory for requests ({reason}).",
+        "Give Elasticsearch a larger heap, or try again when it is less busy.",
+        lambda s: s.type == "circuit_breaking_exception",
+    ),
+    "busy": Trouble(
+        IndexUnavailable,
+        "{place}: the cluster takes no more requests (429).",
+        "Try again when it is less busy, or give it more nodes.",
+        _http(429),
+    ),
+    "no_shard": Trouble(
+        IndexUnavailable,
+        "{place}: the cluster cannot serve the index ({status}: {reason}).",
+        "A node is down or starting: see GET _cluster/health, and run the same command again.",
+        lambda s: s.kind == "http" and s.status in (502, 503, 504),
+    ),
+    "other": Trouble(
+        IndexUnavailable,
+        "{place}: the cluster refused a request ({status} {type}: {reason}).",
+        "The cluster's own log may say more.",
+        lambda s: True,
+    ),
+}

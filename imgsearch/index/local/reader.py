@@ -1,0 +1,223 @@
+"""Reading photos out of an index: listings, records, vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from imgsearch.index.base import ALL, Filter, Fingerprints, LibrarySummary, Neighbour, Record, Row
+from imgsearch.index.local import filters, photo_rows, photo_vectors
+from imgsearch.index.local.database import Database
+from imgsearch.index.local.meta import Meta
+from imgsearch.index.local.photo_rows import COLUMNS
+from imgsearch.index.local.search_files import nearest
+from imgsearch.models.base import ModelPair, Vector, Vectors
+
+_PAGE = 500  # rows that are read at a time: 1 MB of vectors
+# of `photos`: what `Fingerprints` can hold, and photos that have a vector
+_SOUND = (
+    "typeof(id) = 'blob' and length(id) = 16 and typeof(size) = 'integer'"
+    " and typeof(mtime_ns) = 'integer'"
+)
+_MARK = "case typeof(metadata_mark) when 'integer' then metadata_mark else 0 end"
+_HAS_VECTOR = "exists (select 1 from embeddings where photo = photos.row and kind = 0)"
+
+
+class Reader:
+    """`place`: the index as messages name it."""
+
+    def __init__(self, database: Database, meta: Meta, place: str) -> None:
+        self._database, self._meta, self._place = database, meta, place
+
+    def models(self) -> ModelPair | None:
+        """None where there is no photo."""
+        if not self.count():
+            return None
+        models = self._meta.models()
+        if models is None:
+            raise self._meta.without_models()
+        return models
+
+    def libraries(self) -> dict[str, LibrarySummary]:
+        found = self._database.rows(
+            "select number, name, photos, root_hint from libraries order by name"
+        )
+        names = photo_rows.library_names((number, name) for number, name, _, _ in found)
+        counts = self._photos_by_library()
+        return {
+            names[number]: LibrarySummary(counts[number], hint if isinstance(hint, str) else None)
+            for number, _, _, hint in found
+            if number in names and counts.get(number)
+        }
+
+    def _photos_by_library(self) -> dict[int, int]:
+        """As the triggers keep it; counted where that cannot be right."""
+        kept = dict(self._database.rows("select number, photos from libraries"))
+        top = self._database.value("select max(row) from photos") or 0
+        right = all(isinstance(count, int) and count >= 0 for count in kept.values())
+        if right and bool(top) == bool(sum(kept.values())) and sum(kept.values()) <= top:
+            return kept
+        return dict(self._database.rows("select library, count(*) from photos group by library"))
+
+    def fingerprints(self) -> Iterator[Fingerprints]:
+        """Joined by SQLite: a fourth of the time, and other threads may run meanwhile."""
+        statement = (
+            "select max(row), group_concat(hex(id), ''), group_concat(size, ' '),"
+            " group_concat(mtime_ns, ' '), group_concat(mark, ' ') from (select row, id, size,"
+            f" mtime_ns, {_MARK} as mark from photos where row > ? and {_SOUND}"
+            " order by row limit 10000)"
+        )
+        if self._any_without_vector():  # they are new, to be embedded again
+            statement = statement.replace(_SOUND, f"{_SOUND} and {_HAS_VECTOR}")
+        with self._database.long_view() as connection:
+            last: int | None = 0
+            while True:
+                last, *columns = connection.execute(statement, (last,)).fetchone()
+                if last is None:
+                    return
+                ids, *numbers = columns
+                yield Fingerprints(
+                    ids.lower(), *(np.fromstring(text, np.int64, sep=" ") for text in numbers)
+                )
+
+    def _any_without_vector(self) -> bool:
+        counts = "select (select count(*) from photos) > (select count(*) from embeddings)"
+        return bool(self._database.value(counts))
+
+    def records(self, ids: Sequence[str]) -> dict[str, Record]:
+        found = self._records("photos.id", photo_rows.id_blobs(ids))
+        return {record.id: record for record in found}
+
+    def records_by_hash(self, hashes: Sequence[str]) -> dict[str, list[Record]]:
+        found: dict[str, list[Record]] = {}
+        for record in self._records("photos.content_hash", list(map(photo_rows.hash_blob, hashes))):
+            found.setdefault(record.content_hash, []).append(record)
+        return found
+
+    def _records(self, column: str, keys: Sequence[Any]) -> list[Record]:
+        names = self.library_names()
+        statement = f"select {COLUMNS} from photos where {column} in ({{}}) order by id"
+        found = [
+            photo_rows.record_of(row, names) for row in self._database.rows_in(statement, keys)
+        ]
+        return [record for record in found if record is not None]
+
+    def by_row(self, rows: Sequence[int]) -> dict[int, Record]:
+        names = self.library_names()
+        statement = f"select row, {COLUMNS} from photos where row in ({{}})"
+        found = self._database.rows_in(statement, rows)
+        records = {row: photo_rows.record_of(tuple(columns), names) for row, *columns in found}
+        return {row: record for row, record in records.items() if record is not None}
+
+    def library_names(self) -> dict[int, str]:
+        return photo_rows.library_names(self._database.rows("select number, name from libraries"))
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
+        """Without those that are missing or damaged."""
+        models = self.models()
+        if models is None:
+            return {}
+        statement = (
+            "select id, vector, checksum from photos join embeddings using (row)"
+            " where photos.id in ({})"
+        )
+        found = self._database.rows_in(statement, photo_rows.id_blobs(ids))
+        read = {id.hex(): photo_vectors.read(blob, sum, models.dims) for id, blob, sum in found}
+        return {id: vector for id, vector in read.items() if vector is not None}
+
+    def rows(self, where: Filter = ALL) -> Iterator[Row]:
+        condition, values = filters.condition(where)
+        columns = ", ".join(f"photos.{name}" for name in COLUMNS.split(", "))
+        statement = (
+            f"select {columns}, vector, checksum from photos left join embeddings using (row)"
+            f" where photos.id > ? {'and ' + condition if condition else ''}"
+            f" order by photos.id limit {_PAGE}"
+        )
+        models = self.models()
+        if models is None:
+            return
+        left_out = 0
+        with self._database.long_view() as connection:
+            last = b""
+            while found := connection.execute(statement, [last, *values]).fetchall():
+                last = found[-1][0]
+                names = photo_rows.library_names(
+                    connection.execute("select number, name from libraries")
+                )
+                for *fields, blob, checksum in found:
+                    record = photo_rows.record_of(tuple(fields), names)
+                    vector = photo_vectors.read(blob, checksum, models.dims)
+                    if record is None or vector is None:
+                        left_out += 1
+                    else:
+                        yield Row(record, vector)
+        self.note_left_out(left_out)
+
+    def ids(self, where: Filter = ALL) -> Iterator[str]:
+        condition, values = filters.condition(where)
+        statement = (
+            f"select row, id from photos where row > ? {'and ' + condition if condition else ''}"
+            " order by row limit 10000"
+        )
+        with self._database.long_view() as connection:
+            last = 0
+            while found := connection.execute(statement, [last, *values]).fetchall():
+                last = found[-1][0]
+                yield from (photo.hex() for _, photo in found if photo_rows.is_id(photo))
+
+    def count(self, where: Filter = ALL) -> int:
+        condition, values = filters.condition(where)
+        if not condition:
+            return sum(self._photos_by_library().values())
+        statement = f"select count(*) from photos where {condition}"
+        return int(self._database.value(statement, values))
+
+    def sample(self, size: int) -> Vectors:
+        """Those at evenly spread rows, or next to a row that is gone."""
+        models = self.models()
+        if models is None:
+            return np.zeros((0, 0), np.float32)
+        first, last = self._database.rows("select min(row), max(row) from embeddings")[0]
+        targets = np.unique(np.linspace(first or 0, last or 0, size).astype(np.int64)).tolist()
+        statement = (
+            "select row, vector, checksum from embeddings where row >= ? and kind = 0"
+            " order by row limit 1"
+        )
+        with self._database.view():
+            found = {
+                row: (row, vector, checksum)
+                for target in targets
+                for row, vector, checksum in self._database.rows(statement, (target,))
+            }
+        return photo_vectors.readable(found.values(), models.dims)[1]
+
+    def nearest(
+        self,
+        parts: nearest.Parts,
+        vector: Vector,
+        k: int,
+        condition: nearest.Condition,
+        excluded: set[bytes],
+    ) -> tuple[list[Neighbour], int]:
+        """The `k` photos nearest to `vector`, and how many were left out because they are damaged:
+        as many more are looked for. To be called within a view of the database."""
+        more = k
+        while True:
+            near = nearest.nearest(self._database, parts, vector, more, condition, excluded)
+            records = self.by_row([hit.row for hit in near.found])
+            if len(records) >= k or len(near.found) < more or len(records) == len(near.found):
+                break
+            more *= 2
+        hits = [Neighbour(records[hit.row], hit.score) for hit in near.found if hit.row in records]
+        damaged = sum(hit.row not in records for hit in near.found)
+        return hits[:k], damaged + len(near.unreadable)
+
+    def note_left_out(self, count: int) -> None:
+        if count:
+            photos = "1 photo is" if count == 1 else f"{count:,} photos are"
+            self._database.notes.append(
+                f"{photos} damaged in {self._place} and left out; imgsearch doctor --deep finds all"
+                " that are, and says what to do."
+            )
