@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         TextChoice,
         TextMode,
     )
-    from imgsearch.ingest.pipeline import Result as IngestResult
+    from imgsearch.ingest.result import Result as IngestResult
     from imgsearch.ingest.scan import Options
     from imgsearch.models.base import Vector, Vectors
     from imgsearch.results import Results
@@ -73,7 +73,9 @@ def open_library(settings: Settings, *, create: bool = False, talk: Talk = SILEN
     place = index_place(settings)
     folder = place.folder if isinstance(place, paths.LocalPlace) else None
     if create and folder is not None:
-        _check_free(folder)
+        from imgsearch.index.local.generations import check_free
+
+        check_free(folder)
     index = open_index(place, settings, create=create)
     try:
         roots = Roots(index, paths.data_dir() / "libraries.json", folder)
@@ -81,19 +83,6 @@ def open_library(settings: Settings, *, create: bool = False, talk: Talk = SILEN
         index.close()
         raise
     return Library(index, roots, settings, talk)
-
-
-def _check_free(folder: Path) -> None:
-    """An index makes a folder of its own; it does not move in with somebody's files."""
-    from imgsearch.index.local.generations import holds_other_files
-
-    if folder.is_dir() and not (folder / "CURRENT").exists() and holds_other_files(folder):
-        raise UsageError(
-            f"{shown(folder)} holds other files, and no index.",
-            f"Name a folder for the index alone, such as --index {folder}/.imgsearch",
-        )
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{shown(folder)} is a file.", "Name a folder for the index: --index PATH")
 
 
 class Library:

@@ -29,7 +29,7 @@ LAYERS = [
     {"photos.words", "photos.dates", "photos.xmp", "photos.depths", "photos.quiet"},
     {"photos.iptc", "photos.sidecars"},
     {"photos.formats", "photos.metadata", "photos.walk"},
-    {"photos.colour", "photos.raw", "photos.jpeg", "photos.png"},
+    {"photos.colour", "photos.raw", "photos.jpeg", "photos.png", "photos.orientation"},
     {"photos.reducing"},
     {"photos.tiff", "photos.photoshop", "photos.netpbm"},
     {"photos.decode", "models.hub", "models.files", "models.trust"},

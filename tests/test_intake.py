@@ -18,7 +18,8 @@ from imgsearch.index.base import Failure, Row
 from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
 from imgsearch.ingest import pipeline, steps
-from imgsearch.ingest.pipeline import READERS, Limits, Result
+from imgsearch.ingest.pipeline import READERS, Limits
+from imgsearch.ingest.result import Result
 from imgsearch.ingest.scan import Ingest, Options
 from imgsearch.ingest.sources import Job
 from imgsearch.models.base import ModelIdentity, ModelPair, Pixels, Vectors, unit
@@ -211,7 +212,7 @@ def test_large_files_go_in_batches_of_their_own(
 
     monkeypatch.setattr(steps.Embedding, "embed_batch", counted)
     largest = max(path.stat().st_size for path in folder.iterdir())
-    monkeypatch.setattr(pipeline, "BATCH_BYTES", 3 * largest)
+    monkeypatch.setattr(steps, "BATCH_BYTES", 3 * largest)
     result = _run(index, encoder, folder, Limits(batch_size=50, on_the_way=6 * largest))
     assert result.added == 100
     assert max(sizes) <= 4

@@ -16,7 +16,7 @@ from imgsearch.ingest import resources
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgsearch.ingest.pipeline import Result
+    from imgsearch.ingest.result import Result
     from imgsearch.ingest.scan import Options
     from imgsearch.library import Library
     from imgsearch.settings import Settings

@@ -11,7 +11,7 @@ from imgsearch.cli.error_handler import say
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imgsearch.ingest.pipeline import Result
+    from imgsearch.ingest.result import Result
     from imgsearch.library import Library
 
 CHANGES = ("added", "updated", "renamed", "removed", "missing")

@@ -8,21 +8,20 @@ measured faster than a decoding pool that feeds one embedding thread."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from imgsearch import photos
 from imgsearch.index.base import Failure, Index, Record, Row
+from imgsearch.ingest.departures import Departures
 from imgsearch.ingest.descriptions import Facts, same_wherever_it_lies
 from imgsearch.ingest.fingerprints import KnownPhotos
+from imgsearch.ingest.known import LookedUp, look_up
 from imgsearch.ingest.prefetch import Ahead
-from imgsearch.ingest.sources import has_entries, is_there
+from imgsearch.ingest.result import Result
+from imgsearch.ingest.rows import path_of, record_of, same_picture
 from imgsearch.ingest.steps import (
-    BATCH_BYTES,
     Batch,
     Candidate,
     Described,
@@ -30,8 +29,11 @@ from imgsearch.ingest.steps import (
     Embedding,
     Read,
     always,
+    bytes_held,
     describe,
     facts_of_copy,
+    is_no_picture,
+    next_batch,
     read_photo,
 )
 from imgsearch.ingest.stopwatch import Stopwatch
@@ -45,7 +47,6 @@ WAITING_ROWS = 1024  # for an index that is slow: what a kill -9 would cost then
 IDLE = 0.1  # seconds in which nothing came back: a free worker takes what there is
 
 Taken = Read | Described | Skip | None
-LookedUp = tuple[dict[str, list[Record]], dict[str, Vector]]  # by content hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,35 +54,6 @@ class Limits:
     workers: int = 2
     batch_size: int = 16  # photos
     on_the_way: int = 96 << 20  # bytes of photos that are read and not yet embedded
-
-
-@dataclass(slots=True)
-class Result:
-    """What an ingest did, in photos; `seconds` of work by stage, added up over the threads."""
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    renamed: int = 0
-    removed: int = 0
-    missing: int = 0  # gone from disk, kept in the index
-    embedded: int = 0
-    described: int = 0  # the same bytes; metadata was read again, and nothing embedded
-    skipped: list[Skip] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def include(self, later: Result) -> None:
-        """Adds what a second run over the same photos did."""
-        for name in ("added", "updated", "renamed", "removed", "embedded", "described"):
-            setattr(self, name, getattr(self, name) + getattr(later, name))
-        self.missing, self.skipped = later.missing, later.skipped
-        for stage, spent in later.seconds.items():
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
-
-    @property
-    def done(self) -> int:
-        known = self.updated + self.unchanged + self.described + self.renamed
-        return self.added + known + len(self.skipped)
 
 
 class Intake:
@@ -108,10 +80,8 @@ class Intake:
         self._limits, self._dry_run, self._report = limits, dry_run, report
         self._limit, self._pictures = limit, 0
         self._must_hash = known.has_size if dry_run else always
-        self.moved: set[str] = set()  # the old ids of photos that have moved
+        self.departures = Departures(roots)
         self.replaced: list[str] = []  # ids of known photos whose file is no picture any more
-        self._present: set[str] = set()  # ids of photos that were found at their path
-        self._reachable: dict[str, bool] = {}  # by library: its root holds something
         self._more = True  # candidates
         self._familiar: list[Read] = []  # of a size that the index knows: to be looked up
         self._new: list[Read] = []  # to be embedded
@@ -182,7 +152,7 @@ class Intake:
         if isinstance(found, Read):
             self._pictures += 1
             self._more = self._more and self._pictures != self._limit
-            self._held_bytes += _bytes(found)
+            self._held_bytes += bytes_held(found)
             size = found.candidate.photo.size
             if found.content_hash not in self._twins and self._known.has_size(size):
                 self._familiar.append(found)
@@ -195,7 +165,7 @@ class Intake:
         self._held -= 1
         if found is not None:
             self._result.skipped.append(found)
-        if candidate is not None and candidate.known and _is_no_picture(found):
+        if candidate is not None and candidate.known and is_no_picture(found):
             self.replaced.append(candidate.id)
 
     def _take_unknown(self, read: Read) -> None:
@@ -211,7 +181,7 @@ class Intake:
 
     def _let_go(self, read: Read) -> None:
         self._held -= 1
-        self._held_bytes -= _bytes(read)
+        self._held_bytes -= bytes_held(read)
 
     # -- embedding
 
@@ -222,23 +192,13 @@ class Intake:
             size = self._limits.batch_size
             if last:  # smaller and smaller ones, so that all workers end together
                 size = min(size, -(-len(self._new) // (2 * workers)))
-            batch = self._next_batch(size)
+            batch = next_batch(self._new, size)
             full = len(batch) == size or len(batch) < len(self._new)
             if not (full or last or (idle and crew.busy["workers"] < workers)):
                 return
             del self._new[: len(batch)]
             self._embedding.open()
             crew.give("workers", self._take_batch, self._embedding.embed_batch, batch)
-
-    def _next_batch(self, size: int) -> list[Read]:
-        batch: list[Read] = []
-        total = 0
-        for read in self._new[:size]:
-            total += _bytes(read)
-            if batch and total > BATCH_BYTES:
-                break
-            batch.append(read)
-        return batch
 
     def _take_batch(self, batch: Batch) -> None:
         for embedded in batch.embedded:
@@ -257,7 +217,7 @@ class Intake:
         for same in (read, *self._twins.pop(read.content_hash, ())):
             if same is not read:
                 facts = facts_of_copy(same.candidate, inside)
-            self._rows.append(Row(_record(same, facts), vector))
+            self._rows.append(Row(record_of(same, facts), vector))
             self._count(same.candidate)
             self._known.add_size(same.candidate.photo.size)
 
@@ -308,7 +268,11 @@ class Intake:
         counted, self._counted = self._counted, {}
 
         def take(failures: Sequence[Failure]) -> None:
-            paths = {row.record.id: self._path(row.record) for row in rows} if failures else {}
+            paths = (
+                {row.record.id: path_of(row.record, self._roots) for row in rows}
+                if failures
+                else {}
+            )
             for id, reason in failures:
                 name = counted[id]
                 setattr(self._result, name, getattr(self._result, name) - 1)
@@ -320,10 +284,6 @@ class Intake:
         """On the index's thread."""
         with self._stopwatch("index"):
             return self._index.write(rows, gone)
-
-    def _path(self, record: Record) -> str:
-        relative = photos.path_bytes(record.relative_path, record.path_escaped)
-        return os.path.join(os.fspath(self._roots[record.library]), os.fsdecode(relative))
 
     # -- photos known by their bytes
 
@@ -343,15 +303,7 @@ class Intake:
                     self._let_go(read)
                     self._take_known(read, by_hash[read.content_hash], vector)
 
-        self._crew.give("index", take, self._look_up, sorted(hashes))
-
-    def _look_up(self, hashes: Sequence[str]) -> LookedUp:
-        """On the index's thread: all are read before any of them is written over."""
-        with self._stopwatch("index"):
-            by_hash = self._index.records_by_hash(hashes)
-            one_each = {records[0].id: hash for hash, records in by_hash.items()}
-            found = self._index.vectors(list(one_each))
-        return by_hash, {one_each[id]: vector for id, vector in found.items()}
+        self._crew.give("index", take, look_up, self._index, sorted(hashes), self._stopwatch)
 
     def _take_known(self, read: Read, records: Sequence[Record], vector: Vector) -> None:
         candidate = read.candidate
@@ -360,12 +312,12 @@ class Intake:
             self._count_as(candidate, "unchanged")
             self._add_known(read, own, None)
             return
-        old = None if candidate.known else next(filter(self._has_left, records), None)
+        old = None if candidate.known else next(filter(self.departures.has_left, records), None)
         if old is None:
             self._count(candidate)
         else:
             self._count_as(candidate, "renamed")
-            self.moved.add(old.id)
+            self.departures.moved.add(old.id)
         self._add_known(read, records[0], vector, old)
 
     def _add_known(
@@ -373,7 +325,7 @@ class Intake:
     ) -> None:
         """`source`: of a photo with the same bytes."""
         candidate = read.candidate
-        row = Row(_same_picture(read, source), vector)
+        row = Row(same_picture(read, source), vector)
         name = row.record.relative_path.rpartition("/")[2]
         if self._dry_run or same_wherever_it_lies(source, name, candidate.sidecar):
             self._add(row, old)
@@ -392,53 +344,3 @@ class Intake:
         if not self._dry_run:
             self._rows.append(row)
             self._gone += [old.id] if old is not None else []
-
-    def _has_left(self, record: Record) -> bool:
-        """Gone from its path, though its root can be reached and holds something."""
-        if record.id in self.moved or record.id in self._present:
-            return False
-        root = self._roots.get(record.library)
-        if root is None or not self._is_reachable(record.library, root):
-            return False
-        if is_there(root, record):  # of a thousand copies each is looked at once
-            self._present.add(record.id)
-            return False
-        return True
-
-    def _is_reachable(self, library: str, root: Path) -> bool:
-        if library not in self._reachable:
-            self._reachable[library] = has_entries(os.fsencode(root))
-        return self._reachable[library]
-
-
-def _is_no_picture(found: Skip | None) -> bool:
-    """Whether what lies at a path is no picture for sure, not one that cannot be read now."""
-    return found is None or found.reason in (SkipReason.NOT_A_PICTURE, SkipReason.EMPTY)
-
-
-def _bytes(read: Read) -> int:
-    return len(read.data) if read.data is not None else 0
-
-
-def _identity(read: Read) -> dict[str, Any]:
-    """Which photo it is and what its file is like: the part of a Record that the picture's
-    content does not decide."""
-    candidate = read.candidate
-    relative_path, escaped = photos.path_text(candidate.photo.relative)
-    return {
-        "id": candidate.id,
-        "library": candidate.library,
-        "relative_path": relative_path,
-        "path_escaped": escaped,
-        "size": candidate.photo.size,
-        "mtime_ns": candidate.photo.mtime_ns,
-    }
-
-
-def _record(read: Read, facts: Facts) -> Record:
-    return Record(content_hash=read.content_hash, **_identity(read), **facts)
-
-
-def _same_picture(read: Read, source: Record) -> Record:
-    """The source's picture at the candidate's path."""
-    return replace(source, **_identity(read))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch.errors import Interrupted
 from imgsearch.ingest import sources
-from imgsearch.ingest.pipeline import Result
+from imgsearch.ingest.result import Result
 from imgsearch.ingest.scan import Ingest, Options
 from imgsearch.ingest.sources import Job
 from imgsearch.photos import path_text

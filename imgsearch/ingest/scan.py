@@ -22,8 +22,9 @@ from imgsearch.errors import PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Record
 from imgsearch.ingest.fingerprints import KnownPhotos, State, metadata_mark
-from imgsearch.ingest.pipeline import Intake, Limits, Result
+from imgsearch.ingest.pipeline import Intake, Limits
 from imgsearch.ingest.prefetch import Ahead
+from imgsearch.ingest.result import Result
 from imgsearch.ingest.sources import Job, check_not_empty, emptied_folders, is_there
 from imgsearch.ingest.steps import Candidate, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
@@ -209,7 +210,7 @@ class Ingest:
             report=self._report,
         )
         intake.run(candidates)
-        self._moved, self._replaced = intake.moved, intake.replaced
+        self._moved, self._replaced = intake.departures.moved, intake.replaced
 
     def _report(self) -> None:
         done = self._result.done + self._unchanged + len(self._passed_over)

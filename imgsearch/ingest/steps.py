@@ -172,3 +172,24 @@ class Embedding:
                 for (read, inside), facts, vector in zip(decoded, told, vectors, strict=True)
             ]
         return batch
+
+
+def is_no_picture(found: Skip | None) -> bool:
+    """Whether what lies at a path is no picture for sure, not one that cannot be read now."""
+    return found is None or found.reason in (SkipReason.NOT_A_PICTURE, SkipReason.EMPTY)
+
+
+def bytes_held(read: Read) -> int:
+    return len(read.data) if read.data is not None else 0
+
+
+def next_batch(waiting: Sequence[Read], size: int) -> list[Read]:
+    """The first of those that wait, no more than `size` photos and about `BATCH_BYTES`."""
+    batch: list[Read] = []
+    total = 0
+    for read in waiting[:size]:
+        total += bytes_held(read)
+        if batch and total > BATCH_BYTES:
+            break
+        batch.append(read)
+    return batch

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from imgsearch import photos
@@ -39,6 +39,7 @@ from imgsearch.photos.formats import (
     Undecodable as Undecodable,  # what `decode` raises, for its callers
 )
 from imgsearch.photos.metadata import Metadata
+from imgsearch.photos.orientation import SIDEWAYS, TURNS, exif_of, orientation
 from imgsearch.photos.quiet import keep_quiet
 
 HUGE_PIXELS = 50_000_000  # decoded at a time beyond this: one picture
@@ -129,7 +130,7 @@ def _inspected(source: Source, max_megapixels: float) -> Metadata | None:
         with contextlib.suppress(*BROKEN), Image.open(file, formats=candidates) as image:
             if not _is_readable(image):
                 return None
-            turned = _TURNS.get(_orientation(_exif(image))) in _SIDEWAYS
+            turned = TURNS.get(orientation(exif_of(image))) in SIDEWAYS
             turned &= image.format != "TIFF"  # whose size Pillow says upright
             return _metadata(image, *(image.size[::-1] if turned else image.size))
     return None
@@ -182,8 +183,8 @@ def _decode_by_own(
     image = read(file, lambda width, height: _check_size(width, height, max_megapixels))
     image.format = format
     exif = tiff.exif(file) if format == "TIFF" else image.getexif()
-    turn = _TURNS.get(_orientation(exif))
-    width, height = image.size[::-1] if turn in _SIDEWAYS else image.size
+    turn = TURNS.get(orientation(exif))
+    width, height = image.size[::-1] if turn in SIDEWAYS else image.size
     small = colour.rgb(reducing.reduced(image, target))
     upright = small if turn is None else small.transpose(turn)
     return Decoded(upright, _metadata(image, width, height, exif))
@@ -228,8 +229,8 @@ def _decode_by_pillow(
             reduced = reducing.heif(image, file, target)
             if reduced is None:
                 image.load()
-            turn = _TURNS.get(_orientation(_exif(image)))
-            if turn in _SIDEWAYS:
+            turn = TURNS.get(orientation(exif_of(image)))
+            if turn in SIDEWAYS:
                 width, height = height, width
             found = early or _metadata(image, width, height)
             if reduced is None:
@@ -278,33 +279,6 @@ def _one_at_a_time(image: Image.Image) -> contextlib.AbstractContextManager[Any]
     return _huge if pixels > HUGE_PIXELS else contextlib.nullcontext()
 
 
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SIDEWAYS = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
-
-
-def _exif(image: Image.Image) -> Image.Exif | None:
-    """None: there is none, or it cannot be read, which is no fault of the picture."""
-    try:
-        return image.getexif()
-    except BROKEN:
-        return None
-
-
-def _orientation(exif: Image.Exif | None) -> int:
-    try:
-        return int(exif.get(ExifTags.Base.Orientation, 1)) if exif is not None else 1
-    except BROKEN:
-        return 1
-
-
 def _metadata(
     image: Image.Image, width: int, height: int, exif: Image.Exif | None = None
 ) -> Metadata:
@@ -312,7 +286,7 @@ def _metadata(
     packet, resources = image.info.get("xmp"), image.info.get("photoshop")
     iim = resources.get(iptc.RESOURCE) if isinstance(resources, dict) else image.info.get("iptc")
     return metadata.read(
-        exif or _exif(image),
+        exif or exif_of(image),
         format=image.format or "unknown",
         width=width,
         height=height,
@@ -344,7 +318,7 @@ def _preview_image(
         with Image.open(io.BytesIO(preview), formats=["JPEG", "MPO"]) as image:
             if min(image.size) < 2 * target:
                 return None
-            turn = shot.preview_turn(image.size, _orientation(_exif(image)))
+            turn = shot.preview_turn(image.size, orientation(exif_of(image)))
         found = _decode_by_pillow(io.BytesIO(preview), ["JPEG"], target, max_megapixels).image
     except (*BROKEN, Undecodable):
         return None

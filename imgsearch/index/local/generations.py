@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch import regular_files
-from imgsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexUnavailable
+from imgsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexUnavailable, UsageError
+from imgsearch.escaping import shown
 from imgsearch.index.local.database import door
 from imgsearch.index.local.search_files.codes import private_file
 from imgsearch.progress import ago
@@ -207,3 +208,15 @@ class IndexFolder:
                 return IndexLocked(f"Another ingest holds {self.path}: {who}.", cure)
             time.sleep(0.05)
         return IndexLocked(f"Another ingest holds {self.path}.", cure)
+
+
+def check_free(folder: Path) -> None:
+    """An index makes a folder of its own; it does not move in with somebody's files. Raises
+    UsageError."""
+    if folder.is_dir() and not (folder / "CURRENT").exists() and holds_other_files(folder):
+        raise UsageError(
+            f"{shown(folder)} holds other files, and no index.",
+            f"Name a folder for the index alone, such as --index {folder}/.imgsearch",
+        )
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{shown(folder)} is a file.", "Name a folder for the index: --index PATH")

@@ -12,13 +12,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from imgsearch.errors import IndexUnavailable
-from imgsearch.index.local import photo_vectors
 from imgsearch.index.local.database import Database, door
-from imgsearch.index.local.search_files import codes, sketch_builder, sketch_files
-from imgsearch.index.local.search_files.codes import BrokenFile, Codes, Rows
+from imgsearch.index.local.search_files import codes, sketch_builder, sketch_files, table
+from imgsearch.index.local.search_files.codes import BrokenFile, Codes
 from imgsearch.index.local.search_files.pieces import (
     Piece,
     forget_others,
@@ -27,8 +24,6 @@ from imgsearch.index.local.search_files.pieces import (
 )
 from imgsearch.index.local.search_files.sketches import Sketch
 from imgsearch.progress import Progress, silent
-
-_BLOCK = 8192  # rows that are read or copied at a time: 16 MB of f32
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +128,9 @@ class Segments:
         try:
             with self._exclusive() as alone:
                 if alone and self._database.writable and not again:
-                    self._replace([piece], self._blocks_of_vectors(*span, dims), dims)
+                    self._replace(
+                        [piece], table.blocks_of_vectors(self._database, *span, dims), dims
+                    )
                     self._notes.append(f"{name} was missing or damaged; it has been rebuilt.")
                     raise _Superseded
         except IndexUnavailable:
@@ -142,7 +139,7 @@ class Segments:
             f"{name} is missing or damaged, and cannot be rebuilt now: its rows are read from the"
             " database, which is slower."
         )
-        blocks = self._blocks_of_vectors(*span, dims)
+        blocks = table.blocks_of_vectors(self._database, *span, dims)
         self._opened[piece.codes] = codes.joined([codes.nothing(dims), *blocks])
         return self._opened[piece.codes]
 
@@ -183,28 +180,12 @@ class Segments:
             known = codes.nothing(dims)
         tail = known.above(covered)
         seen = int(tail.rows[-1]) if len(tail) else covered
-        if (self._last_row() or 0) > seen:
-            more = list(self._blocks_of_vectors(seen, None, dims))
-            self.unreadable = self._photos_above(seen) - sum(map(len, more))
+        if (table.last_row(self._database) or 0) > seen:
+            more = list(table.blocks_of_vectors(self._database, seen, None, dims))
+            self.unreadable = table.photos_above(self._database, seen) - sum(map(len, more))
             tail = codes.joined([tail, *more])
         self._tail = tail
         return tail
-
-    def _last_row(self) -> int | None:
-        row: int | None = self._database.value("select max(row) from photos")
-        return row
-
-    def _photos_above(self, row: int) -> int:
-        """And those whose number is none that a row gets, which are in no file."""
-        statement = "select count(*) from photos where row > ? or row <= 0"
-        return int(self._database.value(statement, (row,)))
-
-    def _end_of_next(self, first: int) -> int:
-        """The row that ends a file of the largest size which begins above `first`. By counting:
-        the numbers of rows may leap."""
-        statement = "select row from photos where row > ? order by row limit 1 offset ?"
-        row: int | None = self._database.value(statement, (first, self._limits.segment - 1))
-        return self._last_row() or first if row is None else row
 
     # keeping
 
@@ -212,14 +193,19 @@ class Segments:
         """Makes a file of the rows above the last one, if they are many, and merges."""
         known = self.pieces()
         covered = known[-1].last if known else 0
-        last = self._last_row() or 0
+        last = table.last_row(self._database) or 0
         if last - covered < (self._limits.flush if at_least is None else max(1, at_least)):
             return
         with self._database.transaction() as connection:
             forget_others(connection, known)
         while covered < last:
-            until = self._end_of_next(covered)
-            self._replace([], self._blocks_of_vectors(covered, until, dims), dims, (covered, until))
+            until = table.end_of_next(self._database, covered, self._limits.segment)
+            self._replace(
+                [],
+                table.blocks_of_vectors(self._database, covered, until, dims),
+                dims,
+                (covered, until),
+            )
             covered = until
         self._opened_pieces(dims)
         self._merge(dims)
@@ -238,7 +224,7 @@ class Segments:
         """Rewrites the files of which more than that share are rows that are gone."""
         rewritten = False
         for piece in self._opened_pieces(dims):
-            live = self._live(piece.first, piece.last)
+            live = table.live(self._database, piece.first, piece.last)
             if piece.rows - len(live) > dead_share * piece.rows:
                 self._replace([piece], self._live_blocks([piece], dims), dims)
                 rewritten = True
@@ -339,30 +325,12 @@ class Segments:
                     with contextlib.suppress(PermissionError, IsADirectoryError):
                         path.unlink(missing_ok=True)
 
-    def _live(self, first: int, last: int) -> Rows:
-        found = self._database.rows(
-            "select row from photos where row > ? and row <= ? order by row", (first, last)
-        )
-        return np.fromiter((row for (row,) in found), np.int64, len(found))
-
     def _live_blocks(self, pieces: list[Piece], dims: int) -> Iterator[Codes]:
         for piece in pieces:
-            live, source = self._live(piece.first, piece.last), self._codes_of(piece, dims)
-            for start in range(0, len(live), _BLOCK):
-                yield source.only(live[start : start + _BLOCK])
-                source.let_go()
-
-    def _blocks_of_vectors(self, first: int, last: int | None, dims: int) -> Iterator[Codes]:
-        """Without what cannot be read as a vector."""
-        while True:
-            found = self._database.rows(
-                "select row, vector, checksum from embeddings join photos using (row)"
-                " where row > ? and row <= ? order by row limit ?",
-                (first, 2**63 - 1 if last is None else last, _BLOCK),
+            live, source = (
+                table.live(self._database, piece.first, piece.last),
+                self._codes_of(piece, dims),
             )
-            if not found:
-                return
-            first = found[-1][0]
-            rows, vectors = photo_vectors.readable(found, dims)
-            if len(rows):
-                yield Codes.of(rows, vectors)
+            for start in range(0, len(live), table.BLOCK):
+                yield source.only(live[start : start + table.BLOCK])
+                source.let_go()

@@ -1,0 +1,36 @@
+"""What an ingest did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from imgsearch.photos import Skip
+
+
+@dataclass(slots=True)
+class Result:
+    """What an ingest did, in photos; `seconds` of work by stage, added up over the threads."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    renamed: int = 0
+    removed: int = 0
+    missing: int = 0  # gone from disk, kept in the index
+    embedded: int = 0
+    described: int = 0  # the same bytes; metadata was read again, and nothing embedded
+    skipped: list[Skip] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def include(self, later: Result) -> None:
+        """Adds what a second run over the same photos did."""
+        for name in ("added", "updated", "renamed", "removed", "embedded", "described"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.missing, self.skipped = later.missing, later.skipped
+        for stage, spent in later.seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+    @property
+    def done(self) -> int:
+        known = self.updated + self.unchanged + self.described + self.renamed
+        return self.added + known + len(self.skipped)
