@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from imgsearch.index.base import Record
+    from imgsearch.results import Hit
 
 SIZES = (240, 480, 1280, 2560)  # pixels of the longer side at most
+KEPT_BYTES = 2_000_000_000
 CONTENT_TYPE = "image/webp"
 _QUALITY = {240: 78, 480: 80, 1280: 84, 2560: 86}
 _ROOM_MADE = 0.9  # of the limit that stays when it was reached
@@ -57,6 +59,17 @@ class Thumbnails:
             return data
         return self._submit(_Wanted(record, path, size), self._makers).result()
 
+    def of(self, hit: Hit, size: int) -> bytes | None:
+        """Of a hit as it was located, None where its file is not here or cannot be read."""
+        from imgsearch.photos.decode import Undecodable
+
+        if hit.raw_path is None or hit.missing:
+            return None
+        try:
+            return self.get(hit.record, hit.raw_path, size)
+        except (OSError, Undecodable):
+            return None
+
     def prepare(self, photos: Iterable[tuple[Record, bytes]], size: int) -> None:
         """Makes those that are missing in the background, while few are waited for."""
         for record, path in photos:
@@ -87,14 +100,7 @@ class Thumbnails:
                 del self._making[kept]
 
     def _make(self, wanted: _Wanted, kept: Path) -> bytes:
-        from imgsearch.photos import decode
-
-        decoded = decode.decode(
-            os.fsdecode(wanted.path),
-            target=max(1, wanted.size // 2),
-            max_megapixels=self._max_megapixels,
-        )
-        data = encoded(decoded.image, wanted.size)
+        data = made(os.fsdecode(wanted.path), wanted.size, self._max_megapixels)
         with contextlib.suppress(OSError):  # a full disk: it is made again the next time
             self._keep(kept, data)
         return data
@@ -137,6 +143,25 @@ class Thumbnails:
         what = record.content_hash or f"{record.id} {record.mtime_ns} {record.size}"
         name = hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()
         return self._folder / name[:2] / f"{name[2:40]}-{size}.webp"
+
+
+@contextlib.contextmanager
+def opened(cache: Path, max_megapixels: float) -> Iterator[Thumbnails]:
+    """Those in the cache folder, at most so many bytes as the page keeps."""
+    thumbnails = Thumbnails(cache / "thumbnails", max_megapixels, KEPT_BYTES)
+    try:
+        yield thumbnails
+    finally:
+        thumbnails.close()
+
+
+def made(source: str | bytes, size: int, max_megapixels: float) -> bytes:
+    """WebP of a picture file, or of its bytes, as `Thumbnails.get` returns it. Raises
+    imgsearch.photos.decode.Undecodable."""
+    from imgsearch.photos import decode
+
+    target = max(1, size // 2)
+    return encoded(decode.decode(source, target=target, max_megapixels=max_megapixels).image, size)
 
 
 def encoded(image: Image, size: int) -> bytes:

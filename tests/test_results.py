@@ -194,28 +194,22 @@ class TestOpen:
 
     def test_says_what_it_opened(self, trip: Command, viewer: Path, tmp_path: Path) -> None:
         command = self._with(trip, f"{viewer}:/usr/bin:/bin")
-        answer = command.run("query", "x", "-k", "3", "--open")
-        assert "Opened 3 photos" in answer.stderr
-        paths = trip.run("query", "x", "-k", "3", "--paths").stdout.splitlines()
-        assert sorted((tmp_path / "opened").read_text().splitlines()) == sorted(paths)
-
-    def test_says_how_many_were_not_opened(
-        self, trip: Command, viewer: Path, tmp_path: Path, demo_photos: Path
-    ) -> None:
-        index = tmp_path / "index"
-        trip.run("--index", index, "ingest", demo_photos, "--limit", "12")
-        command = self._with(trip, f"{viewer}:/usr/bin:/bin")
-        answer = command.run("--index", index, "query", "x", "-k", "12", "--open")
-        assert "Opened 10 photos" in answer.stderr
-        assert "2 more were not" in answer.stderr
+        [first, second] = trip.run("query", "x", "-k", "2", "--json").json_lines
+        answer = command.run("open", first["id"], second["relative_path"])
+        assert "Opened 2 photos" in answer.stderr
+        opened = sorted((tmp_path / "opened").read_text().splitlines())
+        assert opened == sorted([first["path"], second["path"]])
 
     def test_says_that_there_is_no_viewer(self, trip: Command, viewer: Path) -> None:
-        without = self._with(trip, "/nonexistent").run("query", "x", "--open", code=1)
+        without = self._with(trip, "/nonexistent").run("open", "horse.png", code=1)
         fails = self._with(trip, f"{viewer}:/usr/bin:/bin", FAILS="3")
-        for answer in (without, fails.run("query", "x", "--open", code=1)):
-            assert "7 photos could not be opened" in answer.stderr
+        for answer in (without, fails.run("open", "horse.png", code=1)):
+            assert "1 photo could not be opened" in answer.stderr
             assert "--paths" in answer.stderr
-            assert "score" in answer.stdout
+
+    def test_what_is_no_photo_here_is_said(self, trip: Command, viewer: Path) -> None:
+        command = self._with(trip, f"{viewer}:/usr/bin:/bin")
+        assert "There is no photo" in command.run("open", "nothing.png", code=1).stderr
 
 
 @pytest.mark.parametrize(

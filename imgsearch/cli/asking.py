@@ -85,7 +85,8 @@ OPTIONS: dict[str, Any] = {
     "csv": _flag("--csv", help="Comma-separated values, with a header; no formulas."),
     "paths": _flag("--paths", help="Paths alone, one a line."),
     "nul": _flag("-0", help="With --paths: end each with NUL, for xargs -0."),
-    "open": _flag("--open", help="Open the results in the system's viewer."),
+    "html": _text("--html", "FILE", "Write a gallery in one file too; -: to stdout.", SHOWN),
+    "open": _flag("--open", help="Open the results as a gallery in the browser."),
     "root": _texts(
         "--root",
         "[LIBRARY=]DIR",

@@ -17,6 +17,7 @@ MODULES = {  # where a command is declared
     "ingest": "ingest",
     "query": "search",
     "similar": "search",
+    "open": "open",
     "serve": "serve",
     "status": "status",
     "doctor": "doctor",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from imgsearch.cli.error_handler import say
+from imgsearch.cli.gallery import STDOUT, Gallery
 from imgsearch.errors import EXIT_FAILURE, UsageError
 
 if TYPE_CHECKING:
@@ -16,42 +17,53 @@ if TYPE_CHECKING:
     from imgsearch.results import Results
 
 FEW = 50  # photos; scores in a smaller library lie close together
-OPEN_AT_MOST = 10
 
 
 class Output:
     def __init__(self, given: Mapping[str, Any]) -> None:
-        """`given`: the values of --only-fitting, --json, --csv, --paths, -0 and --open."""
+        """`given`: the values of --only-fitting, --json, --csv, --paths, -0, --html and --open."""
         self._json, self._csv, self._paths = given["json"], given["csv"], given["paths"]
-        self._nul, self._open = given["nul"], given["open"]
-        if self._json + self._csv + self._paths > 1:
-            raise UsageError("--json, --csv and --paths exclude each other.", "Give one of them.")
+        self._nul, self._html_alone = given["nul"], given["html"] == STDOUT
+        if self._json + self._csv + self._paths + self._html_alone > 1:
+            raise UsageError(
+                "--json, --csv, --paths and --html - exclude each other.", "Give one of them."
+            )
         if self._nul and not self._paths:
             raise UsageError("-0 goes with --paths.", "Give both: --paths -0")
-        self._for_programs = self._json or self._csv or self._paths
+        self._for_programs = self._json or self._csv or self._paths or self._html_alone
+        self._gallery: Gallery | None = None
+        if given["html"] is not None or given["open"]:
+            self._gallery = Gallery(given["html"], is_opened=given["open"])
         self._began = time.perf_counter()
         self._only_fitting = given["only_fitting"]
         self._shown = 0  # questions
         self._found = 0  # photos
 
     def show(
-        self, results: Results, title: str, library: Library, asked: str | None = None
+        self,
+        results: Results,
+        titles: tuple[str, str],
+        library: Library,
+        asked: str | None = None,
     ) -> None:
-        """`asked`: the question, where it is one of several."""
+        """`titles`: of the table, and of the gallery. `asked`: the question, where it is one of
+        several."""
         if self._for_programs:
             self._show_programs(results, asked)
         elif results:
             from imgsearch.output import console
 
-            console.print_results(results, title)
+            console.print_results(results, titles[0])
         self._hint(results, library, asked)
         self._shown += 1
         self._found += len(results)
-        if self._open and results:
-            _open_files(results)
+        if self._gallery is not None:
+            self._gallery.add(results, titles[1])
 
-    def end(self) -> None:
+    def end(self, library: Library) -> None:
         """Exit code 1 where only what fits was asked for, and nothing does, as grep has it."""
+        if self._gallery is not None:
+            self._gallery.end(library)
         if self._only_fitting and not self._found:
             raise typer.Exit(EXIT_FAILURE)
 
@@ -80,7 +92,7 @@ class Output:
             machine_formats.print_json_lines(results, asked)
         elif self._csv:
             machine_formats.print_csv(results, asked, header=not self._shown)
-        else:
+        elif self._paths:
             _say_what_paths_leaves_out(results, machine_formats.print_paths(results, self._nul))
 
     def _hint(self, results: Results, library: Library, asked: str | None) -> None:
@@ -123,30 +135,3 @@ def _say_what_paths_leaves_out(results: Results, split: int) -> None:
             f"{console.count(split, 'photo')} left out: a path with a line break would be read as"
             " two; -0 prints all."
         )
-
-
-def _open_files(results: Results) -> None:
-    """Says how many were opened, and why others were not. Exit code 1 where none could be."""
-    from imgsearch.cli import viewer
-    from imgsearch.output import console
-    from imgsearch.roots.locations import may_be_opened
-
-    files = [result.raw_path for result in results if result.raw_path and not result.missing]
-    there = list(filter(may_be_opened, files))
-    if len(there) < len(files):
-        say(f"{console.count(len(files) - len(there), 'file')} not opened: no picture.")
-    if not there:
-        say("Nothing to open: none of these pictures is on this machine.")
-        raise typer.Exit(EXIT_FAILURE)
-    chosen = there[:OPEN_AT_MOST]
-    opened = viewer.open_files(chosen)
-    if opened:
-        more = len(there) - len(chosen)
-        left = f"; {more:,} more were not: --open takes the first {OPEN_AT_MOST}" if more else ""
-        say(f"Opened {console.count(opened, 'photo')} in the system's viewer{left}.")
-    if opened < len(chosen):
-        failed = console.count(len(chosen) - opened, "photo")
-        say(f"{failed} could not be opened: {viewer.PROGRAM} found no program for it.")
-    if not opened:
-        say("--paths prints the paths, for a viewer of your choice: … --paths -0 | xargs -0 feh")
-        raise typer.Exit(EXIT_FAILURE)

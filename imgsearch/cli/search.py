@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,7 +92,7 @@ def query(
             if understood:
                 say(f"Understood: {understood}; --literal searches the words as they are")
             results = library.search(question)
-            output.show(results, _title(question, pictures), library, one_of_many)
+            output.show(results, _titles(question, pictures), library, one_of_many)
 
         words = typed_text(" ".join(text or ()))
         if from_file is None:
@@ -100,7 +101,7 @@ def query(
             for line in asking.lines_of(from_file, text):
                 answer(line, line)
         output.say_how_it_was_searched(library, common.verbose, words or None)
-        output.end()
+        output.end(library)
 
 
 def similar(
@@ -125,14 +126,19 @@ def similar(
         question = asking.asked(library, given)
         for photo in reversed(photos):
             question = asking.joined(asking.picture(library, photo), question)
-        title = _title(question, [*photos, *asking.pictures(given)])
-        output.show(library.search(question), title, library)
+        titles = _titles(question, [*photos, *asking.pictures(given)])
+        output.show(library.search(question), titles, library)
         output.say_how_it_was_searched(library, common.verbose)
-        output.end()
+        output.end(library)
 
 
 def _settings(common: Common, given: Mapping[str, Any], **others: Any) -> Settings:
     return parts.load_settings(common, k=given["k"], min_score=given["min_score"], **others)
+
+
+def _titles(question: Question, pictures: Sequence[str]) -> tuple[str, str]:
+    """With the pictures as they were typed, and without their folders, for a file that is sent."""
+    return _title(question, pictures), _title(question, list(map(os.path.basename, pictures)))
 
 
 def _title(question: Question, pictures: Sequence[str]) -> str:

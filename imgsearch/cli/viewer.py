@@ -1,12 +1,14 @@
-"""Opens pictures with the program that the system has for them."""
+"""Opens pictures and pages with the programs that the system has for them."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 PROGRAM = {"darwin": "open", "win32": "Windows"}.get(sys.platform, "xdg-open")
 PATIENCE = 2.0  # seconds; xdg-open says by then that it has found nothing
@@ -19,6 +21,26 @@ def open_files(paths: Sequence[bytes]) -> int:
     started = [process for path in paths if (process := _start(path)) is not None]
     until = time.monotonic() + PATIENCE
     return sum(_succeeded(process, until) for process in started)
+
+
+def open_in_browser(page: Path) -> bool:
+    """Whether a browser was found for an HTML file, as far as the system says so."""
+    if not _has_a_screen():
+        return False
+    if "BROWSER" not in os.environ and (sys.platform == "win32" or shutil.which(PROGRAM)):
+        return bool(open_files([os.fsencode(page)]))
+    import webbrowser
+
+    return webbrowser.open(page.absolute().as_uri())
+
+
+def _has_a_screen() -> bool:
+    """Without one a browser would be one of text, which shows no pictures; unless the user has
+    named one."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    named = ("DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "BROWSER")
+    return any(os.environ.get(name) for name in named)
 
 
 def _start_on_windows(path: bytes) -> bool:

@@ -12,6 +12,8 @@ import anyio
 import anyio.to_thread
 from starlette.exceptions import HTTPException
 
+from imgsearch.thumbnails import KEPT_BYTES
+
 T = TypeVar("T")
 
 
@@ -24,7 +26,7 @@ class Limits:
     body_seconds: float = 120.0  # for a body to arrive
     body_bytes: int = 256 << 20
     picture_bytes: int = 64 << 20  # of one picture that is shown to the page
-    thumbnail_bytes: int = 2_000_000_000  # of all that are kept
+    thumbnail_bytes: int = KEPT_BYTES  # of all that are kept
     searches: int = 4  # at once; each holds a thread
     searches_waiting: int = 400
     pictures: int = 8  # at once: thumbnails, originals

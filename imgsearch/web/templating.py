@@ -12,6 +12,7 @@ import jinja2
 from starlette.responses import HTMLResponse
 
 from imgsearch.escaping import shown
+from imgsearch.output.captions import alternative_text, name, ratio, ratio_step
 from imgsearch.output.console import moment, size
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def environment() -> jinja2.Environment:
         "name": name,
         "thumbnail": thumbnail,
         "ratio": ratio,
-        "ratio_step": lambda record: min(40, max(3, round(10 * ratio(record)))),
+        "ratio_step": ratio_step,
         "alt": alternative_text,
         "facts": facts,
     }
@@ -62,28 +63,10 @@ def page(
     return HTMLResponse(text, status, {"cache-control": "private, no-store", **(headers or {})})
 
 
-def name(record: Record) -> str:
-    """The file's name without its folder, as it may be shown."""
-    return shown(record.relative_path.rpartition("/")[2])
-
-
 def thumbnail(record: Record, size: int) -> str:
     """Its address, which changes with the picture, so that browsers may keep it."""
     version = quote(record.content_hash[:16], safe="")
     return f"/thumbnail/{quote(record.id, safe='')}?size={size}&v={version}"
-
-
-def ratio(record: Record) -> float:
-    """Width by height; what is not known counts as a square."""
-    if record.width < 1 or record.height < 1:
-        return 1.0
-    return min(4.0, max(0.3, record.width / record.height))
-
-
-def alternative_text(record: Record) -> str:
-    """What is known about the picture in words."""
-    taken = f", taken {record.taken[:10]}" if record.taken else ""
-    return shown(f"{name(record)}{taken}")
 
 
 def facts(record: Record) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,87 @@
+"""`imgsearch open`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgsearch.cli import parts
+from imgsearch.cli.error_handler import say
+from imgsearch.cli.options import Common, command
+from imgsearch.errors import EXIT_FAILURE, PhotoError
+from imgsearch.escaping import shown
+
+if TYPE_CHECKING:
+    from imgsearch.library import Library
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "open")(open_photos)
+
+
+def open_photos(
+    common: Common,
+    photos: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PHOTO...", help="Ids or relative paths of indexed photos, or their files."
+        ),
+    ],
+) -> None:
+    """Open photos of the index in the system's viewer.
+
+    Example: imgsearch open 2019/IMG_0042.jpg
+    """
+    with parts.opened(parts.load_settings(common)) as library:
+        library.check_not_empty()
+        files = [_file(library, photo) for photo in photos]
+    _open(files)
+
+
+def _file(library: Library, photo: str) -> bytes:
+    """Where the photo lies, which is inside its library's folder. Raises PhotoError."""
+    from imgsearch import names
+
+    record = names.find_record(library.index, library.roots, photo)
+    if record is None and not Path(photo).is_file():
+        record = names.find_shown(library.index, library.roots, photo)
+    if record is None:
+        raise PhotoError(
+            f"There is no photo in the index with that id or path: {shown(photo)}",
+            "Copy an id or a path from a result.",
+        )
+    found = library.location(record)
+    if found.refusal is not None:
+        raise PhotoError(
+            f"{shown(record.relative_path)} is not opened: {found.refusal.value}.",
+            "Ingest its folder on this machine first.",
+        )
+    if found.path is None or found.missing:
+        raise PhotoError(
+            f"{shown(record.relative_path)} is missing: there is no file {shown(found.path or '')}",
+            "Ingest its folder again, which finds photos that were moved.",
+        )
+    return found.path
+
+
+def _open(files: Sequence[bytes]) -> None:
+    """Says how many were opened, and why others were not. Exit code 1 where any was not."""
+    from imgsearch.cli import viewer
+    from imgsearch.output import console
+    from imgsearch.roots.locations import may_be_opened
+
+    pictures = list(filter(may_be_opened, files))
+    if len(pictures) < len(files):
+        say(f"{console.count(len(files) - len(pictures), 'file')} not opened: no picture.")
+    opened = viewer.open_files(pictures)
+    if opened:
+        say(f"Opened {console.count(opened, 'photo')} in the system's viewer.")
+    if opened < len(pictures):
+        failed = console.count(len(pictures) - opened, "photo")
+        say(f"{failed} could not be opened: {viewer.PROGRAM} found no program for it.")
+        say("--paths prints the paths, for a viewer of your choice: … --paths -0 | xargs -0 feh")
+    if opened < len(files):
+        raise typer.Exit(EXIT_FAILURE)

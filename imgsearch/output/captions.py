@@ -1,0 +1,33 @@
+"""What is written beside a picture on a page: escaped as text, not yet as HTML."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imgsearch.escaping import shown
+
+if TYPE_CHECKING:
+    from imgsearch.index.base import Record
+
+
+def name(record: Record) -> str:
+    """The file's name without its folder."""
+    return shown(record.relative_path.rpartition("/")[2])
+
+
+def alternative_text(record: Record) -> str:
+    """What is known about the picture in words."""
+    taken = f", taken {record.taken[:10]}" if record.taken else ""
+    return shown(f"{name(record)}{taken}")
+
+
+def ratio(record: Record) -> float:
+    """Width by height; what is not known counts as a square."""
+    if record.width < 1 or record.height < 1:
+        return 1.0
+    return min(4.0, max(0.3, record.width / record.height))
+
+
+def ratio_step(record: Record) -> int:
+    """The ratio in tenths, from 3 to 40: a style sheet has a class for each."""
+    return min(40, max(3, round(10 * ratio(record))))
