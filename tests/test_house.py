@@ -4,9 +4,11 @@ documentation that says what the program says."""
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,8 @@ LAYERS = [
 ]
 # these know the index's protocol alone
 CORE = ("ingest", "roots", "search", "names", "background", "index.copying")
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 350, 45
+OPTIONS_ARE_MANY = {"ingest", "query", "setup_model"}
 OUTER_ONLY = {"typer": "cli", "tqdm": "cli", "rich": "output"}  # and what may import that
 
 
@@ -63,10 +67,18 @@ MODULES = {
 }
 
 
-def _imports(path: Path) -> set[str]:
+def _nodes(node: ast.AST, at_run_time: bool) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if at_run_time and isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        yield child
+        yield from _nodes(child, at_run_time)
+
+
+def _imports(path: Path, at_run_time: bool = False) -> set[str]:
     """Dotted names that a file imports, anywhere in it."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in _nodes(ast.parse(path.read_text("utf-8")), at_run_time):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -74,9 +86,9 @@ def _imports(path: Path) -> set[str]:
     return names
 
 
-def _ours(path: Path) -> set[str]:
+def _ours(path: Path, at_run_time: bool = False) -> set[str]:
     found = set()
-    for name in _imports(path):
+    for name in _imports(path, at_run_time):
         parts = name.split(".")
         if parts[0] == "imgsearch":
             rest = parts[1:]
@@ -100,6 +112,28 @@ def _layer(module: str) -> int:
 def test_imports_point_inwards(module: str) -> None:
     outward = {name for name in _ours(MODULES[module]) if _layer(name) > _layer(module)}
     assert not outward
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Also by imports inside functions; what only type checkers read does not count."""
+    sorter = graphlib.TopologicalSorter(
+        {module: _ours(path, at_run_time=True) - {module} for module, path in MODULES.items()}
+    )
+    sorter.prepare()  # raises CycleError, which names the circle
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_and_functions_can_be_taken_in(module: str) -> None:
+    text = MODULES[module].read_text("utf-8")
+    assert text.count("\n") <= MOST_LINES or module == "cli.asking"
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    lengths = {
+        node.name: (node.end_lineno or 0) - node.lineno + 1
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, functions)
+    }
+    long = {name for name, length in lengths.items() if length > MOST_LINES_OF_A_FUNCTION}
+    assert not long - OPTIONS_ARE_MANY
 
 
 _CORE = [name for name in MODULES if any(f"{name}.".startswith(f"{each}.") for each in CORE)]

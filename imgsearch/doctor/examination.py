@@ -85,18 +85,20 @@ def _of_cluster(
         there.close()
 
 
+def _of_server(settings: Settings, place: ClusterPlace, there: Cluster) -> list[tuple[str, Check]]:
+    return [
+        ("cluster", partial(clusters.server, there)),
+        ("TLS", partial(clusters.certificate, settled(connection(place, settings), []))),
+        ("clock", partial(clusters.clock, there)),
+        ("login", partial(clusters.identity, there)),
+        ("privileges", partial(clusters.privileges, there, place.index_name)),
+    ]
+
+
 def _of_connected(
     settings: Settings, place: ClusterPlace, cache: Path, there: Cluster, deep: bool
 ) -> Iterator[Finding]:
-    yield from examine(
-        [
-            ("cluster", partial(clusters.server, there)),
-            ("TLS", partial(clusters.certificate, settled(connection(place, settings), []))),
-            ("clock", partial(clusters.clock, there)),
-            ("login", partial(clusters.identity, there)),
-            ("privileges", partial(clusters.privileges, there, place.index_name)),
-        ]
-    )
+    yield from examine(_of_server(settings, place, there))
     found: Found | None = None
     try:
         found = catalogue.find(there, place.index_name)

@@ -17,6 +17,7 @@ Vector = npt.NDArray[np.float32]  # (dims,), unit length
 Vectors = npt.NDArray[np.float32]  # (n, dims), each row of unit length
 Pixels = npt.NDArray[np.float32]  # (n, 3, height, width), normalised as the model wants them
 
+Kind = Literal["image", "text"]
 Precision = Literal["f32", "bf16", "int8"]
 
 

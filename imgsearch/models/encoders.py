@@ -14,15 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from imgsearch.errors import ModelError
-from imgsearch.models import (
-    REFERENCES_FILE,
-    Tower,
-    forget,
-    preprocessing,
-    remember_check,
-    verification,
-)
+from imgsearch.models import preprocessing, verification
 from imgsearch.models.base import Pixels, Precision, Vectors, unit
+from imgsearch.models.cache import forget, remember_check
 from imgsearch.models.hub import quiet_environment
 from imgsearch.models.runtimes import (
     OnnxRuntime,
@@ -33,6 +27,7 @@ from imgsearch.models.runtimes import (
     accelerator,
 )
 from imgsearch.models.tokenizer import Tokens
+from imgsearch.models.towers import REFERENCES_FILE, Tower
 
 if TYPE_CHECKING:
     from PIL.Image import Image

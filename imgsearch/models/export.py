@@ -22,17 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgsearch.errors import ModelError
-from imgsearch.models import (
-    MODEL_FILE,
-    REFERENCES_FILE,
-    WEIGHTS_FILE,
-    Kind,
-    files,
-    preprocessing,
-    tokenizer,
-    verification,
-)
-from imgsearch.models.base import Vectors
+from imgsearch.models import files, preprocessing, tokenizer, verification
+from imgsearch.models.base import Kind, Vectors
 from imgsearch.models.loading import (
     FIXED_LENGTH,
     REFUSALS,
@@ -44,6 +35,7 @@ from imgsearch.models.loading import (
 )
 from imgsearch.models.runtimes import OnnxRuntime, RuntimeFailure, onnx_door
 from imgsearch.models.tokenizer import Tokens
+from imgsearch.models.towers import MODEL_FILE, REFERENCES_FILE, WEIGHTS_FILE
 from imgsearch.progress import Progress
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from imgsearch.models import Tower, preprocessing, verification
+from imgsearch.models import preprocessing, verification
+from imgsearch.models.towers import Tower
 
 _FILE = "model.int8.onnx"
 _PICTURES = 24

@@ -10,20 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from imgsearch.errors import ModelError
-from imgsearch.models import (
+from imgsearch.models.base import Kind, ModelIdentity, ModelPair
+from imgsearch.models.cache import cached_tower, entry_folder, read_manifest
+from imgsearch.models.names import (
     DEFAULT_IMAGE_MODEL,
     DEFAULT_TEXT_MODEL,
     DEMO_MODELS,
     HUB_NAME,
-    Kind,
     ModelNames,
-    cached_tower,
-    entry_folder,
     is_directory,
     model_names,
-    read_manifest,
 )
-from imgsearch.models.base import ModelIdentity, ModelPair
 
 _OURS = {DEFAULT_IMAGE_MODEL, DEFAULT_TEXT_MODEL}  # fetched without a question
 

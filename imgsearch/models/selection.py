@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from imgsearch import models
 from imgsearch.errors import IndexContradiction, ModelUnavailable
 from imgsearch.models import recorded as recorded_names
+from imgsearch.models.cache import cached, set_up
+from imgsearch.models.names import is_directory, model_names
 from imgsearch.progress import Talk
 
 if TYPE_CHECKING:
-    from imgsearch.models import Check, Kind, ModelNames, ModelSet
-    from imgsearch.models.base import ImageEncoder, ModelIdentity, ModelPair, TextEncoder
+    from imgsearch.models.base import ImageEncoder, Kind, ModelIdentity, ModelPair, TextEncoder
+    from imgsearch.models.cache import Check
+    from imgsearch.models.names import ModelNames
+    from imgsearch.models.towers import ModelSet
 
 Precision = Literal["auto", "f32", "bf16", "int8"]
 
@@ -71,7 +74,7 @@ class ModelSelection:
         """Of an index that is to take this one's place: a chosen model counts alone."""
         chosen = self.choice
         if chosen.model or self._recorded() is None:
-            return models.model_names(chosen.model, chosen.image_model, chosen.text_model)
+            return model_names(chosen.model, chosen.image_model, chosen.text_model)
         return self.names()
 
     def ready(self) -> ModelSet:
@@ -93,10 +96,10 @@ class ModelSelection:
         names = self.names()
         if (names.image, names.text) == (recorded.image_model.name, recorded.text_model.name):
             return
-        found = models.cached(names, self.cache)
+        found = cached(names, self.cache)
         if found is not None:
             _check_pair(found.pair(), same_as_recorded(recorded, self._index_name))
-        elif not (models.is_directory(names.image) or models.is_directory(names.text)):
+        elif not (is_directory(names.image) or is_directory(names.text)):
             raise IndexContradiction(
                 f"{self._index_name} was made with {recorded.image_model.name} and"
                 f" {recorded.text_model.name}; the options say {names.image} and {names.text}.",
@@ -132,7 +135,7 @@ class ModelSelection:
         """None where the model would have to be fetched or exported first."""
         from imgsearch.models import encoders
 
-        found = models.cached(self.names(), self.cache)
+        found = cached(self.names(), self.cache)
         return None if found is None else encoders.text_encoder(found.text)
 
     def image_encoder(self) -> ImageEncoder:
@@ -189,11 +192,11 @@ def ready_models(
 ) -> ModelSet:
     """The exported towers: from the cache, else set up now. `check` sees each model's digest before
     anything of the model is loaded. Raises ModelError, ModelUnavailable."""
-    found = models.cached(names, cache)
+    found = cached(names, cache)
     if found is None:
         _ask_before_fetching(names, recorded_names.to_be_fetched(names, cache), talk)
         with talk.model_progress() as progress:
-            found = models.set_up(names, cache, progress, check)
+            found = set_up(names, cache, progress, check)
     _check_pair(found.pair(), check)
     for tower in (found.image, found.text):
         if tower.warning:

@@ -17,6 +17,8 @@ from imgsearch.escaping import shown
 from imgsearch.web.safety import Policy, is_loopback
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from imgsearch.web.context import Context
 
 _EVERYWHERE = ("", "0.0.0.0", "::")
@@ -89,30 +91,7 @@ def serve(
 ) -> None:
     """Answers until it is interrupted. `tell` hears the address once it answers; the socket is
     closed in the end."""
-    import uvicorn
-
-    from imgsearch.web.app import create_app
-    from imgsearch.web.connections import PatientConnection
-
-    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
-    logging.getLogger("uvicorn").propagate = False  # what matters is told on the page
-    limits = context.limits
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(context),
-            loop="asyncio",
-            http=PatientConnection,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=limits.connections,
-            timeout_keep_alive=limits.idle_seconds,
-            timeout_graceful_shutdown=0,
-            h11_max_incomplete_event_size=32_768,
-        )
-    )
+    server = _server(context)
     address = service.address(context.policy, listening.getsockname()[1])
 
     def when_ready() -> None:
@@ -132,6 +111,33 @@ def serve(
         pass
     finally:
         listening.close()
+
+
+def _server(context: Context) -> uvicorn.Server:
+    import uvicorn
+
+    from imgsearch.web.app import create_app
+    from imgsearch.web.connections import PatientConnection
+
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    logging.getLogger("uvicorn").propagate = False  # what matters is told on the page
+    limits = context.limits
+    return uvicorn.Server(
+        uvicorn.Config(
+            create_app(context),
+            loop="asyncio",
+            http=PatientConnection,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=limits.connections,
+            timeout_keep_alive=limits.idle_seconds,
+            timeout_graceful_shutdown=0,
+            h11_max_incomplete_event_size=32_768,
+        )
+    )
 
 
 def _warm(context: Context) -> None:
