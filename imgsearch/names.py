@@ -95,9 +95,12 @@ def is_current(record: Record, path: Path) -> bool:
     """Whether the file still is what was ingested: then its stored vector serves."""
     try:
         status = path.stat()
+        if (status.st_size, photos.mtime_ns(status)) != (record.size, record.mtime_ns):
+            return False
+        # an edit may keep both; another program's index knows no hash
+        return not record.content_hash or photos.hash_file(str(path)) == record.content_hash
     except OSError:
         return True
-    return (status.st_size, photos.mtime_ns(status)) == (record.size, record.mtime_ns)
 
 
 def _ids_of_file(roots: Roots, photo: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import unicodedata
@@ -255,3 +256,100 @@ def test_a_thousand_copies_are_looked_at_once_each(
             done = library.ingest([source.parent], Options())
     assert (done.added, done.embedded) == (60, 0)
     assert looks <= 120
+
+
+def _rotate(paths: list[Path]) -> None:
+    """Each takes the next one's name; the files themselves, with all their dates, move."""
+    spare = paths[0].with_name("spare")
+    paths[0].rename(spare)
+    for earlier, later in itertools.pairwise(paths):
+        later.rename(earlier)
+    spare.rename(paths[-1])
+
+
+def _three_alike(folder: Path) -> list[Path]:
+    """Three pictures of one size and mtime."""
+    paths = [
+        picture(folder / f"{name}.bmp", shade)
+        for name, shade in zip("abc", (10, 90, 170), strict=True)
+    ]
+    for path in paths:
+        os.utime(path, ns=(10**18, 10**18))
+    assert len({path.stat().st_size for path in paths}) == 1
+    return paths
+
+
+def _nearest(command: Command, question: Path, *options: str) -> dict[str, object]:
+    return command.run("similar", question, "-k", "1", "--json", *options).json_lines[0]  # type: ignore[no-any-return]
+
+
+def test_names_exchanged_among_files_alike_are_noticed(
+    command: Command, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    paths = _three_alike(tmp_path / "album")
+    originals = [Path(shutil.copy(path, tmp_path / f"original {path.name}")) for path in paths]
+    ingest(tmp_path / "album")
+    _rotate(paths)
+    assert counts(ingest(tmp_path / "album", "--dry-run")) == {"updated": 3}
+    assert counts(ingest(tmp_path / "album")) == {"updated": 3}
+    assert [_nearest(command, original)["name"] for original in originals] == [
+        "c.bmp",
+        "a.bmp",
+        "b.bmp",
+    ]
+    assert counts(ingest(tmp_path / "album")) == {}
+
+
+def test_an_edit_that_keeps_size_and_mtime_is_noticed(
+    command: Command, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    edited, *_ = _three_alike(tmp_path / "album")
+    ingest(tmp_path / "album")
+    before = _nearest(command, edited)
+    edited.write_bytes(picture(tmp_path / "new.bmp", 55).read_bytes())
+    os.utime(edited, ns=(10**18, 10**18))
+    assert _nearest(command, edited)["score"] != before["score"]  # its pixels count at once
+    assert counts(ingest(tmp_path / "album")) == {"updated": 1, "embedded": 1}
+    best = _nearest(command, tmp_path / "new.bmp")
+    assert best["name"] == "a.bmp"
+    assert best["score"] == pytest.approx(1, abs=1e-3)
+
+
+def test_what_only_changes_ctime_is_not_embedded_again(
+    ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    paths = _three_alike(tmp_path / "album")
+    ingest(tmp_path / "album")
+    for path in paths:
+        path.chmod(0o600)
+        os.link(path, tmp_path / path.name)
+    report = ingest(tmp_path / "album")
+    assert (report["unchanged"], counts(report)) == (3, {})
+
+
+def test_without_what_this_machine_knew_of_the_files_sizes_and_mtimes_serve(
+    command: Command, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    """As in an index of a version before, or on a machine that it was copied to."""
+    paths = _three_alike(tmp_path / "album")
+    ingest(tmp_path / "album")
+    [states] = (command.home / "data" / "imgsearch" / "file-states").iterdir()
+    for damage in (b"", b"damaged", states.read_bytes()[:150]):
+        states.write_bytes(damage)
+        assert counts(ingest(tmp_path / "album")) == {}
+        _rotate(paths)
+        assert counts(ingest(tmp_path / "album")) == {"updated": 3}
+    states.unlink()
+    states.mkdir()  # it cannot be written
+    assert counts(ingest(tmp_path / "album")) == {}
+
+
+def test_a_library_copied_with_its_dates_is_not_embedded_again(
+    ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    _three_alike(tmp_path / "album")
+    ingest(tmp_path / "album")
+    shutil.copytree(tmp_path / "album", tmp_path / "disk" / "album")
+    shutil.rmtree(tmp_path / "album")
+    report = ingest(tmp_path / "disk" / "album")
+    assert (report["unchanged"], counts(report)) == (3, {})

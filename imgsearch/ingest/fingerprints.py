@@ -9,12 +9,16 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from imgsearch.index.base import Fingerprints
+from imgsearch.ingest import file_states
+from imgsearch.ingest.file_states import Numbers, States
 from imgsearch.photos.sidecars import Sidecar
+from imgsearch.photos.walk import Photo
 
 METADATA_VERSION = 1  # raised when more of it is read than before
 CHUNK = 65_536  # ids looked up at a time
@@ -37,6 +41,16 @@ def metadata_mark(sidecar: Sidecar | None) -> int:
     return int.from_bytes(digest, "big") >> 1 | 1 << 62  # above all versions
 
 
+class Found(NamedTuple):
+    """Photos as a walk finds them, in columns. `marks`: `metadata_mark` of each."""
+
+    sizes: Numbers  # bytes
+    mtimes: Numbers  # ns
+    ctimes: Numbers  # ns; 0: not known
+    inodes: Numbers  # 0: not known
+    marks: Numbers
+
+
 def _keys(ids: str) -> npt.NDArray[np.uint64]:
     """The first 8 of an id's 16 bytes. Two of ten million photos share them once in 400,000
     libraries; the price would be one photo compared by its bytes instead of its fingerprint."""
@@ -55,6 +69,8 @@ class KnownPhotos:
         self._keys, self._sizes, self._mtimes = keys[order], sizes[order], mtimes[order]
         self._marks = marks[order]
         self._seen = np.zeros(len(keys), dtype=bool)
+        self._ctimes, self._inodes = file_states.NONE.of(self._keys)
+        self._confirmed: dict[str, tuple[int, int]] = {}  # ctime and inode of what was written
         self._distinct_sizes = np.unique(sizes)
         self._new_sizes: set[int] = set()
 
@@ -72,13 +88,11 @@ class KnownPhotos:
         numbers = (np.concatenate(column) for column in (sizes, mtimes, marks))
         return cls(np.concatenate(keys), *numbers)
 
-    def see(
-        self,
-        ids: Sequence[str],
-        sizes: Sequence[int],
-        mtimes: Sequence[int],
-        marks: Sequence[int] | npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.int8]:
+    def use_states(self, states: States) -> None:
+        """What the files were like when their photos were last compared."""
+        self._ctimes, self._inodes = states.of(self._keys)
+
+    def see(self, ids: Sequence[str], found: Found) -> npt.NDArray[np.int8]:
         """The `State` of each photo; those that are known count as seen from now on."""
         if not len(self._keys):
             return np.zeros(len(ids), dtype=np.int8)
@@ -86,13 +100,43 @@ class KnownPhotos:
         self._seen[place[known]] = True
         same = (
             known
-            & (self._sizes[place] == np.array(sizes, dtype=np.int64))
-            & (self._mtimes[place] == np.array(mtimes, dtype=np.int64))
+            & (self._sizes[place] == found.sizes)
+            & (self._mtimes[place] == found.mtimes)
+            & ~self._other_file(place, known, found)
         )
-        described = self._marks[place] == np.array(marks, dtype=np.int64)
+        self._ctimes[place[same]] = found.ctimes[same]
+        self._inodes[place[same]] = found.inodes[same]
+        described = self._marks[place] == found.marks
         same_bytes = np.where(described, State.UNCHANGED, State.OTHERWISE_DESCRIBED)
         states = np.where(same, same_bytes, State.CHANGED)
         return np.where(known, states, State.NEW).astype(np.int8)
+
+    def _other_file(
+        self, place: npt.NDArray[np.intp], known: npt.NDArray[np.bool_], found: Found
+    ) -> npt.NDArray[np.bool_]:
+        """Whether each is another file than it was, by what is known of it. Some file systems make
+        inodes up anew each time (FAT, FUSE, SMB): where most are others, they say nothing."""
+        ctimes, inodes = self._ctimes[place], self._inodes[place]
+        both = known & (inodes != 0) & (found.inodes != 0)
+        moved = both & (inodes != found.inodes)
+        if 2 * moved.sum() > both.sum():
+            moved[:] = False
+        changed = (ctimes != 0) & (found.ctimes != 0) & (ctimes != found.ctimes)
+        other: npt.NDArray[np.bool_] = moved | changed
+        return other
+
+    def confirm(self, id: str, photo: Photo) -> None:
+        """The index holds what this file held when it was like that."""
+        self._confirmed[id] = photo.ctime_ns, photo.inode
+
+    def states(self) -> States:
+        """What is known of the files that were there at the start, and of those confirmed since."""
+        known = States(self._keys, self._ctimes, self._inodes)
+        if not self._confirmed:
+            return known
+        keys, first = np.unique(_keys("".join(self._confirmed)), return_index=True)
+        ctimes, inodes = np.array(list(self._confirmed.values()), np.int64)[first].T
+        return known.with_these(States(keys, ctimes, inodes))
 
     def unseen_of(self, ids: Iterable[str]) -> Iterator[str]:
         """Those of the index's ids that were there at the start and were not seen since."""

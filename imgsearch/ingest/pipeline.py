@@ -20,7 +20,7 @@ from imgsearch.ingest.fingerprints import KnownPhotos
 from imgsearch.ingest.known import LookedUp, look_up
 from imgsearch.ingest.prefetch import Ahead
 from imgsearch.ingest.result import Result
-from imgsearch.ingest.rows import path_of, record_of, same_picture
+from imgsearch.ingest.rows import is_same, record_of, same_picture
 from imgsearch.ingest.steps import (
     Batch,
     Candidate,
@@ -40,6 +40,7 @@ from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.ingest.worker_pool import Crew
 from imgsearch.models.base import Vector
 from imgsearch.photos import Skip, SkipReason
+from imgsearch.photos.walk import Photo
 
 READERS = 4  # more would slow down a disk with heads
 WRITE_ROWS = 128  # that are worth a write, unless the index says fewer
@@ -76,7 +77,7 @@ class Intake:
         report: Callable[[], None] = lambda: None,
     ) -> None:
         self._index, self._embedding, self._known = index, embedding, known
-        self._roots, self._result, self._stopwatch = roots, result, stopwatch
+        self._result, self._stopwatch = result, stopwatch
         self._limits, self._dry_run, self._report = limits, dry_run, report
         self._limit, self._pictures = limit, 0
         self._must_hash = known.has_size if dry_run else always
@@ -88,7 +89,8 @@ class Intake:
         self._described: list[Described] = []  # their rows are to be looked up
         self._twins: dict[str, list[Read]] = {}  # by hash: same bytes as one being embedded
         self._rows: list[Row] = []  # to be written
-        self._counted: dict[str, str] = {}  # as what each of these rows counts in the result
+        # by id, of what is to be written: its file, and as what it counts in the result
+        self._counted: dict[str, tuple[Photo, str]] = {}
         self._gone: list[str] = []  # ids to be deleted with them
         self._held = self._held_bytes = 0  # photos that are on the way
 
@@ -227,7 +229,7 @@ class Intake:
     def _count_as(self, candidate: Candidate, name: str) -> None:
         setattr(self._result, name, getattr(self._result, name) + 1)
         if not self._dry_run:
-            self._counted[candidate.id] = name
+            self._counted[candidate.id] = candidate.photo, name
 
     # -- the index: one task at a time, so that what comes meanwhile goes with the next
 
@@ -265,18 +267,16 @@ class Intake:
     def _begin_writing(self) -> None:
         rows, self._rows = self._rows, []
         gone, self._gone = self._gone, []
-        counted, self._counted = self._counted, {}
 
         def take(failures: Sequence[Failure]) -> None:
-            paths = (
-                {row.record.id: path_of(row.record, self._roots) for row in rows}
-                if failures
-                else {}
-            )
-            for id, reason in failures:
-                name = counted[id]
-                setattr(self._result, name, getattr(self._result, name) - 1)
-                self._result.skipped.append(Skip(paths[id], SkipReason.REFUSED, reason))
+            refused = dict(failures)
+            for id in [row.record.id for row in rows]:
+                photo, name = self._counted.pop(id)
+                if id in refused:
+                    skip = Skip(photo.path, SkipReason.REFUSED, refused[id])
+                    self._result.take_back(name, skip)
+                else:
+                    self._known.confirm(id, photo)
 
         self._crew.give("index", take, self._write, rows, gone)
 
@@ -308,6 +308,10 @@ class Intake:
     def _take_known(self, read: Read, records: Sequence[Record], vector: Vector) -> None:
         candidate = read.candidate
         own = next((record for record in records if record.id == candidate.id), None)
+        if own is not None and is_same(read, own):
+            self._result.unchanged += 1
+            self._known.confirm(candidate.id, candidate.photo)
+            return
         if own is not None:  # touched: only the fingerprint is new
             self._count_as(candidate, "unchanged")
             self._add_known(read, own, None)

@@ -30,6 +30,11 @@ class Result:
         for stage, spent in later.seconds.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
+    def take_back(self, name: str, skip: Skip) -> None:
+        """One photo that was counted as `name` was skipped instead."""
+        setattr(self, name, getattr(self, name) - 1)
+        self.skipped.append(skip)
+
     @property
     def done(self) -> int:
         known = self.updated + self.unchanged + self.described + self.renamed

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from imgsearch import photos
 from imgsearch.index.base import Record
 from imgsearch.ingest.descriptions import Facts
+from imgsearch.ingest.fingerprints import metadata_mark
 from imgsearch.ingest.steps import Read
 
 
@@ -33,12 +31,12 @@ def record_of(read: Read, facts: Facts) -> Record:
     return Record(content_hash=read.content_hash, **_identity(read), **facts)
 
 
+def is_same(read: Read, record: Record) -> bool:
+    """Whether the record says all this already: only the file's ctime or inode is new."""
+    marked = record.metadata_mark == metadata_mark(read.candidate.sidecar)
+    return marked and same_picture(read, record) == record
+
+
 def same_picture(read: Read, source: Record) -> Record:
     """The source's picture at the candidate's path."""
     return replace(source, **_identity(read))
-
-
-def path_of(record: Record, roots: Mapping[str, Path]) -> str:
-    """Where the photo lies on this machine."""
-    relative = photos.path_bytes(record.relative_path, record.path_escaped)
-    return os.path.join(os.fspath(roots[record.library]), os.fsdecode(relative))

@@ -10,8 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgsearch import paths
 from imgsearch.errors import Interrupted
 from imgsearch.ingest import sources
+from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.scan import Ingest, Options
 from imgsearch.ingest.sources import Job
@@ -79,7 +81,8 @@ def _run(library: Library, jobs: Sequence[Job], options: Options) -> Result:
 
     try:
         with library.talk.photo_progress() as progress:
-            run = Ingest(index, open_encoder, options, progress, library.talk.may_remove)
+            states = FileStates(paths.data_dir() / "file-states", index.index_id)
+            run = Ingest(index, open_encoder, options, progress, library.talk.may_remove, states)
             result = run.run(jobs, dict(library.roots.items()))
             if not options.dry_run:
                 index.finish(progress)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import compress, islice
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,8 @@ from imgsearch import photos
 from imgsearch.errors import PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Record
-from imgsearch.ingest.fingerprints import KnownPhotos, State, metadata_mark
+from imgsearch.ingest.file_states import FileStates
+from imgsearch.ingest.fingerprints import Found, KnownPhotos, State, metadata_mark
 from imgsearch.ingest.pipeline import Intake, Limits
 from imgsearch.ingest.prefetch import Ahead
 from imgsearch.ingest.result import Result
@@ -69,11 +70,17 @@ class _Chunk(NamedTuple):
     sidecars: dict[str, Sidecar]  # by the photo's id
 
     def states(self, known: KnownPhotos) -> npt.NDArray[np.int8]:
-        sizes = [size for listing in self.listings for size in listing.sizes]
-        mtimes = [mtime for listing in self.listings for mtime in listing.mtimes]
         plain, sidecars = metadata_mark(None), self.sidecars
         marks = [metadata_mark(sidecars[id]) if id in sidecars else plain for id in self.ids]
-        return known.see(self.ids, sizes, mtimes, marks)
+        listings = self.listings
+        columns = (
+            chain.from_iterable(listing.sizes for listing in listings),
+            chain.from_iterable(listing.mtimes for listing in listings),
+            chain.from_iterable(listing.ctimes for listing in listings),
+            chain.from_iterable(listing.inodes for listing in listings),
+            marks,
+        )
+        return known.see(self.ids, Found(*(np.array(list(each), np.int64) for each in columns)))
 
     def photos(self) -> Iterator[Photo]:
         return (listing.photo(n) for listing in self.listings for n in range(len(listing.names)))
@@ -106,8 +113,11 @@ class Ingest:
         options: Options,
         progress: Progress = silent,
         may_remove: Callable[[str], bool] = _never,
+        file_states: FileStates | None = None,
     ) -> None:
-        """`may_remove` is asked before the photos of a whole folder are pruned."""
+        """`may_remove` is asked before the photos of a whole folder are pruned. `file_states`: of
+        the index's photos on this machine."""
+        self._file_states = file_states or FileStates()
         self._may_remove = may_remove
         self._index = index
         self._options = options
@@ -127,9 +137,7 @@ class Ingest:
         were written stay."""
         for job in jobs:
             check_not_empty(job)
-        with closing(Ahead(self._chunks(jobs), CHUNKS_AHEAD)) as chunks:
-            with self._stopwatch("index"):
-                known = KnownPhotos.load(self._index.fingerprints())
+        with closing(Ahead(self._chunks(jobs), CHUNKS_AHEAD)) as chunks, self._known() as known:
             candidates = Ahead(self._candidates(chunks, known), WALK_AHEAD, source=chunks)
             self._take_in(candidates, known, roots | {job.library: job.root for job in jobs})
         self._result.unchanged += self._unchanged
@@ -140,6 +148,19 @@ class Ingest:
             self._take_out(self._replaced)
         self._result.seconds = self._stopwatch.seconds
         return self._result
+
+    @contextmanager
+    def _known(self) -> Iterator[KnownPhotos]:
+        """What has been compared or written when the block ends, however it does, is kept."""
+        with self._stopwatch("index"):
+            known = KnownPhotos.load(self._index.fingerprints())
+        before = self._file_states.load()
+        known.use_states(before)
+        try:
+            yield known
+        finally:
+            if not self._options.dry_run:
+                self._file_states.save(before.with_these(known.states()), before)
 
     # -- walking and comparing, on threads of their own
 

@@ -82,6 +82,16 @@ def mtime_ns(status: os.stat_result) -> int:
     return max(-_LATEST, min(status.st_mtime_ns, _LATEST))
 
 
+def ctime_ns(status: os.stat_result) -> int:
+    """In 64 bits too."""
+    return max(-_LATEST, min(status.st_ctime_ns, _LATEST))
+
+
+def inode(status: os.stat_result) -> int:
+    """In 63 bits, which some file systems' numbers exceed."""
+    return status.st_ino & _LATEST
+
+
 def photo_id(library: str, relative: bytes) -> str:
     """The same photo has the same id on every machine: 32 hexadecimal digits."""
     hashed = library_hash(library).copy()

@@ -20,6 +20,8 @@ from imgsearch.photos import (
     SYSTEM_NAMES,
     Skip,
     SkipReason,
+    ctime_ns,
+    inode,
     library_hash,
     mtime_ns,
     unreadable,
@@ -33,6 +35,8 @@ class Photo(NamedTuple):
     relative: bytes
     size: int  # bytes
     mtime_ns: int
+    ctime_ns: int = 0  # of Windows, the creation time; 0: not known
+    inode: int = 0  # 0: not known
 
     @property
     def path(self) -> str:
@@ -53,17 +57,27 @@ class Listing(NamedTuple):
     names: list[bytes]
     sizes: list[int]  # bytes
     mtimes: list[int]  # ns
+    ctimes: list[int]  # ns
+    inodes: list[int]
     skips: list[Skip]
 
     def photo(self, place: int) -> Photo:
-        relative = self.prefix + self.names[place]
-        return Photo(self.root, relative, self.sizes[place], self.mtimes[place])
+        return Photo(
+            self.root,
+            self.prefix + self.names[place],
+            self.sizes[place],
+            self.mtimes[place],
+            self.ctimes[place],
+            self.inodes[place],
+        )
 
     def only(self, wanted: Sequence[bool]) -> Listing:
         return self._replace(
             names=list(compress(self.names, wanted)),
             sizes=list(compress(self.sizes, wanted)),
             mtimes=list(compress(self.mtimes, wanted)),
+            ctimes=list(compress(self.ctimes, wanted)),
+            inodes=list(compress(self.inodes, wanted)),
         )
 
     def ids(self, library: str) -> list[str]:
@@ -110,7 +124,7 @@ def listings(
 
 def _empty_listing(root: str, folder: _Folder) -> Listing:
     prefix = folder.relative + b"/" if folder.relative else b""
-    return Listing(root, prefix, [], [], [], [])
+    return Listing(root, prefix, [], [], [], [], [], [])
 
 
 def _list(
@@ -120,7 +134,7 @@ def _list(
     follow_links: bool,
 ) -> list[_Folder]:
     """Fills the listing of a folder; returns the folders in it. What fails is a skip."""
-    root, prefix, names, sizes, mtimes, skips = listing
+    root, prefix, names, sizes, mtimes, ctimes, inodes, skips = listing
     inside: list[_Folder] = []
     try:
         with os.scandir(os.fsencode(_path(root, folder.relative))) as found:
@@ -154,6 +168,8 @@ def _list(
         names.append(name)
         sizes.append(status.st_size)
         mtimes.append(mtime_ns(status))
+        ctimes.append(ctime_ns(status))
+        inodes.append(inode(status))
     return inside
 
 
