@@ -24,6 +24,7 @@ LAYERS = [
     {"errors", "installation", "escaping"},
     {"progress", "paths", "regular_files", "doctor.findings"},
     {"ingest.stopwatch", "ingest.prefetch", "ingest.worker_pool", "ingest.resources"},
+    {"ingest.file_states"},
     {"settings.values", "settings.folder_files"},
     {"settings.table"},
     {"settings", "photos", "models.base", "gazetteer", "question"},
