@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.command import Command
 
@@ -159,6 +160,29 @@ def test_a_dry_run_changes_nothing(command: Command, album: Path, index: Path) -
     assert (report["renamed"], report["added"], report["embedded"]) == (1, 1, 0)
     after = _rows(command, index)
     assert set(after) == set(before)
+
+
+def test_a_dry_run_counts_no_damaged_files(command: Command, album: Path, index: Path) -> None:
+    """Before the first ingest and after it: known by its size or not, truncated or rubbish."""
+    for path in [path for path in album.rglob("*") if path.is_file()][3:]:
+        path.unlink()
+    whole = (album.parent / "whole.jpg").resolve()
+    Image.effect_noise((300, 300), 90).save(whole)
+    (album / "truncated.jpg").write_bytes(whole.read_bytes()[:-20_000])
+    (album / "zeros.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(5_000))
+    shutil.copy(album / "zeros.png", album / "zeros again.png")
+    before = _ingest(command, index, album, "--dry-run")
+    assert (before["added"], len(before["skipped"])) == (3, 3)
+    assert not any(command.home.glob("data/imgsearch/file-states/*"))
+    real = _ingest(command, index, album)
+    assert (real["added"], len(real["skipped"])) == (3, 3)
+    assert {each["path"] for each in real["skipped"]} == {
+        each["path"] for each in before["skipped"]
+    }
+    (album / "as long.png").write_bytes((album / "zeros.png").read_bytes())
+    after = _ingest(command, index, album, "--dry-run")
+    assert (after["added"], after["unchanged"], len(after["skipped"])) == (0, 3, 4)
+    assert "nothing" in command.run("--index", index, "ingest", album, "--dry-run").stdout
 
 
 def test_a_limit_goes_on_where_it_stopped(command: Command, album: Path, index: Path) -> None:

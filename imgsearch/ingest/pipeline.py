@@ -59,8 +59,8 @@ class Limits:
 
 class Intake:
     """`roots`: every library's root on this machine; a renamed photo's old path is looked for
-    there. `dry_run`: nothing is embedded or written, only counted. `report` is called now and
-    then. All but what is marked runs on the caller's thread."""
+    there. `dry_run`: nothing is written, only counted. `report` is called now and then. All but
+    what is marked runs on the caller's thread."""
 
     def __init__(
         self,
@@ -171,10 +171,7 @@ class Intake:
             self.replaced.append(candidate.id)
 
     def _take_unknown(self, read: Read) -> None:
-        if self._dry_run:
-            self._let_go(read)
-            self._count(read.candidate)
-        elif read.content_hash in self._twins:
+        if read.content_hash in self._twins:
             self._let_go(read)
             self._twins[read.content_hash].append(read._replace(data=None))
         else:
@@ -205,6 +202,10 @@ class Intake:
     def _take_batch(self, batch: Batch) -> None:
         for embedded in batch.embedded:
             self._take_embedded(embedded)
+        for read in batch.checked:
+            self._let_go(read)
+            for same in (read, *self._twins.pop(read.content_hash, ())):
+                self._count(same.candidate)
         for read, skip in batch.failed:
             self._let_go(read)
             self._result.skipped.append(skip)

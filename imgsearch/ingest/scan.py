@@ -27,7 +27,7 @@ from imgsearch.ingest.pipeline import Intake, Limits
 from imgsearch.ingest.prefetch import Ahead
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.sources import Job, check_not_empty, emptied_folders, is_there
-from imgsearch.ingest.steps import Candidate, Embedding
+from imgsearch.ingest.steps import Candidate, Checking, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder
 from imgsearch.photos import Skip, sidecars, walk
@@ -50,7 +50,7 @@ class Options:
     exclude: Sequence[str] = ()
     follow_links: bool = False
     limit: int | None = None  # new or changed photos
-    dry_run: bool = False  # nothing is decoded, embedded or written
+    dry_run: bool = False  # nothing is embedded or written
     prune: bool = False
     sure: bool = False  # do not ask before a folder whose photos are all gone is pruned
     part: tuple[int, int] | None = None  # (1, 4): the first of four parts, split by photo id
@@ -123,7 +123,8 @@ class Ingest:
         self._options = options
         self._progress = progress
         self._stopwatch = Stopwatch(STAGES)
-        self._embedding = Embedding(open_encoder, options.max_megapixels, self._stopwatch)
+        kind = Checking if options.dry_run else Embedding
+        self._embedding = kind(open_encoder, options.max_megapixels, self._stopwatch)
         self._result = Result()
         self._moved: set[str] = set()  # the old ids of rows that moved in this run
         self._replaced: list[str] = []  # ids of photos whose file is no picture any more

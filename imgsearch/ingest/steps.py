@@ -19,6 +19,7 @@ from imgsearch.photos.sidecars import Sidecar
 from imgsearch.photos.walk import Photo
 
 BATCH_BYTES = 24 << 20  # of photos in one batch, unless one alone is larger: eight of 12 MP
+CHECKED_SIZE = 64  # pixels of the square that a dry run decodes for
 HELD_BYTES = 32 << 20  # a larger photo is hashed as a stream, and read again for decoding
 
 
@@ -59,9 +60,11 @@ class Described(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What came of embedding a batch. `failed`: read, but not to be decoded."""
+    """What came of embedding a batch. `checked`: decoded alone, in a dry run. `failed`: read, but
+    not to be decoded."""
 
     embedded: list[Embedded] = field(default_factory=list)
+    checked: list[Read] = field(default_factory=list)
     failed: list[tuple[Read, Skip]] = field(default_factory=list)
 
 
@@ -147,31 +150,53 @@ class Embedding:
             self._encoder = self._open()
 
     def embed_batch(self, reads: Sequence[Read]) -> Batch:
-        assert self._encoder is not None
+        encoder = self._encoder
+        assert encoder is not None
         batch = Batch()
         pixels, decoded = [], []
         for read in reads:
             with self._stopwatch("decode"):
                 try:
-                    found = decode.decode(
-                        read.candidate.photo.path if read.data is None else read.data,
-                        target=self._encoder.image_size,
-                        max_megapixels=self.max_megapixels,
-                    )
-                    pixels.append(self._encoder.prepare(found.image))
+                    found = self._decode(read, encoder.image_size)
+                    pixels.append(encoder.prepare(found.image))
                     decoded.append((read, found.metadata))
                 except decode.Undecodable as error:
-                    path = read.candidate.photo.path
-                    batch.failed.append((read, Skip(path, error.reason, error.detail)))
+                    batch.failed.append((read, _skip(read, error)))
         if pixels:
             with self._stopwatch("embed"):
-                vectors = self._encoder.encode(np.concatenate(pixels))
+                vectors = encoder.encode(np.concatenate(pixels))
             told = facts_of([(*_named(read.candidate), inside) for read, inside in decoded])
             batch.embedded = [
                 Embedded(read, inside, facts, vector)
                 for (read, inside), facts, vector in zip(decoded, told, vectors, strict=True)
             ]
         return batch
+
+    def _decode(self, read: Read, target: int) -> decode.Decoded:
+        source = read.candidate.photo.path if read.data is None else read.data
+        return decode.decode(source, target=target, max_megapixels=self.max_megapixels)
+
+
+class Checking(Embedding):
+    """In a dry run: decodes alone, so that what is damaged is known. No model is opened."""
+
+    def open(self) -> None:
+        pass
+
+    def embed_batch(self, reads: Sequence[Read]) -> Batch:
+        batch = Batch()
+        for read in reads:
+            with self._stopwatch("decode"):
+                try:
+                    self._decode(read, CHECKED_SIZE)
+                    batch.checked.append(read)
+                except decode.Undecodable as error:
+                    batch.failed.append((read, _skip(read, error)))
+        return batch
+
+
+def _skip(read: Read, error: decode.Undecodable) -> Skip:
+    return Skip(read.candidate.photo.path, error.reason, error.detail)
 
 
 def is_no_picture(found: Skip | None) -> bool:
