@@ -67,7 +67,9 @@ def _speed() -> str:
 
 def _commands() -> str:
     overview = _help()
-    commands = re.findall(r"^  ([a-z-]+)  ", overview.partition("Commands:")[2], re.MULTILINE)
+    commands = re.findall(
+        r"^  ([a-z-]+)  ", overview.partition("Commands:")[2].partition("\n\n")[0], re.MULTILINE
+    )
     blocks = [f"```text\n{overview}\n```\n"]
     for name in commands:
         blocks.append(f"<details><summary><code>imgsearch {name}</code></summary>\n")

@@ -180,7 +180,7 @@ def test_the_sample_is_kept_and_drawn_again_when_the_index_has_grown(
         (("--near", "91,0"), "'91,0' are no coordinates"),
         (("--near", "1,2", "--within", "0"), "'0' is not a distance"),
         (("--near", "Italy"), "Italy is a country"),
-        (("--orientation", "round"), "'round' is none of landscape, portrait, square"),
+        (("--orientation", "round"), "'round' is not one of landscape, portrait, square"),
         (("--rating", "6"), "6"),
         (("--from-file", "x"), "--from-file goes without a text"),
         (("--from-file", "-", "--like", "-"), "would both read stdin"),
@@ -241,6 +241,7 @@ def test_help_shows_options_in_groups(searched: Command) -> None:
         "How many, and how they are shown:",
         "Index and models:",
         "Cluster:",
+        "Trust:",
         "Options:",
     ]
 

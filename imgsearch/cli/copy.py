@@ -2,55 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from imgsearch.cli import parts
+from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
-from imgsearch.cli.options import Common, Quantization, Replicas, Shards, SourceVectors, command
+from imgsearch.cli.options import CERTIFICATES, MODELS, NEW_INDEX, Common, JsonObject
+from imgsearch.settings.options import argument
+from imgsearch.settings.values import text
 
 if TYPE_CHECKING:
     from imgsearch.index.copying import Result
 
-Place = Annotated[str, typer.Argument(help="An index: a folder, a name or a URL, as for --index.")]
+
+@dataclass(frozen=True, kw_only=True)
+class Copying(JsonObject):
+    source: str = argument(
+        text, "SOURCE", "An index: a folder, a name or a URL, as for --index.", completion="indexes"
+    )
+    target: str = argument(text, "TARGET", "Another one, which may be new.", completion="indexes")
 
 
-def register(app: typer.Typer) -> None:
-    command(app)(copy)
+@command(
+    "copy",
+    Copying,
+    (*MODELS, "trust_model_code", "verbose", *CERTIFICATES, *NEW_INDEX),
+    examples=["imgsearch copy default https://host:9200/my-photos"],
+)
+def copy(common: Common, given: Copying) -> None:
+    """Copy all photos of one index into another.
 
-
-def copy(
-    common: Common,
-    source: Place,
-    target: Place,
-    shards: Shards = None,
-    replicas: Replicas = None,
-    quantization: Quantization = None,
-    source_vectors: SourceVectors = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Copy all photos of one index into another, without embedding anything again.
-
-    Interrupted, it goes on where it stopped.
-
-    Example: imgsearch copy default https://host:9200/my-photos
+    Nothing is embedded again. Interrupted, it goes on where it stopped.
     """
     from imgsearch.cli.progress import photos_bar
     from imgsearch.errors import UsageError
     from imgsearch.index.copying import copy as copy_rows
     from imgsearch.library import index_place
 
-    common.options.pop("index", None)
-    from_settings = parts.load_settings(common, index=source)
-    to_settings = parts.load_settings(
-        common,
-        index=target,
-        shards=shards,
-        replicas=replicas,
-        quantization=quantization,
-        source_vectors=source_vectors,
-    )
+    from_settings = parts.load_settings(common, index=given.source)
+    to_settings = parts.load_settings(common, index=given.target)
     if index_place(from_settings) == index_place(to_settings):
         raise UsageError("Both names mean the same index.", "Name another one to copy to.")
     with parts.opened(from_settings) as old, parts.opened_for_ingest(to_settings) as new:
@@ -63,7 +56,7 @@ def copy(
             is_new = library in new.index.libraries() and new.roots.get(library) is None
             if is_new and old.roots.registered(library):
                 new.roots.remember(library, root, follow_links=old.roots.follows_links(library))
-    _show(result, json)
+    _show(result, given.json)
 
 
 def _show(result: Result, json: bool) -> None:

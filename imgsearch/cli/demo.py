@@ -9,10 +9,9 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-import typer
-
 from imgsearch.cli import ingest, parts
-from imgsearch.cli.options import Common, command
+from imgsearch.cli.commands import command
+from imgsearch.cli.options import Common, NoOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,17 +35,14 @@ _NEXT = """\
   imgsearch similar photo.jpg"""
 
 
-def register(app: typer.Typer) -> None:
-    command(app)(demo)
-
-
-def demo(common: Common) -> None:
-    """See it work: icons and a small model that ship with imgsearch, offline."""
+@command("demo", NoOptions, examples=["imgsearch demo"])
+def demo(common: Common, given: NoOptions) -> None:
+    """See it work, offline: icons and a small model are included."""
     from imgsearch import settings as all_settings
     from imgsearch.demo import PHOTOS, QUERIES
     from imgsearch.output import console as rendering
 
-    del common  # the user's settings are for the user's pictures
+    del common, given  # the user's settings are for the user's pictures
     chosen = all_settings.defaults(index=str(_index_folder(PHOTOS)), model="demo", k=SHOWN)
     console = rendering.console()
     _ingest_anew_if_need_be(chosen, PHOTOS, console)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from imgsearch import paths
 from imgsearch.cli import parts
+from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
-from imgsearch.cli.options import Common, command
+from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
+from imgsearch.settings.options import flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,22 +22,21 @@ if TYPE_CHECKING:
 STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 
 
-def register(app: typer.Typer) -> None:
-    command(app)(doctor)
+@dataclass(frozen=True, kw_only=True)
+class Looking(JsonObject):
+    deep: bool = flag("--deep", "Read everything that is in the index as well.")
 
 
-def doctor(
-    common: Common,
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Read everything that is in the index as well.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Look at everything that could be wrong, and say what to do. Changes nothing.
+@command(
+    "doctor",
+    Looking,
+    (*INDEX_ALONE, *MODELS, "text_encoder", "model_id"),
+    examples=["imgsearch doctor"],
+)
+def doctor(common: Common, given: Looking) -> None:
+    """Look for everything that could be wrong; say what to do.
 
-    Exit code 1 on a failure.
-
-    Example: imgsearch doctor
+    Changes nothing. Exit code 1 on a failure.
     """
     from imgsearch.doctor.examination import findings
     from imgsearch.library import index_place
@@ -43,8 +45,8 @@ def doctor(
     chosen = parts.load_settings(common, ask=False)
     for each in chosen.not_obeyed:
         say(str(each))
-    found = list(findings(chosen, index_place(chosen), paths.cache_dir(), deep=deep))
-    if json:
+    found = list(findings(chosen, index_place(chosen), paths.cache_dir(), deep=given.deep))
+    if given.json:
         console.print_json(_as_dict(found))
     else:
         _show(found)

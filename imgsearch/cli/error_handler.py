@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import typer
-from typer.core import TyperGroup
 
 from imgsearch.cli import streams
 from imgsearch.errors import (
@@ -29,12 +28,6 @@ from imgsearch.errors import (
 _hidden: set[str] = set()
 _SECRET_VARIABLE = re.compile(r"PASSWORD|PWD$|KEY|TOKEN|SECRET", re.IGNORECASE)
 _USER_IN_URL = re.compile(r"(https?://)[^\s'\",]+@")  # up to the last @: a raw / may be within
-
-
-class Group(TyperGroup):
-    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] # Typer hides the type
-        with reporting():
-            return super().invoke(ctx)
 
 
 @contextlib.contextmanager
@@ -71,6 +64,24 @@ def say(text: str) -> None:
     """Lines for the person, on stderr, which escapes them; what `hide` was told is left out."""
     sys.stderr.write(f"{_without(_hidden, text)}\n")
     sys.stderr.flush()
+
+
+def say_usage(error: Exception) -> None:
+    """What Typer says of words that it does not understand, with a way on."""
+    message = str(getattr(error, "message", "") or "")
+    said = error.format_message() if hasattr(error, "format_message") else message
+    ctx = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        say(said)
+        return
+    from imgsearch.cli.suggestions import MEANT_OPTIONS
+
+    typed = str(getattr(error, "option_name", ""))
+    near = sorted(getattr(error, "possibilities", None) or MEANT_OPTIONS.get(typed, "").split())
+    command = "imgsearch" if ctx is None else ctx.command_path
+    lists = f"{command} --help lists its options."
+    cure = f"Did you mean {' or '.join(near)}? {lists}" if near else lists
+    say(f"{_indented(message if near else said)}\n{_indented(cure)}")
 
 
 def _indented(text: str) -> str:

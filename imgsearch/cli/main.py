@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from typing import Annotated
-
 import typer
 
-from imgsearch.cli.error_handler import Group
-from imgsearch.cli.options import callback
+from imgsearch.cli.commands import Program
 
-MODULES = {  # where a command is declared
+Program.modules = {
     "demo": "demo",
     "setup-model": "setup_model",
     "ingest": "ingest",
@@ -27,38 +22,17 @@ MODULES = {  # where a command is declared
 }
 
 app = typer.Typer(
-    cls=Group,
+    cls=Program,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,  # a bug is reported by the door
+    pretty_exceptions_enable=False,  # a bug is reported by cli.error_handler
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 1000,  # the terminal's width, whatever it is
+    },
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        from imgsearch import __version__
-
-        typer.echo(f"imgsearch {__version__}")
-        raise typer.Exit
-
-
-@callback(app)
-def main(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
-    ] = False,
-) -> None:
+@app.callback()
+def main() -> None:
     """Find your pictures by describing them in any language, or by showing another picture."""
-
-
-def _modules() -> list[str]:
-    """That of the command which is asked for by the first word, because declaring all takes a tenth
-    of a query's time; else all."""
-    asked = MODULES.get(sys.argv[1]) if len(sys.argv) > 1 else None
-    return [asked] if asked else list(dict.fromkeys(MODULES.values()))
-
-
-for module in _modules():
-    import_module(f"imgsearch.cli.{module}").register(app)

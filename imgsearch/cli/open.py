@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from imgsearch.cli import parts
+from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
-from imgsearch.cli.options import Common, command
+from imgsearch.cli.options import INDEX_ALONE, Common
 from imgsearch.errors import EXIT_FAILURE, PhotoError
 from imgsearch.escaping import shown
+from imgsearch.settings.options import arguments
+from imgsearch.settings.values import text
 
 if TYPE_CHECKING:
     from imgsearch.library import Library
 
 
-def register(app: typer.Typer) -> None:
-    command(app, "open")(open_photos)
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    photos: tuple[str, ...] = arguments(
+        text, "PHOTO...", "Ids or relative paths of indexed photos, or their files."
+    )
 
 
-def open_photos(
-    common: Common,
-    photos: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PHOTO...", help="Ids or relative paths of indexed photos, or their files."
-        ),
-    ],
-) -> None:
-    """Open photos of the index in the system's viewer.
-
-    Example: imgsearch open 2019/IMG_0042.jpg
-    """
+@command("open", Opening, INDEX_ALONE, examples=["imgsearch open 2019/IMG_0042.jpg"])
+def open_photos(common: Common, given: Opening) -> None:
+    """Open photos of the index in the system's viewer."""
     with parts.opened(parts.load_settings(common)) as library:
         library.check_not_empty()
-        files = [_file(library, photo) for photo in photos]
+        files = [_file(library, photo) for photo in given.photos]
     _open(files)
 
 

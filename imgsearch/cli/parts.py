@@ -26,7 +26,7 @@ def load_settings(common: Common, *, ask: bool = True, **options: Any) -> Settin
     from imgsearch.cli import permission
 
     listen(common.verbose)
-    _allow_model_code(common.options.get("trust_model_code") or ())
+    _allow_model_code(common.trust_model_code)
     given = {**common.options, **options}
     loaded = settings.load(given)
     if ask and permission.granted(loaded.not_obeyed):

@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
 from imgsearch.cli import parts
+from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
-from imgsearch.cli.options import Common, command
+from imgsearch.cli.options import INDEX_ALONE, Common, JsonObject, Yes
+from imgsearch.settings.options import arguments, option
+from imgsearch.settings.values import text
 
 if TYPE_CHECKING:
     from imgsearch.library import Library
 
 
-def register(app: typer.Typer) -> None:
-    command(app)(remove)
+@dataclass(frozen=True, kw_only=True)
+class Removal(Yes, JsonObject):
+    what: tuple[str, ...] = arguments(
+        text,
+        "[LIBRARY|ID|PATH...]",
+        "Libraries; ids or relative paths of photos.",
+        completion="libraries",
+    )
+    under: str | None = option(
+        text, "--under FOLDER", "All photos in this folder.", completion="libraries"
+    )
 
 
-def remove(
-    common: Common,
-    what: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="LIBRARY|ID|PATH...", help="Libraries; ids or relative paths of photos."
-        ),
-    ] = None,
-    under: Annotated[
-        str | None, typer.Option("--under", metavar="FOLDER", help="All photos in this folder.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Take photos out of the index for good. The files themselves are not touched."""
+@command(
+    "remove",
+    Removal,
+    INDEX_ALONE,
+    examples=["imgsearch remove holidays", "imgsearch remove --under ./photos/2019"],
+)
+def remove(common: Common, given: Removal) -> None:
+    """Take photos out of the index for good.
+
+    The files themselves are not touched.
+    """
     from imgsearch.errors import UsageError
     from imgsearch.output import console
 
-    if bool(what) == bool(under):
+    if bool(given.what) == bool(given.under):
         raise UsageError(
             "Say what to remove: libraries or ids, or --under FOLDER.",
             "imgsearch status lists the libraries; --json results hold ids.",
@@ -44,21 +54,25 @@ def remove(
     chosen = parts.load_settings(common)
     with parts.opened(chosen) as library:
         library.check_not_empty()
-        ids, libraries = _chosen(library, what or [], under)
+        ids, libraries = _chosen(library, given.what, given.under)
         photos = console.count(len(ids), "photo")
-        if not yes and not typer.confirm(f"Remove {photos} from {library.index.place}?", err=True):
+        if not given.yes and not typer.confirm(
+            f"Remove {photos} from {library.index.place}?", err=True
+        ):
             say("Nothing was removed.")
-            if json:
+            if given.json:
                 console.print_json({"removed": 0, "libraries": []})
             return
         removed = library.remove(ids, libraries)
-    if json:
+    if given.json:
         console.print_json({"removed": removed, "libraries": libraries})
     else:
         console.console().print(f"Removed {console.count(removed, 'photo')} from the index.")
 
 
-def _chosen(library: Library, what: list[str], under: str | None) -> tuple[list[str], list[str]]:
+def _chosen(
+    library: Library, what: Sequence[str], under: str | None
+) -> tuple[list[str], list[str]]:
     """The ids, and the libraries that go as a whole."""
     from imgsearch.errors import UsageError
     from imgsearch.escaping import shown

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.gallery import STDOUT, Gallery
+from imgsearch.cli.query_options import Asked
 from imgsearch.errors import EXIT_FAILURE, UsageError
 
 if TYPE_CHECKING:
@@ -20,10 +20,9 @@ FEW = 50  # photos; scores in a smaller library lie close together
 
 
 class Output:
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        """`given`: the values of --only-fitting, --json, --csv, --paths, -0, --html and --open."""
-        self._json, self._csv, self._paths = given["json"], given["csv"], given["paths"]
-        self._nul, self._html_alone = given["nul"], given["html"] == STDOUT
+    def __init__(self, given: Asked) -> None:
+        self._json, self._csv, self._paths = given.json, given.csv, given.paths
+        self._nul, self._html_alone = given.nul, given.html == STDOUT
         if self._json + self._csv + self._paths + self._html_alone > 1:
             raise UsageError(
                 "--json, --csv, --paths and --html - exclude each other.", "Give one of them."
@@ -32,10 +31,10 @@ class Output:
             raise UsageError("-0 goes with --paths.", "Give both: --paths -0")
         self._for_programs = self._json or self._csv or self._paths or self._html_alone
         self._gallery: Gallery | None = None
-        if given["html"] is not None or given["open"]:
-            self._gallery = Gallery(given["html"], is_opened=given["open"])
+        if given.html is not None or given.open:
+            self._gallery = Gallery(given.html, is_opened=given.open)
         self._began = time.perf_counter()
-        self._only_fitting = given["only_fitting"]
+        self._only_fitting = given.only_fitting
         self._shown = 0  # questions
         self._found = 0  # photos
 

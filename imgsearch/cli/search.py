@@ -3,98 +3,46 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from imgsearch.cli import asking, parts
+from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
-from imgsearch.cli.options import CLUSTER, Common, command
+from imgsearch.cli.options import INDEX_AND_MODELS, Common
+from imgsearch.cli.query_options import SETTINGS, AskedByPictures, AskedInWords
 from imgsearch.cli.results import Output
 from imgsearch.escaping import typed_text
 
 if TYPE_CHECKING:
     from imgsearch.question import Question
-    from imgsearch.settings import Settings
-
-NumCandidates = Annotated[
-    int | None,
-    typer.Option(
-        "--num-candidates",
-        min=1,
-        help="How many neighbours each shard looks at (default: chosen from -k).",
-        rich_help_panel=CLUSTER,
-    ),
-]
 
 
-TextEncoder = Annotated[
-    str | None,
-    typer.Option(
-        "--text-encoder",
-        metavar="auto|local|cluster",
-        help="Where words become a vector (auto: in the cluster if the model is there).",
-        rich_help_panel=CLUSTER,
-    ),
-]
-
-
-def register(app: typer.Typer) -> None:
-    more = asking.OPTIONS, asking.DEFAULTS
-    command(app, brief=True, more=more)(query)
-    command(app, brief=True, more=more)(similar)
-
-
-def query(
-    common: Common,
-    given: Mapping[str, Any],
-    text: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[TEXT...]", help="What to look for, in any language; -: see --from-file."
-        ),
-    ] = None,
-    from_file: Annotated[
-        str | None,
-        typer.Option(
-            "--from-file",
-            metavar="FILE",
-            help="Ask each line of a file (-: of stdin) as a question of its own.",
-            rich_help_panel=asking.TERMS,
-        ),
-    ] = None,
-    literal: Annotated[
-        bool,
-        typer.Option(
-            "--literal",
-            help="Take no date and no place out of the words.",
-            rich_help_panel=asking.TERMS,
-        ),
-    ] = False,
-    num_candidates: NumCandidates = None,
-    text_encoder: TextEncoder = None,
-) -> None:
-    """Find pictures by describing them, in any language.
-
-    Example: imgsearch query "endless route to the top" -k 5
-    """
+@command(
+    "query",
+    AskedInWords,
+    (*INDEX_AND_MODELS, *SETTINGS, "text_encoder"),
+    examples=['imgsearch query "endless route to the top" -k 5'],
+    brief=True,
+)
+def query(common: Common, given: AskedInWords) -> None:
+    """Find pictures by describing them, in any language."""
     output = Output(given)
-    if text == ["-"] and from_file is None:
-        text, from_file = None, "-"
+    text, from_file = given.text, given.from_file
+    if text == ("-",) and from_file is None:
+        text, from_file = (), "-"
     asking.check_stdin(from_file, given)
-    chosen = _settings(common, given, num_candidates=num_candidates, text_encoder=text_encoder)
-    with parts.opened(chosen) as library:
+    with parts.opened(parts.load_settings(common)) as library:
         options, pictures = asking.asked(library, given), asking.pictures(given)
 
         def answer(words: str, one_of_many: str | None) -> None:
-            question, understood = asking.with_words(library, options, words, literal=literal)
+            question, understood = asking.with_words(library, options, words, literal=given.literal)
             if understood:
                 say(f"Understood: {understood}; --literal searches the words as they are")
             results = library.search(question)
             output.show(results, _titles(question, pictures), library, one_of_many)
 
-        words = typed_text(" ".join(text or ()))
+        words = typed_text(" ".join(text))
         if from_file is None:
             answer(words, None)
         else:
@@ -104,36 +52,24 @@ def query(
         output.end(library)
 
 
-def similar(
-    common: Common,
-    given: Mapping[str, Any],
-    photos: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PHOTO...",
-            help="A picture file (-: stdin), or the id or relative path of an indexed photo;"
-            " several: what is like all of them.",
-        ),
-    ],
-    num_candidates: NumCandidates = None,
-) -> None:
-    """Find pictures that look like another one.
-
-    Example: imgsearch similar photo.jpg
-    """
+@command(
+    "similar",
+    AskedByPictures,
+    (*INDEX_AND_MODELS, *SETTINGS),
+    examples=["imgsearch similar photo.jpg"],
+    brief=True,
+)
+def similar(common: Common, given: AskedByPictures) -> None:
+    """Find pictures that look like another one."""
     output = Output(given)
-    with parts.opened(_settings(common, given, num_candidates=num_candidates)) as library:
+    with parts.opened(parts.load_settings(common)) as library:
         question = asking.asked(library, given)
-        for photo in reversed(photos):
+        for photo in reversed(given.photos):
             question = asking.joined(asking.picture(library, photo), question)
-        titles = _titles(question, [*photos, *asking.pictures(given)])
+        titles = _titles(question, [*given.photos, *asking.pictures(given)])
         output.show(library.search(question), titles, library)
         output.say_how_it_was_searched(library, common.verbose)
         output.end(library)
-
-
-def _settings(common: Common, given: Mapping[str, Any], **others: Any) -> Settings:
-    return parts.load_settings(common, k=given["k"], min_score=given["min_score"], **others)
 
 
 def _titles(question: Question, pictures: Sequence[str]) -> tuple[str, str]:

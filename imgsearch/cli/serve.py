@@ -5,50 +5,47 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import Annotated
+from dataclasses import dataclass
 
 import typer
 
 from imgsearch.cli import parts
+from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import bug_report, say
-from imgsearch.cli.options import Common, command
+from imgsearch.cli.options import INDEX_AND_MODELS, Common
 from imgsearch.errors import EXIT_OK
+from imgsearch.settings import values
+from imgsearch.settings.options import flag, option
+from imgsearch.settings.values import text
 
 
-def register(app: typer.Typer) -> None:
-    command(app)(serve)
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    host: str = option(
+        text,
+        "--host ADDRESS",
+        "Where to listen; 0.0.0.0: for other machines too, with a token or a password.",
+        default="127.0.0.1",
+    )
+    port: int = option(values.port, "--port N", "0: any free one.", default=8642)
+    open: bool = flag("--open", "Open the page in the browser.")
 
 
-def serve(
-    common: Common,
-    host: Annotated[
-        str,
-        typer.Option(
-            "--host",
-            metavar="ADDRESS",
-            help="Where to listen; 0.0.0.0: for other machines too, with a token or a password.",
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="0: any free one.", min=0, max=65535)] = 8642,
-    password: Annotated[
-        str | None,
-        typer.Option(
-            "--password", help="Ask for it on the page (better: in IMGSEARCH_SERVE_PASSWORD)."
-        ),
-    ] = None,
-    open: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
-) -> None:
-    """Show the library as a web page on this machine.
-
-    Example: imgsearch serve --open
-    """
+@command(
+    "serve",
+    Serving,
+    (*INDEX_AND_MODELS, "serve_password", "text_encoder", "num_candidates"),
+    examples=["imgsearch serve --open"],
+)
+def serve(common: Common, given: Serving) -> None:
+    """Show the library as a web page on this machine."""
     from imgsearch import paths
     from imgsearch.library import open_library
     from imgsearch.progress import Talk
     from imgsearch.web import context, server
 
-    chosen = parts.load_settings(common, serve_password=password)
-    service = server.Service(host=host, port=port, password=chosen.serve_password)
+    chosen = parts.load_settings(common)
+    service = server.Service(host=given.host, port=given.port, password=chosen.serve_password)
     talk = Talk(say)  # no bars, and no questions: nobody sits at the terminal
     page = context.made(
         lambda: open_library(chosen, talk=talk),
@@ -59,7 +56,7 @@ def serve(
         report_bug=bug_report,
     )
     listening = server.listen(service.host, service.port)
-    server.serve(service, page, listening, _tell, open_browser=open)
+    server.serve(service, page, listening, _tell, open_browser=given.open)
     _end()
 
 

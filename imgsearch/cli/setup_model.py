@@ -2,87 +2,80 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from imgsearch import paths
 from imgsearch.cli import cluster, parts
-from imgsearch.cli.options import CLUSTER, Common, command
+from imgsearch.cli.commands import command
+from imgsearch.cli.options import INDEX_AND_MODELS, Common, JsonObject
+from imgsearch.settings import values
+from imgsearch.settings.options import declared, flag, option
+from imgsearch.settings.table import CLUSTER
+from imgsearch.settings.values import one_of, whole
 
 if TYPE_CHECKING:
     from imgsearch.index.elasticsearch.text_model.setup import Arranged, Wish
     from imgsearch.models import ModelNames, ModelSet
     from imgsearch.settings import Settings
 
-PRIORITIES = ("normal", "low")
+
+@dataclass(frozen=True, kw_only=True)
+class Arrangement(JsonObject):
+    """All but --json are for a model in a cluster."""
+
+    allocations: int | None = option(
+        whole,
+        "--allocations N",
+        "How many texts at a time.",
+        default_text="1",
+        heading=CLUSTER,
+    )
+    threads: int | None = option(
+        whole, "--threads N", "Threads for one text.", default_text="1", heading=CLUSTER
+    )
+    priority: str | None = option(
+        one_of("normal", "low"), "--priority", "Of the deployment.", heading=CLUSTER
+    )
+    timeout: float | None = option(
+        values.above_zero,
+        "--timeout SECONDS",
+        "For the start.",
+        default_text="600",
+        heading=CLUSTER,
+    )
+    replace: bool = flag(
+        "--replace", "Delete the cluster's model and upload it anew.", heading=CLUSTER
+    )
+    stop: bool = flag("--stop", "Stop the deployment; the upload stays.", heading=CLUSTER)
+    delete: bool = flag("--delete", "Stop and delete the cluster's model.", heading=CLUSTER)
 
 
-def register(app: typer.Typer) -> None:
-    command(app, "setup-model")(setup_model)
-
-
-def _option(*names: str, **more: Any) -> Any:
-    return typer.Option(*names, rich_help_panel=CLUSTER, **more)
-
-
-def setup_model(
-    common: Common,
-    model_id: Annotated[
-        str | None, _option("--model-id", metavar="ID", help="The text model's id in the cluster.")
-    ] = None,
-    allocations: Annotated[
-        int | None, _option("--allocations", min=1, help="How many texts at a time (default: 1).")
-    ] = None,
-    threads: Annotated[
-        int | None, _option("--threads", min=1, help="Threads for one text (default: 1).")
-    ] = None,
-    priority: Annotated[
-        str | None, _option("--priority", metavar="normal|low", help="Of the deployment.")
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        _option("--timeout", metavar="SECONDS", min=1, help="For the start (default: 600)."),
-    ] = None,
-    replace: Annotated[
-        bool, _option("--replace", help="Delete the cluster's model and upload it anew.")
-    ] = False,
-    stop: Annotated[bool, _option("--stop", help="Stop the deployment; the upload stays.")] = False,
-    delete: Annotated[
-        bool, _option("--delete", help="Stop and delete the cluster's model.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Fetch the models, export them for fast use, and verify the export.
+@command(
+    "setup-model",
+    Arrangement,
+    (*INDEX_AND_MODELS, "model_id"),
+    examples=["imgsearch setup-model"],
+)
+def setup_model(common: Common, given: Arrangement) -> None:
+    """Fetch the models, export them for speed, verify the export.
 
     With an index on a cluster, the text model is also imported there, started and verified, doing
     only what is missing: then queries can be encoded in the cluster.
-
-    Example: imgsearch setup-model
     """
     from imgsearch import models
     from imgsearch.library import model_cache
     from imgsearch.models.selection import ready_models
 
-    chosen = parts.load_settings(common, model_id=model_id)
-    given = {
-        "--allocations": allocations,
-        "--threads": threads,
-        "--priority": priority,
-        "--timeout": timeout,
-        "--replace": replace,
-        "--stop": stop,
-        "--delete": delete,
-        "--model-id": model_id,
-    }
-    _check(chosen, given)
+    chosen = parts.load_settings(common)
+    _check(chosen, common, given)
     if not cluster.on_cluster(chosen):
         names = models.model_names(chosen.model, chosen.image_model, chosen.text_model)
-        _show(ready_models(names, model_cache(), parts.talk()), None, json)
-    elif stop or delete:
-        _end(chosen, delete, json)
+        _show(ready_models(names, model_cache(), parts.talk()), None, given.json)
+    elif given.stop or given.delete:
+        _end(chosen, given)
     else:
-        _show(*_on_cluster(chosen, given), json)
+        _show(*_on_cluster(chosen, given), given.json)
 
 
 def _show(found: ModelSet, there: tuple[Arranged, str] | None, json: bool) -> None:
@@ -96,22 +89,26 @@ def _show(found: ModelSet, there: tuple[Arranged, str] | None, json: bool) -> No
     console.console().print(console.facts_table("Models are ready", facts))
 
 
-def _check(chosen: Settings, given: dict[str, Any]) -> None:
+def _check(chosen: Settings, common: Common, given: Arrangement) -> None:
+    """Raises UsageError where options do not go together."""
     from imgsearch.errors import UsageError
 
-    asked = [name for name, value in given.items() if value]
+    asked = [
+        each.flags[-1]
+        for name, each in declared(Arrangement).items()
+        if each.heading == CLUSTER and getattr(given, name)
+    ]
+    asked += ["--model-id"] * ("model_id" in common.options)
     if asked and not cluster.on_cluster(chosen):
         raise UsageError(
             f"{asked[0]} is about a model in a cluster, and the index lies on none.",
             "Name the cluster: --index https://host:9200/my-photos, or ES_URL.",
         )
-    if given["--priority"] not in (None, *PRIORITIES):
-        raise UsageError(f"--priority: not one of {', '.join(PRIORITIES)}.", "Write --priority low")
-    if sum(bool(given[name]) for name in ("--replace", "--stop", "--delete")) > 1:
+    if given.replace + given.stop + given.delete > 1:
         raise UsageError("--replace, --stop and --delete exclude each other.", "Give one of them.")
 
 
-def _on_cluster(chosen: Settings, given: dict[str, Any]) -> tuple[ModelSet, tuple[Arranged, str]]:
+def _on_cluster(chosen: Settings, given: Arrangement) -> tuple[ModelSet, tuple[Arranged, str]]:
     from imgsearch.cli.progress import bytes_bar
     from imgsearch.index.elasticsearch.text_model import setup
     from imgsearch.library import model_cache
@@ -135,19 +132,19 @@ def _on_cluster(chosen: Settings, given: dict[str, Any]) -> tuple[ModelSet, tupl
         return found, (arranged, there.place)
 
 
-def _wish(chosen: Settings, names: ModelNames, given: dict[str, Any]) -> Wish:
+def _wish(chosen: Settings, names: ModelNames, given: Arrangement) -> Wish:
     from imgsearch.index.elasticsearch.text_model.deployment import Asked
     from imgsearch.index.elasticsearch.text_model.setup import TIMEOUT, Wish
 
     return Wish(
         cluster.model_id(chosen, names),
-        Asked(given["--allocations"], given["--threads"], given["--priority"]),
-        given["--timeout"] or TIMEOUT,
-        given["--replace"],
+        Asked(given.allocations, given.threads, given.priority),
+        given.timeout or TIMEOUT,
+        given.replace,
     )
 
 
-def _end(chosen: Settings, delete: bool, json: bool) -> None:
+def _end(chosen: Settings, given: Arrangement) -> None:
     from imgsearch.escaping import shown
     from imgsearch.index.elasticsearch.text_model import deployment
     from imgsearch.index.elasticsearch.text_model.state import ClusterModel
@@ -156,13 +153,15 @@ def _end(chosen: Settings, delete: bool, json: bool) -> None:
     with cluster.connected(chosen) as there:
         names, _ = cluster.names_there(chosen)
         model = ClusterModel(there, cluster.model_id(chosen, names))
-        done = deployment.delete(model) if delete else deployment.stop(model)
-    if json:
+        done = deployment.delete(model) if given.delete else deployment.stop(model)
+    if given.json:
         answer = {"model_id": model.model_id, "place": model.place}
-        console.print_json({**answer, "stopped": done or delete, "deleted": done and delete})
+        console.print_json(
+            {**answer, "stopped": done or given.delete, "deleted": done and given.delete}
+        )
         return
-    what = "deleted" if delete else "stopped"
-    there_was = f"{what}" if done else ("not there" if delete else "not running")
+    what = "deleted" if given.delete else "stopped"
+    there_was = f"{what}" if done else ("not there" if given.delete else "not running")
     console.console().print(shown(f"{model.model_id} at {model.place}: {there_was}"))
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli import parts
-from imgsearch.cli.options import Common, command
+from imgsearch.cli.commands import command
+from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
 from imgsearch.errors import ImgsearchError, IndexNotFound
 
 if TYPE_CHECKING:
@@ -20,18 +19,20 @@ if TYPE_CHECKING:
 COUNTS = ("added", "updated", "unchanged", "renamed", "removed")
 
 
-def register(app: typer.Typer) -> None:
-    command(app)(status)
+@command(
+    "status",
+    JsonObject,
+    (*INDEX_ALONE, *MODELS, "text_encoder"),
+    examples=["imgsearch status"],
+)
+def status(common: Common, given: JsonObject) -> None:
+    """Show where the index is and what is in it.
 
-
-def status(
-    common: Common,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Show where the index is and what is in it; with -v, every setting and its source."""
+    With -v, every setting and its source.
+    """
     chosen = parts.load_settings(common, ask=False)
     known = _look(chosen)
-    if json:
+    if given.json:
         from imgsearch.output import console as rendering
 
         rendering.print_json(_as_dict(known, chosen))

@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
-from imgsearch.cli.options import Common, command
+from imgsearch.cli.options import Common
+from imgsearch.settings.options import argument, flag
 
 if TYPE_CHECKING:
     from imgsearch.settings.folder_files import FolderFile
 
 
-def register(app: typer.Typer) -> None:
-    command(app)(trust)
+@dataclass(frozen=True, kw_only=True)
+class Trusting:
+    directory: Path = argument(
+        Path,
+        "[DIR]",
+        "The folder they are in.",
+        default=Path(),
+        default_text="this one",
+        completion="folders",
+    )
+    revoke: bool = flag("--revoke", "Take it back: ask again next time.")
 
 
-def trust(
-    common: Common,
-    directory: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The folder they are in (default: this one).")
-    ] = Path(),
-    revoke: Annotated[
-        bool, typer.Option("--revoke", help="Take it back: ask again next time.")
-    ] = False,
-) -> None:
-    """Allow a folder's .env and imgsearch.toml, as they are now, to say where an index is and as
-    whom to use it.
+@command("trust", Trusting, examples=["imgsearch trust ."])
+def trust(common: Common, given: Trusting) -> None:
+    """Let a folder's .env and imgsearch.toml say which index to use.
 
-    A file that changes afterwards has to be allowed again.
+    And as whom to use it, as these files are now. A file that changes afterwards has to be allowed
+    again.
     """
     from imgsearch import paths
     from imgsearch.errors import UsageError
     from imgsearch.settings import folder_files
 
-    if revoke:
+    directory = given.directory
+    if given.revoke:
         for path in folder_files.forget(directory):
             say(f"No longer allowed: {paths.shown(path)}")
         return

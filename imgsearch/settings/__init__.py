@@ -20,7 +20,8 @@ from imgsearch import paths
 from imgsearch.errors import SettingsError
 from imgsearch.settings import folder_files
 from imgsearch.settings.folder_files import FolderFile, Permission
-from imgsearch.settings.table import KNOWN, Known, Setting
+from imgsearch.settings.options import Option
+from imgsearch.settings.table import KNOWN, Setting, Values
 
 _PREFIX = "IMGSEARCH_"
 _SEE_STATUS = "imgsearch status lists the settings."
@@ -63,7 +64,7 @@ class NotObeyed:
         return f"{self.message} {self.cure}"
 
 
-class Settings:
+class Settings(Values):
     """All settings, by attribute: `settings.index`; `settings.setting("index").source`.
     `notes`: what the user should hear. `not_obeyed`: what files of the folder may not set."""
 
@@ -73,15 +74,10 @@ class Settings:
         notes: Iterable[str] = (),
         not_obeyed: Iterable[NotObeyed] = (),
     ) -> None:
+        super().__init__(**{name: setting.value for name, setting in values.items()})
         self._values = dict(values)
         self.notes = list(notes)
         self.not_obeyed = list(not_obeyed)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._values[name].value
-        except KeyError:
-            raise AttributeError(name) from None
 
     def setting(self, name: str) -> Setting:
         return self._values[name]
@@ -112,7 +108,7 @@ def load(
     environment: Mapping[str, str] | None = None,
     working_directory: Path | None = None,
 ) -> Settings:
-    """`options`: what the command line gave; None and empty lists count as not given.
+    """`options`: what the command line gave; None and empty sequences count as not given.
     Raises SettingsError, naming the source."""
     environment = os.environ if environment is None else environment
     directory = Path.cwd() if working_directory is None else working_directory
@@ -188,7 +184,7 @@ def defaults(**options: Any) -> Settings:
     return Settings({name: _first(name, known, [given]) for name, known in KNOWN.items()})
 
 
-def _first(name: str, known: Known, sources: Iterable[Mapping[str, Setting]]) -> Setting:
+def _first(name: str, known: Option, sources: Iterable[Mapping[str, Setting]]) -> Setting:
     for source in sources:
         if name in source:
             given = source[name]
@@ -199,21 +195,33 @@ def _first(name: str, known: Known, sources: Iterable[Mapping[str, Setting]]) ->
     return Setting(known.default, "default")
 
 
-def _invalid(known: Known, given: Setting, error: ValueError) -> SettingsError:
-    shown = repr(given.value)
+def _invalid(known: Option, given: Setting, error: ValueError) -> SettingsError:
+    return SettingsError(*invalid(known, given.source, given.value, error))
+
+
+def invalid(known: Option, source: str, value: Any, error: ValueError) -> tuple[str, str]:
+    """The message and the cure for a value that `known.parse` refused."""
+    shown = repr(value)
     shown = "its value" if known.secret else shown if len(shown) <= 80 else f"{shown[:80]}…"
-    default = "" if known.default in (None, []) else f" (default: {known.default})"
-    return SettingsError(
-        f"Invalid value for {given.source}: {shown} is {error}.",
+    default = "" if known.default in (None, (), [], False) else f" (default: {known.default})"
+    return (
+        f"Invalid value for {source}: {shown} is {error}.",
         f"{known.cure}, or leave it out{default}.",
     )
 
 
 def _from_options(options: Mapping[str, Any]) -> dict[str, Setting]:
+    unknown = next((name for name in options if name not in KNOWN), None)
+    if unknown is not None:
+        near = _nearest(unknown)
+        raise SettingsError(
+            f"There is no setting {unknown!r}.",
+            f"Did you mean {near!r}?" if near else f"Known: {', '.join(KNOWN)}.",
+        )
     return {
-        name: Setting(value, f"--{name.replace('_', '-')}" if len(name) > 1 else f"-{name}")
+        name: Setting(value, KNOWN[name].flags[-1] if KNOWN[name].flags else name)
         for name, value in options.items()
-        if value is not None and value != []
+        if value is not None and value not in ((), [])
     }
 
 

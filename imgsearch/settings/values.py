@@ -6,9 +6,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 Parse = Callable[[Any], Any]
+Word = TypeVar("Word", bound=str)
 
 _FLAGS = {"1": True, "true": True, "yes": True, "on": True}
 _FLAGS |= {"0": False, "false": False, "no": False, "off": False}
@@ -26,6 +28,14 @@ def flag(value: Any) -> bool:
         return _FLAGS[str(value).strip().lower()]
     except KeyError:
         raise ValueError("not yes or no (true or false, 1 or 0)") from None
+
+
+def not_negative(value: Any) -> int:
+    """A whole number, 0 or more."""
+    number = _whole(value)
+    if number is None or number < 0:
+        raise ValueError("not a whole number of 0 or more")
+    return number
 
 
 def whole(value: Any) -> int:
@@ -49,6 +59,35 @@ def above_zero(value: Any) -> float:
     number = _finite(value)
     if number is None or number <= 0:
         raise ValueError("not a number above 0")
+    return number
+
+
+def zero_or_more(value: Any) -> float:
+    number = _finite(value)
+    if number is None or number < 0:
+        raise ValueError("not a number of 0 or more")
+    return number
+
+
+def stars(value: Any) -> int:
+    number = _whole(value)
+    if number is None or not 1 <= number <= 5:
+        raise ValueError("not a whole number from 1 to 5")
+    return number
+
+
+def part(value: Any) -> tuple[int, int]:
+    """ "1/4" as (1, 4)."""
+    found = re.fullmatch(r"\s*([0-9]{1,9})/([0-9]{1,9})\s*", str(value))
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise ValueError("not I/N, one part of how many, such as 1/4")
+    return int(found[1]), int(found[2])
+
+
+def port(value: Any) -> int:
+    number = _whole(value)
+    if number is None or not 0 <= number <= 65535:
+        raise ValueError("not a port: a whole number from 0 to 65535")
     return number
 
 
@@ -85,13 +124,21 @@ def texts(value: Any) -> list[str]:
     raise ValueError("not a list of texts")
 
 
-def one_of(*words: str) -> Parse:
-    def parse(value: Any) -> str:
-        if value not in words:
-            raise ValueError(f"not one of {', '.join(words)}")
-        return str(value)
+@dataclass(frozen=True)
+class OneOf(Generic[Word]):
+    """A word of a list."""
 
-    return parse
+    choices: tuple[Word, ...]
+
+    def __call__(self, value: Any) -> Word:
+        for word in self.choices:
+            if isinstance(value, str) and value.strip().lower() == word:
+                return word
+        raise ValueError(f"not one of {', '.join(self.choices)}")
+
+
+def one_of(*words: Word) -> OneOf[Word]:
+    return OneOf(words)
 
 
 def sha256_fingerprint(value: Any) -> str:

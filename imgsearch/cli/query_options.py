@@ -1,0 +1,177 @@
+"""The options of `query` and `similar`: what to look for, which photos, how many, and how they are
+shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from imgsearch.settings import values
+from imgsearch.settings.options import arguments, flag, option, several
+from imgsearch.settings.table import SHOWN
+from imgsearch.settings.values import OneOf, one_of, text
+
+TERMS = "What to look for"
+WHICH = "Which photos"
+
+Orientation = Literal["landscape", "portrait", "square"]
+Order = Literal["fit", "newest", "oldest"]
+_ORIENTATION: OneOf[Orientation] = one_of("landscape", "portrait", "square")
+_ORDER: OneOf[Order] = one_of("fit", "newest", "oldest")
+
+SETTINGS = ("k", "min_score", "num_candidates")  # of the table of settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What both commands take."""
+
+    plus: tuple[str, ...] = several(
+        text, "--plus [N:]WORDS", "These words too, N times as much (repeatable).", heading=TERMS
+    )
+    minus: tuple[str, ...] = several(
+        text, "--minus [N:]WORDS", "Rather without this (repeatable).", heading=TERMS
+    )
+    like: tuple[str, ...] = several(
+        text,
+        "--like [N:]PHOTO",
+        "Like this picture too: as for similar (repeatable).",
+        heading=TERMS,
+        completion="files",
+    )
+    taken_from: str | None = option(
+        text, "--from DATE", "Taken on this day, month or year, or later.", heading=WHICH
+    )
+    taken_to: str | None = option(
+        text, "--to DATE", "Taken on this day, month or year, or before.", heading=WHICH
+    )
+    taken_on: str | None = option(
+        text, "--on DATE", "Taken on this day, in this month or year.", heading=WHICH
+    )
+    undated: bool = flag("--undated", "Without a date.", heading=WHICH)
+    place: str | None = option(
+        text,
+        "--in PLACE",
+        "Taken in this country or city, named in any language.",
+        heading=WHICH,
+        completion="places",
+    )
+    near: str | None = option(
+        text,
+        "--near LAT,LON",
+        "Taken near these coordinates, or near a city.",
+        heading=WHICH,
+        completion="places",
+    )
+    within: str | None = option(
+        text, "--within KM", "With --near: so near.", heading=WHICH, default_text="10 km"
+    )
+    camera: tuple[str, ...] = several(
+        text, "--camera NAME", "Of this make or model (repeatable).", heading=WHICH
+    )
+    lens: tuple[str, ...] = several(
+        text, "--lens NAME", "Taken with this lens (repeatable).", heading=WHICH
+    )
+    under: tuple[str, ...] = several(
+        text,
+        "--under FOLDER",
+        "In this folder or library (repeatable).",
+        heading=WHICH,
+        completion="libraries",
+    )
+    not_under: tuple[str, ...] = several(
+        text, "--not-under FOLDER", "Not in it (repeatable).", heading=WHICH, completion="libraries"
+    )
+    format: tuple[str, ...] = several(
+        text,
+        "--format NAME",
+        "JPEG, PNG, HEIF, RAW, ... (repeatable).",
+        heading=WHICH,
+        completion="formats",
+    )
+    orientation: Orientation | None = option(
+        _ORIENTATION, "--orientation", "Of this shape.", heading=WHICH
+    )
+    min_megapixels: float | None = option(
+        values.zero_or_more,
+        "--min-megapixels N",
+        "With so many million pixels or more.",
+        heading=WHICH,
+    )
+    max_megapixels: float | None = option(
+        values.zero_or_more,
+        "--max-megapixels N",
+        "With so many million pixels or fewer.",
+        heading=WHICH,
+    )
+    tag: tuple[str, ...] = several(
+        text, "--tag WORD", "With this keyword (repeatable: with all of them).", heading=WHICH
+    )
+    rating: int | None = option(
+        values.stars, "--rating 1-5", "With so many stars or more.", heading=WHICH
+    )
+    offset: int = option(
+        values.not_negative,
+        "--offset N",
+        "Leave out so many of the best.",
+        default=0,
+        heading=SHOWN,
+    )
+    sort: Order = option(
+        _ORDER, "--sort", "Best first, or those 100 by date.", default="fit", heading=SHOWN
+    )
+    only_fitting: bool = flag(
+        "--only-fitting", "Stop where chance begins; exit 1 if nothing fits.", heading=SHOWN
+    )
+    fold: bool = flag(
+        "--fold", "Copies of one file count as one result, shown as +3.", heading=SHOWN
+    )
+    json: bool = flag("--json", "One JSON object a line.", heading=SHOWN)
+    csv: bool = flag("--csv", "Comma-separated values, with a header; no formulas.", heading=SHOWN)
+    paths: bool = flag("--paths", "Paths alone, one a line.", heading=SHOWN)
+    nul: bool = flag("-0", "With --paths: end each with NUL, for xargs -0.", heading=SHOWN)
+    html: str | None = option(
+        text,
+        "--html FILE",
+        "Write a gallery in one file too; -: to stdout.",
+        heading=SHOWN,
+        completion="files",
+    )
+    open: bool = flag("--open", "Open the results as a gallery in the browser.", heading=SHOWN)
+    root: tuple[str, ...] = several(
+        text,
+        "--root [LIBRARY=]DIR",
+        "Where a library lies here, for an index made elsewhere; remembered.",
+        heading=SHOWN,
+        completion="folders",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedInWords(Asked):
+    """Of `query`."""
+
+    text: tuple[str, ...] = arguments(
+        values.text, "[TEXT...]", "What to look for, in any language; -: see --from-file."
+    )
+    from_file: str | None = option(
+        values.text,
+        "--from-file FILE",
+        "Ask each line of a file (-: of stdin) as a question of its own.",
+        heading=TERMS,
+        completion="files",
+    )
+    literal: bool = flag("--literal", "Take no date and no place out of the words.", heading=TERMS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedByPictures(Asked):
+    """Of `similar`."""
+
+    photos: tuple[str, ...] = arguments(
+        text,
+        "PHOTO...",
+        "A picture file (-: stdin), or the id or relative path of an indexed photo; several: what"
+        " is like all of them.",
+        completion="files",
+    )
