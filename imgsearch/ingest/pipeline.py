@@ -58,9 +58,8 @@ class Limits:
 
 
 class Intake:
-    """`roots`: every library's root on this machine; a renamed photo's old path is looked for
-    there. `dry_run`: nothing is written, only counted. `report` is called now and then. All but
-    what is marked runs on the caller's thread."""
+    """`roots`: every library's root on this machine, where a renamed photo's old path is looked
+    for. `dry_run`: nothing is written. All but what is marked runs on the caller's thread."""
 
     def __init__(
         self,
