@@ -151,6 +151,89 @@ def test_the_same_ranking_in_the_cluster_and_here(
         assert "does not cover machine learning" in refused.stderr
 
 
+@pytest.fixture
+def deployed(
+    command: Command, traced: Path, tower: Tower, demo_photos: Path, tmp_path: Path
+) -> Iterator[Whole]:
+    """Six photos in an index whose text model is deployed beside it."""
+    some = tmp_path / "some"
+    some.mkdir()
+    for photo in sorted(path for path in demo_photos.rglob("*") if path.is_file())[:6]:
+        shutil.copy(photo, some / photo.name)
+    command.environment["XDG_CACHE_HOME"] = str(tmp_path / "own cache")
+    shutil.copytree(command.cache / "imgsearch" / "models", tmp_path / "own cache/imgsearch/models")
+    command.cache = tmp_path / "own cache"
+    with whole(servers.NEWEST, command, traced, tower) as it:
+        it.run("setup-model")
+        it.run("ingest", some)
+        yield it
+
+
+def asked(it: Whole, *words: str) -> tuple[Finished, list[str]]:
+    """What a query with the model in the cluster prints, and its requests."""
+    it.front.requests.clear()
+    finished = it.run("-v", "query", *words)
+    return finished, [f"{one.method} {one.path}" for one in it.front.requests]
+
+
+def forget_the_cluster(it: Whole) -> None:
+    """As on another machine."""
+    for left in it.command.cache.rglob("cluster-*.json"):
+        left.unlink()
+
+
+def test_a_query_by_the_clusters_model_asks_three_times_and_then_twice(deployed: Whole) -> None:
+    forget_the_cluster(deployed)
+    first, requests = asked(deployed, "a cat")
+    again, fewer = asked(deployed, "red heart")
+    assert "in the cluster" in first.stderr
+    assert "in the cluster" in again.stderr
+    assert len(requests) <= 3, requests
+    assert len(fewer) <= 2, fewer
+
+
+def test_what_is_remembered_of_the_clusters_model_is_asked_anew_where_it_is_wrong(
+    deployed: Whole,
+) -> None:
+    """The deployment gets another name; then it is stopped; then the model is gone."""
+    expected = deployed.found("a cat", "local")
+    asked(deployed, "a cat")
+    stored = deployed.ml.models[MODEL_ID]
+    stored.deployments["for-search"] = stored.deployments.pop(MODEL_ID)
+    stored.deployments["for-search"]["deployment_id"] = "for-search"
+    for _ in range(2):
+        found = deployed.found("a cat", "cluster")
+        assert [hit["id"] for hit in found] == [hit["id"] for hit in expected]
+    finished, requests = asked(deployed, "a cat")
+    assert "in the cluster" in finished.stderr
+    assert len(requests) <= 2, requests
+    stored.deployments.clear()
+    finished, _ = asked(deployed, "a cat")
+    assert "is not deployed" in finished.stderr
+    assert "on this machine" in finished.stderr
+    assert len(asked(deployed, "a cat")[1]) <= 2  # nor is this asked each time
+    deployed.ml.models.clear()
+    refused = deployed.run("query", "a cat", "--text-encoder", "cluster", code=1)
+    assert "has no model" in refused.stderr
+
+
+def test_a_model_that_was_replaced_from_this_machine_is_not_remembered(deployed: Whole) -> None:
+    asked(deployed, "a cat")
+    deployed.run("setup-model", "--replace")
+    deployed.ml.models[MODEL_ID].config["metadata"]["imgsearch"]["digest"] = "other weights"
+    refused = deployed.run("query", "a cat", "--text-encoder", "cluster", code=1)
+    assert "other weights" in refused.stderr
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"%": []}', '{"%": {"since": 1e999}}', "\0"])
+def test_a_damaged_memory_of_the_clusters_model_is_forgotten(deployed: Whole, text: str) -> None:
+    asked(deployed, "a cat")
+    [memory] = deployed.command.cache.rglob("cluster-models.json")
+    [key] = [key for key in json.loads(memory.read_text()) if key.endswith("/deployed")]
+    memory.write_text(text.replace("%", key))
+    assert "in the cluster" in asked(deployed, "a cat")[0].stderr
+
+
 def test_options_that_make_no_sense(command: Command, demo_photos: Path) -> None:
     refused = command.run("setup-model", "--stop", code=2)
     assert "lies on none" in refused.stderr

@@ -232,7 +232,7 @@ def test_each_part_of_what_is_said_of_a_text_model_may_be_wrong(path: str) -> No
 
         def use() -> list[Finding]:
             described, deployment = choice.deployed(model)
-            inference.embed(model, described, deployment, ["a"])
+            inference.embed(model, described, deployment.name, ["a"])
             return list(TextModel(model, None, True).look())
 
         assert use()

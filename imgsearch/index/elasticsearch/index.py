@@ -246,6 +246,11 @@ class ElasticsearchIndex:
         return self._live.reader.facets(where, names)
 
     @property
+    def uuid(self) -> str:
+        """The server's own name of it; "" where that is not told."""
+        return self._live.found.uuid
+
+    @property
     def cluster(self) -> Cluster:
         return self._live.cluster
 

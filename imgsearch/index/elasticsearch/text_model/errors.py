@@ -133,6 +133,7 @@ FAILURES: dict[str, Trouble] = {
             _http(0, "is not deployed", "not deployed", "no started deployment")(s)
             or _http(404, "No known trained model with deployment")(s)
             or _http(404, "No known model deployment")(s)
+            or _http(0, "must be deployed to use", "is not allocated to any nodes")(s)
         ),
     ),
     "too_large": Trouble(

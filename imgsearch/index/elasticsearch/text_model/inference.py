@@ -10,7 +10,7 @@ import numpy as np
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.documents import unpacked
 from imgsearch.index.elasticsearch.text_model.errors import failure
-from imgsearch.index.elasticsearch.text_model.state import ClusterModel, Deployment, Model
+from imgsearch.index.elasticsearch.text_model.state import ClusterModel, Model
 from imgsearch.models.base import TextEncoder, Vectors, unit
 
 AGREES = 0.999  # cosine; a server's kernels differ in the sixth digit
@@ -26,13 +26,13 @@ _SECONDS = 30  # for one text
 def embed(
     model: ClusterModel,
     described: Model,
-    deployment: Deployment,
+    deployment: str,
     texts: Sequence[str],
     patience: float = 0.0,
 ) -> Vectors:
-    """(n, dims), unit rows. One text a request: older servers take no more. The model's own prefix
-    for searches is put before each, which `_infer` does not do by itself."""
-    path = f"/_ml/trained_models/{quote(deployment.name, safe='')}/_infer?timeout={_SECONDS}s"
+    """(n, dims), unit rows; `deployment`: its name. One text a request: older servers take no more.
+    The model's own prefix for searches is put before each, which `_infer` does not do by itself."""
+    path = f"/_ml/trained_models/{quote(deployment, safe='')}/_infer?timeout={_SECONDS}s"
     rows = []
     for text in texts:
         body = {"docs": [{described.field: described.search_prefix + text}]}
@@ -53,7 +53,7 @@ def embed(
 
 
 def compare(
-    model: ClusterModel, described: Model, deployment: Deployment, encoder: TextEncoder
+    model: ClusterModel, described: Model, deployment: str, encoder: TextEncoder
 ) -> tuple[float, str]:
     """The lowest cosine between the cluster's vectors and this machine's, and of which sentence.
     Raises ModelError where they have not even the same dimensions."""

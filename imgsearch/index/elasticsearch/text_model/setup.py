@@ -200,7 +200,7 @@ class _Run:
 
     def _verified(self, described: Model, deployment: Deployment, encoder: TextEncoder) -> float:
         self._progress("comparing the cluster's vectors with this machine's", 0, 0)
-        cosine, text = inference.compare(self._model, described, deployment, encoder)
+        cosine, text = inference.compare(self._model, described, deployment.name, encoder)
         if not cosine >= inference.AGREES:  # nor for NaN
             comparisons.forget(self._cache, self._model)
             if described.ours:  # nobody is to search with it: where ours is deployed, it is right
