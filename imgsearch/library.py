@@ -97,6 +97,7 @@ class Library:
         self.background = Background(index, paths.cache_dir() / "samples")
         self._lock = threading.RLock()
         self._text_choice: TextChoice | None = None  # asked for once
+        self._just_found: dict[str, Vector] = {}  # by `like`, for the search that follows
         self._dated: bool | None = None  # whether any photo has a date; asked for once
 
     def __enter__(self) -> Library:
@@ -154,7 +155,9 @@ class Library:
         """What `similar` asks, to be joined with other terms. Raises PhotoError."""
         self.check_not_empty()
         name = os.fspath(photo)
-        record = names.find_record(self.index, self.roots, name)
+        found = names.find_photo(self.index, self.roots, name)
+        record, vector = found or (None, None)
+        self._just_found = {} if record is None or vector is None else {record.id: vector}
         if record is None and not Path(name).is_file():
             record = names.find_shown(self.index, self.roots, name)
         if record is not None and names.is_current(record, Path(name)):
@@ -186,6 +189,11 @@ class Library:
             )
         vector: Vector = encoder.encode([words])[0]
         return vector
+
+    def stored(self, id: str) -> Vector | None:
+        """The vector of a photo in the index; None where it is missing."""
+        found = self._just_found.pop(id, None)  # at most once: another ingest may change it
+        return self.index.vectors([id]).get(id) if found is None else found
 
     def embed_picture(self, path: str, box: Box | None = None) -> Vector:
         """A unit vector (dims,) of a picture file, or of one in `pictures`; or of a part of it.

@@ -13,6 +13,7 @@ from imgsearch import photos
 from imgsearch.errors import UsageError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Record
+from imgsearch.models.base import Vector
 from imgsearch.question import Filter, Folder
 from imgsearch.roots import Roots, locations
 
@@ -20,14 +21,19 @@ from imgsearch.roots import Roots, locations
 def find_record(index: Index, roots: Roots, photo: str) -> Record | None:
     """The indexed photo that is meant by a file's path, an id, or a relative path in a library. A
     file that exists is meant itself: not another one of the same relative path."""
+    found = find_photo(index, roots, photo)
+    return None if found is None else found[0]
+
+
+def find_photo(index: Index, roots: Roots, photo: str) -> tuple[Record, Vector | None] | None:
+    """The same with its vector, None where that is missing."""
     candidates = [id for form in _forms(photo) for id in _ids_of_file(roots, form)]
     candidates.append(photo)  # as an id, which in another program's index may be any text
     if not os.path.isfile(photo):
         for form in _forms(photo):
             candidates += _ids_of_relative(index, form)
             candidates += index.ids_named(form)
-    found = index.records(candidates)
-    return next((found[id] for id in candidates if id in found), None)
+    return index.photo(candidates)
 
 
 def _forms(text: str) -> list[str]:

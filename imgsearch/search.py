@@ -30,6 +30,10 @@ class Encodes(Protocol):
 
     def embed_picture(self, path: str, box: Box | None = None) -> Vector: ...
 
+    def stored(self, id: str) -> Vector | None:
+        """The vector of a photo in the index; None where it is missing."""
+        ...
+
     def search_text(self, words: str, k: int, where: Filter) -> list[Neighbour] | None:
         """In one request, where the index makes the vector itself; else None."""
         ...
@@ -175,12 +179,12 @@ def _vector_of(index: Index, encodes: Encodes, term: Term) -> Vector:
     if term.picture is not None:
         return encodes.embed_picture(term.picture, term.box)
     assert term.photo is not None
-    return _stored_vector(index, term.photo)
+    return _stored_vector(index, encodes, term.photo)
 
 
-def _stored_vector(index: Index, id: str) -> Vector:
+def _stored_vector(index: Index, encodes: Encodes, id: str) -> Vector:
     """Of a photo in the index: no model is needed."""
-    vector = index.vectors([id]).get(id)
+    vector = encodes.stored(id)
     if vector is None:
         record = index.records([id]).get(id)
         if record is None:

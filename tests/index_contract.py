@@ -304,6 +304,17 @@ class IndexContract(FilterContract):
             for each in rows
         }
 
+    def test_the_first_photo_of_several_ids(self, index_factory: IndexFactory) -> None:
+        index = filled(index_factory, [row("a.jpg", 1), row("b.jpg", 2)])
+        a, b = row("a.jpg", 1), row("b.jpg", 2)
+        found = index.photo(["no such id", b.record.id, a.record.id])
+        assert found is not None
+        assert found[0].relative_path == "b.jpg"
+        assert found[1] is not None
+        assert np.allclose(found[1], b.vector, atol=1e-3)
+        for none in ([], ["no such id"], ["x" * 600], [""], ["\ud800"]):
+            assert index.photo(none) is None
+
     def test_records_by_hash(self, index_factory: IndexFactory) -> None:
         shared = "ab" * 32
         rows = [row(f"{n}.jpg", 1, content_hash=shared) for n in range(3)]

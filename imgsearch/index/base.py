@@ -239,6 +239,11 @@ class Index(Protocol):
         """Those that exist, by id."""
         ...
 
+    def photo(self, ids: Sequence[str]) -> tuple[Record, Vector | None] | None:
+        """The first of a few that exists, with its vector (None where that is missing); asked for
+        together."""
+        ...
+
     def records_by_hash(self, hashes: Sequence[str]) -> dict[str, list[Record]]:
         """All records of each content hash that is known."""
         ...

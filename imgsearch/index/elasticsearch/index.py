@@ -184,6 +184,9 @@ class ElasticsearchIndex:
     def records(self, ids: Sequence[str]) -> dict[str, Record]:
         return self._live.reader.records(ids)
 
+    def photo(self, ids: Sequence[str]) -> tuple[Record, Vector | None] | None:
+        return self._live.reader.photo(ids)
+
     def records_by_hash(self, hashes: Sequence[str]) -> dict[str, list[Record]]:
         """A refresh for each call would make ingesting slow: what was just written is remembered
         instead, and documents are read by id, which needs no refresh."""

@@ -234,10 +234,29 @@ class Reader:
                     found[id] = self.record(document)
         return found
 
+    def photo(self, ids: Sequence[str]) -> tuple[Record, Vector | None] | None:
+        possible = _possible(ids)
+        if not possible:
+            return None
+        answer = self.call("POST", "/_mget", {"ids": possible}, **self._vectors_too)
+        found = {
+            answers.text(self.place, document, "_id"): document
+            for document in answers.objects(self.place, answer, "docs")
+            if document.get("found") is True
+        }
+        first = next((found[id] for id in ids if id in found), None)
+        if first is None:
+            return None
+        return self.record(first), self.vector(answers.at(first, "_source", VECTOR))
+
+    @property
+    def _vectors_too(self) -> dict[str, Any]:
+        return (
+            {"_source_exclude_vectors": False} if self._cluster.features.leaves_vectors_out else {}
+        )
+
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
-        options: dict[str, Any] = {"_source_includes": VECTOR}
-        if self._cluster.features.leaves_vectors_out:
-            options["_source_exclude_vectors"] = False
+        options: dict[str, Any] = {"_source_includes": VECTOR, **self._vectors_too}
         found = {}
         for some in _slices(_possible(ids), _VECTORS_AT_A_TIME):
             answer = self.call("POST", "/_mget", {"ids": some}, **options)

@@ -131,6 +131,11 @@ class LocalIndex:
     def records(self, ids: Sequence[str]) -> dict[str, Record]:
         return self._reader.records(ids)
 
+    def photo(self, ids: Sequence[str]) -> tuple[Record, Vector | None] | None:
+        found = self.records(ids)
+        first = next((found[id] for id in ids if id in found), None)
+        return None if first is None else (first, self.vectors([first.id]).get(first.id))
+
     def records_by_hash(self, hashes: Sequence[str]) -> dict[str, list[Record]]:
         return self._reader.records_by_hash(hashes)
 
