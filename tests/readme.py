@@ -1,36 +1,23 @@
-"""Writes what the program itself knows into the README: the commands' help, what can go wrong with
-a cluster, and how fast it was when last measured. `python -m tests.readme`"""
+"""Writes what the program itself knows into the guides' reference: what can go wrong with a
+cluster, and how fast it was when last measured. `python -m tests.readme`"""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from pathlib import Path
 
 from tests.benchmarks.__main__ import RESULTS, figure
 from tests.benchmarks.table import Row
-from tests.command import SCRIPT
 
-README = Path(__file__).parent.parent / "README.md"
-
-
-def _help(*words: str) -> str:
-    return subprocess.run(
-        [os.fspath(SCRIPT), *words, "--help"],
-        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "COLUMNS": "88", "TERM": "dumb"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+REFERENCE = Path(__file__).parent.parent / "imgsearch" / "guides" / "reference"
 
 
-def generated(readme: str) -> str:
-    """The README as it should be now."""
-    readme = _between(readme, "<!-- help begins -->", "<!-- help ends -->", _commands())
-    readme = _between(readme, "<!-- speed begins -->", "<!-- speed ends -->", _speed())
-    return _between(readme, "<!-- troubles begin -->", "<!-- troubles end -->", _troubles())
+def generated(path: Path) -> str:
+    """A page of the reference as it should be now."""
+    text = path.read_text("utf-8")
+    text = _between(text, "<!-- speed begins -->", "<!-- speed ends -->", _speed())
+    return _between(text, "<!-- troubles begin -->", "<!-- troubles end -->", _troubles())
 
 
 def _between(readme: str, begin: str, end: str, text: str) -> str:
@@ -65,17 +52,6 @@ def _speed() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commands() -> str:
-    overview = _help()
-    commands = re.findall(
-        r"^  ([a-z-]+)  ", overview.partition("Commands:")[2].partition("\n\n")[0], re.MULTILINE
-    )
-    blocks = [f"```text\n{overview}\n```\n"]
-    for name in commands:
-        blocks.append(f"<details><summary><code>imgsearch {name}</code></summary>\n")
-        blocks.append(f"```text\n{_help(name)}\n```\n\n</details>\n")
-    return "\n".join(blocks)
-
-
 if __name__ == "__main__":
-    README.write_text(generated(README.read_text("utf-8")), "utf-8")
+    for page in REFERENCE.glob("*.md"):
+        page.write_text(generated(page), "utf-8")

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "imgsearch"
 # A module may import what stands in its own line or above; nothing below.
 LAYERS = [
     {"errors", "installation", "escaping"},
-    {"progress", "paths", "regular_files", "doctor.findings"},
+    {"progress", "paths", "regular_files", "doctor.findings", "guides"},
     {"ingest.stopwatch", "ingest.prefetch", "ingest.worker_pool", "ingest.resources"},
     {"ingest.file_states"},
     {"settings.values", "settings.folder_files"},
@@ -211,12 +211,12 @@ def test_a_warm_query_imports_nothing_heavy(command: Command, demo_photos: Path)
     assert not _imported_by(command, "query", "red heart") & set(HEAVY)
 
 
-def test_the_readme_says_what_the_program_says() -> None:
-    written = (ROOT / "README.md").read_text("utf-8")
-    assert readme.generated(written) == written, "run: python -m tests.readme"
+@pytest.mark.parametrize("page", sorted(readme.REFERENCE.glob("*.md")), ids=lambda page: page.stem)
+def test_the_reference_says_what_the_program_says(page: Path) -> None:
+    assert readme.generated(page) == page.read_text("utf-8"), "run: python -m tests.readme"
 
 
-def test_the_readme_names_every_file_from_photo_to_screen() -> None:
+def test_contributing_names_every_file_from_photo_to_screen() -> None:
     contributing = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8")
     named = set(re.findall(r"`(?:imgsearch/)?([\w/]+\.py)`", contributing))
     files = {str(path.relative_to(PACKAGE)) for path in MODULES.values()}

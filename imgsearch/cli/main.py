@@ -19,6 +19,7 @@ Program.modules = {
     "remove": "remove",
     "copy": "copy",
     "trust": "trust",
+    "guide": "guide",
 }
 
 app = typer.Typer(

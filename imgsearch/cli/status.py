@@ -188,7 +188,8 @@ def _details(known: Known) -> dict[str, str]:
 
 
 def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
-    """For programs: numbers are numbers, what is not known is null. README.md documents it."""
+    """For programs: numbers are numbers, what is not known is null. See
+    `guides/scripts.md`."""
     from imgsearch import paths
 
     info = known.info

@@ -38,7 +38,7 @@ def _privileges(reason: str) -> str:
     """The server names those that would do, from 7.16 on."""
     granted = re.search(r"granted by the (index|cluster) privileges \[([^\]]+)\]", reason)
     if granted is None:
-        return "see the README on the privileges that ingesting and searching want."
+        return "imgsearch guide elasticsearch lists what ingesting and searching want."
     names = granted.group(2).replace(",", ", ")
     return f"the {granted.group(1)} privilege {names} (one of them is enough)."
 
@@ -47,7 +47,7 @@ _UPGRADE = "{upgrade}", f"pip install --upgrade {installation.DISTRIBUTION}"
 
 
 def rows(table: Mapping[str, Trouble] = TROUBLES) -> Iterator[tuple[str, str]]:
-    """(what you see, what to do), for the README."""
+    """(what you see, what to do), for the guides."""
     for row in table.values():
         yield tuple(  # type: ignore[misc] # of two
             _PLACEHOLDER.sub(lambda found: f"<{found.group(1)}>", text.replace(*_UPGRADE))

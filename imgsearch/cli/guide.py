@@ -1,0 +1,48 @@
+"""`imgsearch guide`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import typer
+
+from imgsearch.cli.commands import command
+from imgsearch.cli.options import Common
+from imgsearch.settings.options import argument
+from imgsearch.settings.values import text
+
+WIDEST = 100  # columns: longer lines are hard to read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    topic: str | None = argument(
+        text, "[TOPIC]", "Without one, all are listed.", default=None, completion="guides"
+    )
+
+
+@command("guide", Reading, examples=["imgsearch guide", "imgsearch guide scores"])
+def guide(common: Common, given: Reading) -> None:
+    """Read a guide: an archive, a shop, a cluster, scores, Python, ..."""
+    from imgsearch import guides
+
+    del common  # no index is opened
+    if given.topic is None:
+        width = max(map(len, guides.topics()))
+        for name, title in guides.topics().items():
+            typer.echo(f"{name:{width}}  {title}")
+    elif sys.stdout.isatty():
+        _show(guides.text(given.topic))
+    else:  # Markdown, as it is
+        typer.echo(guides.text(given.topic), nl=False)
+
+
+def _show(markdown: str) -> None:
+    from rich.markdown import Markdown
+
+    from imgsearch.output import console
+
+    screen = console.console()
+    page = Markdown(markdown, code_theme="ansi_dark", hyperlinks=False)
+    screen.print(page, width=min(screen.width, WIDEST))

@@ -1,0 +1,30 @@
+"""The guides: Markdown files, by topic. `reference/` holds tables that the program writes
+itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imgsearch.errors import UsageError
+
+_FOLDER = Path(__file__).parent
+
+
+def topics() -> dict[str, str]:
+    """The title of each guide by its topic, the guides first and then the reference."""
+    files = (*sorted(_FOLDER.glob("*.md")), *sorted(_FOLDER.glob("reference/*.md")))
+    return {path.stem: _title(path) for path in files}
+
+
+def _title(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        return file.readline().lstrip("# ").rstrip()
+
+
+def text(topic: str) -> str:
+    """A guide, as Markdown. Raises UsageError for a topic that there is none of."""
+    known = topics()
+    if topic not in known:
+        raise UsageError(f"There is no guide named {topic!r}.", f"There are: {', '.join(known)}.")
+    path = _FOLDER / f"{topic}.md"
+    return (path if path.exists() else _FOLDER / "reference" / path.name).read_text("utf-8")
