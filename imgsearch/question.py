@@ -62,6 +62,12 @@ class Folder:
         escaped."""
         return f"{_quoted(self.library)}/{self.path or ''}"
 
+    @classmethod
+    def read(cls, written: str) -> Folder:
+        """What `written` returned."""
+        library, _, path = written.partition("/")
+        return cls(library.replace("%2F", "/").replace("%25", "%") or None, path or None)
+
 
 @dataclass(frozen=True, slots=True)
 class Near:
@@ -219,11 +225,6 @@ def _quoted(library: str | None) -> str:
     return (library or "").replace("%", "%25").replace("/", "%2F")
 
 
-def _folder(written: str) -> Folder:
-    library, _, path = written.partition("/")
-    return Folder(library.replace("%2F", "/").replace("%25", "%") or None, path or None)
-
-
 def _question(pairs: Sequence[tuple[str, str]]) -> Question:
     terms: list[Term] = []
     filters: dict[str, Any] = {}
@@ -307,8 +308,8 @@ def _flag(value: str) -> bool:
 
 _MANY = ("under", "not_under", "camera", "lens", "format", "tags")
 _FILTERS: Mapping[str, Callable[[str], Any]] = {
-    "under": _folder,
-    "not_under": _folder,
+    "under": Folder.read,
+    "not_under": Folder.read,
     "taken_from": date.fromisoformat,
     "taken_to": date.fromisoformat,
     "undated": _flag,

@@ -17,6 +17,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser import chromium, violations
 from tests.command import Command
+from tests.test_web_facets import trips
 from tests.web_server import Server, serving
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Selenium's own sockets
@@ -212,6 +213,51 @@ def test_a_picture_is_pasted_and_dropped(server: Server, profile: Path) -> None:
             page.execute_script(carry, encoded, way)
             _one(page, ".chip.of-picture")
             assert len(_ids(page)) >= 60
+
+
+@pytest.fixture(scope="module")
+def travelled(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iterator[Server]:
+    """Photos that have dates and places."""
+    home = tmp_path_factory.mktemp("travelled")
+    command = Command(home, model_cache, {"IMGSEARCH_MODEL": "demo"})
+    command.run("ingest", trips(home / "trips"))
+    with serving(command) as server:
+        yield server
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
+def test_filters_by_mouse_and_by_keyboard(
+    travelled: Server, profile: Path, javascript: bool, width: int
+) -> None:
+    with chromium(profile, javascript=javascript, width=width) as page:
+        page.get(f"{travelled.address}?q=astronaut")
+        filters = _one(page, ".filters")
+        if width < 960:
+            assert not filters.is_displayed()
+            _one(page, ".switch").send_keys(Keys.SPACE)
+        assert filters.is_displayed()
+        _go(page, page.find_element(By.PARTIAL_LINK_TEXT, "2019"))
+        assert len(_ids(page)) == 3
+        if width < 960:
+            _one(page, ".switch-label").click()
+        page.find_element(By.PARTIAL_LINK_TEXT, "July").send_keys(Keys.ENTER)
+        WebDriverWait(page, 30).until(lambda it: len(_ids(it)) == 2)
+        if javascript:
+            assert violations(page) == []
+        if width < 960:
+            _one(page, ".switch-label").click()
+        page.find_element(By.XPATH, "//summary[.='Around a place']").send_keys(Keys.ENTER)
+        _one(page, "#near-place").send_keys("Florence", Keys.ENTER)
+        _one(page, ".chip.of-filter:nth-of-type(3)")
+        assert len(_ids(page)) == 2
+        _go(page, page.find_element(By.LINK_TEXT, "oldest"))
+        assert "order=oldest" in page.current_url
+        _go(page, _one(page, ".chip.of-filter .remove"))  # the month
+        assert "taken_from" not in page.current_url
+        assert "near=" in page.current_url
+        page.back()
+        assert "taken_from" in page.current_url
 
 
 def test_nothing_is_asked_of_another_host(server: Server, profile: Path) -> None:

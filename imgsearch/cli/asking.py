@@ -168,7 +168,7 @@ def _opened(name: str) -> IO[bytes]:
 
 
 def _filter(library: Library, given: Asked) -> Filter:
-    from imgsearch.cli import places
+    from imgsearch import places
     from imgsearch.question import Filter
 
     first, last = _days(given)

@@ -11,12 +11,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from imgsearch.question import Term
-from imgsearch.web import forms, media, openapi, pages
+from imgsearch.web import facets, forms, media, openapi, pages
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from imgsearch.index.base import Record
+    from imgsearch.library import Library
     from imgsearch.results import Hit, Results
 
 _HEADERS = {"cache-control": "private, no-store"}
@@ -40,6 +41,33 @@ async def similar(request: Request) -> Response:
     record = await _record_of(request)
     question = replace(question, terms=(Term(photo=record.id),))
     return _json(_results(await pages.results_of(request, question)))
+
+
+async def facet_counts(request: Request) -> Response:
+    """What the photos under the address's filter have in common, counted."""
+    question = pages.asked(request, K)
+
+    def look(library: Library) -> dict[str, Any]:
+        counts = facets.counted(library, question.filter)
+        return {
+            "question": question.to_address(),
+            "photos": library.count(question.filter),
+            "facets": {
+                name: [_choice(one) for one in facets.of(question, name, values)]
+                for name, values in counts.items()
+            },
+        }
+
+    return _json(await pages.context(request).ask(look))
+
+
+def _choice(choice: facets.Choice) -> dict[str, Any]:
+    return {
+        "value": choice.value,
+        "count": choice.count,
+        "chosen": choice.is_chosen,
+        "question": choice.question.to_address(),
+    }
 
 
 async def photo(request: Request) -> Response:
@@ -120,6 +148,7 @@ ROUTES = [
     Route("/openapi.json", described),
     Route("/v1/search", search),
     Route("/v1/similar/{id}", similar),
+    Route("/v1/facets", facet_counts),
     Route("/v1/photos/{id}", photo),
     Route("/v1/thumbnails/{id}", media.thumbnail),
     Route("/v1/uploads", upload, methods=["POST"]),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from imgsearch.index.base import FACETS
+from imgsearch.question import ORDERS, ORIENTATIONS
+
 _TEXT = {"type": "string"}
 _WHOLE = {"type": "integer", "minimum": 0}
 _ERROR = {
@@ -51,11 +54,26 @@ _STATUS = {
     "text_model": {"type": ["string", "null"]},
     "dims": {"type": ["integer", "null"]},
 }
+_CHOICE = {
+    "value": _TEXT,
+    "count": _WHOLE | {"description": "Photos that have it, beside the filter of other facets."},
+    "chosen": {"type": "boolean", "description": "The question asks for it."},
+    "question": _TEXT | {"description": "The question with it; without it where it is chosen."},
+}
 _ID = {"name": "id", "in": "path", "required": True, "schema": _TEXT, "description": "A photo's."}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _facets() -> dict[str, Any]:
+    values = {"type": "array", "items": {"$ref": "#/components/schemas/Choice"}}
+    return {
+        "question": _TEXT | {"description": "The query part of the address."},
+        "photos": _WHOLE | {"description": "Under the whole filter."},
+        "facets": _object(dict.fromkeys(FACETS, values)),
+    }
 
 
 def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
@@ -65,8 +83,29 @@ def _parameter(name: str, schema: dict[str, Any], description: str) -> dict[str,
 _PAGE = [
     _parameter("k", _WHOLE | {"minimum": 1, "maximum": 500, "default": 10}, "How many hits."),
     _parameter("offset", _WHOLE | {"maximum": 5000, "default": 0}, "How many to pass over."),
+    _parameter("order", {"enum": list(ORDERS), "default": "fit"}, "By fit or by date."),
     _parameter("min_score", {"type": "number"}, "Leave out hits below this cosine."),
-    _parameter("under", _TEXT, "A library's folder: LIBRARY/FOLDER."),
+]
+_DAY = {"type": "string", "format": "date"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_POSITIVE = {"type": "number", "minimum": 0}
+_FILTER = [
+    _parameter("under", _TEXTS, "Folders of libraries, each LIBRARY/FOLDER."),
+    _parameter("not_under", _TEXTS, "Folders that are left out."),
+    _parameter("taken_from", _DAY, "The first day."),
+    _parameter("taken_to", _DAY, "The last day."),
+    _parameter("undated", {"type": "boolean"}, "Photos without a date alone."),
+    _parameter("country", _TEXT, "ISO 3166 alpha-2."),
+    _parameter("city", _TEXT, "Its English name in GeoNames."),
+    _parameter("near", _TEXT, "Latitude, longitude (degrees) and kilometres: 43.8,11.3,10."),
+    _parameter("camera", _TEXTS, "Parts of make and model."),
+    _parameter("lens", _TEXTS, "Parts of its name."),
+    _parameter("format", _TEXTS, "Such as JPEG."),
+    _parameter("orientation", {"enum": list(ORIENTATIONS)}, "The shape."),
+    _parameter("min_megapixels", _POSITIVE, "At least."),
+    _parameter("max_megapixels", _POSITIVE, "At most."),
+    _parameter("tags", _TEXTS, "All of them."),
+    _parameter("min_rating", {"type": "integer", "minimum": 1, "maximum": 5}, "Stars."),
 ]
 _TERMS = [
     _parameter("q", _TEXT, "Words, in any language."),
@@ -95,9 +134,13 @@ def document() -> dict[str, Any]:
     any_bytes = {"schema": {"type": "string", "format": "binary"}}
     thumbnail = {"200": {"description": "WebP.", "content": {"image/webp": any_bytes}}}
     picture = {"required": True, "content": {"application/octet-stream": any_bytes}}
+    counts = {"200": _json("Facets", "Counts of each value.")}
+    facets = _operation("facets", "What photos have in common.", counts, *_FILTER)
     size = _parameter("size", _WHOLE, "Pixels of the longer side, at most.")
-    search = _operation("search", "Photos that answer a question.", results, *_TERMS, *_PAGE)
-    similar = _operation("similar", "Photos that look like one.", results, _ID, *_PAGE)
+    search = _operation(
+        "search", "Photos that answer a question.", results, *_TERMS, *_FILTER, *_PAGE
+    )
+    similar = _operation("similar", "Photos that look like one.", results, _ID, *_FILTER, *_PAGE)
     named = {"201": _json("Upload", "Its name: pic=NAME asks for photos like it.")}
     upload = _operation("upload", "Shows a picture to the page.", named, requestBody=picture)
     return {
@@ -107,6 +150,7 @@ def document() -> dict[str, Any]:
         "paths": {
             "/search": {"get": search},
             "/similar/{id}": {"get": similar},
+            "/facets": {"get": facets},
             "/photos/{id}": {"get": _operation("photo", "What is known of a photo.", one, _ID)},
             "/thumbnails/{id}": {
                 "get": _operation("thumbnail", "A small picture.", thumbnail, _ID, size)
@@ -123,6 +167,8 @@ def document() -> dict[str, Any]:
                 "Photo": _object(_PHOTO),
                 "Hit": _object(_HIT),
                 "Results": _object(_RESULTS),
+                "Choice": _object(_CHOICE),
+                "Facets": _object(_facets()),
                 "Status": _object(_STATUS),
                 "Upload": _object({"name": _TEXT}),
                 "Error": _ERROR,

@@ -9,14 +9,16 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from imgsearch import places
 from imgsearch.errors import UsageError
-from imgsearch.question import Question, Term
-from imgsearch.web import export, file_manager, state
+from imgsearch.question import Filter, Near, Question, Term
+from imgsearch.web import export, facets, file_manager, state
 from imgsearch.web.templating import page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from imgsearch.index.base import Record
     from imgsearch.library import Library
     from imgsearch.results import Hit, Results
     from imgsearch.web.context import Context
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 MAX_PHOTOS = 500
 _NEWEST = 24  # photos on the first page
 MAX_OFFSET = 5000
+_NEARBY_KM = 2.0
 
 
 def context(request: Request) -> Context:
@@ -61,23 +64,43 @@ async def search(request: Request) -> Response:
     if typed:
         return RedirectResponse(await _address_with(request, typed), 303)
     question = asked(request)
+    if request.query_params.get("near_place", "").strip():
+        return RedirectResponse(state.address(_near(request, question)), 303)
     if question == Question(k=question.k):
         return await _welcome(request, question)
+    if request.headers.get("x-fragment") == "grid":
+        return page(request, "grid.html", **_grid(question, await _found(request, question)))
+    results = await _found(request, question)
+    groups = await context(request).ask(lambda library: facets.groups(library, question))
+    said = request.query_params.get("said", "")
+    grid = _grid(question, results)
+    return page(request, "search.html", **grid, **_form(question), facets=groups, said=said)
+
+
+async def _found(request: Request, question: Question) -> Results:
+    """Hits whose thumbnails are being made."""
     results = await results_of(request, question)
     _make_thumbnails(context(request), results)
-    grid = _grid(question, results)
-    if request.headers.get("x-fragment") == "grid":
-        return page(request, "grid.html", **grid)
-    said = request.query_params.get("said", "")
-    return page(request, "search.html", **grid, **_form(question), said=said)
+    return results
+
+
+def _near(request: Request, question: Question) -> Question:
+    """The question within a circle that a form of the page names. Raises UsageError."""
+    fields = request.query_params
+    km = fields.get("km", "").strip() or None
+    circle = places.circle(fields["near_place"], km, places.Fields("Near", "Kilometres"))
+    return state.with_filter(question, near=circle)
 
 
 async def _welcome(request: Request, question: Question) -> Response:
     def look(library: Library) -> dict[str, Any]:
         library.check_not_empty()
-        newest = library.search(Question(k=_NEWEST, order="newest"))
-        libraries = library.index.libraries()
-        return {"libraries": libraries, "photos": library.count(), "newest": newest}
+        return {
+            "libraries": library.index.libraries(),
+            "photos": library.count(),
+            "newest": library.search(Question(k=_NEWEST, order="newest")),
+            "facets": facets.groups(library, question),
+        }
 
     found = await context(request).ask(look)
     return page(request, "welcome.html", **found, **_form(question), address="/", said="")
@@ -102,7 +125,11 @@ async def _address_with(request: Request, typed: str) -> str:
 def _form(question: Question) -> dict[str, Any]:
     """What the search form shows. `hidden`: fields that keep the question while words are added."""
     kept = state.query(state.first_page(question))
-    return {"chips": state.chips(question), "hidden": parse_qsl(kept, keep_blank_values=True)}
+    return {
+        "chips": state.chips(question),
+        "hidden": parse_qsl(kept, keep_blank_values=True),
+        "where": question.filter,
+    }
 
 
 def _grid(question: Question, results: Results) -> dict[str, Any]:
@@ -144,11 +171,20 @@ async def photo(request: Request) -> Response:
             "hit": hit,
             "after": after,
             "can_reveal": ctx.local and file_manager.is_there(),
+            "nearby": _nearby(record),
         }
 
     found = await ctx.ask(look)
     back = state.address(state.first_page(question))
     return page(request, "photo.html", **found, back=back, question=question, state=state)
+
+
+def _nearby(record: Record) -> str | None:
+    """The address of photos that were taken within walking distance of one."""
+    if record.latitude is None or record.longitude is None:
+        return None
+    circle = Near(record.latitude, record.longitude, _NEARBY_KM)
+    return state.address(Question(k=state.PHOTOS, filter=Filter(near=circle)))
 
 
 def _rank(request: Request) -> int | None:

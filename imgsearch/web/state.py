@@ -18,6 +18,7 @@ WEIGHTS = {"more": 1.0, "less": 0.5, "not": -0.5}
 PHOTOS = 60  # at a time
 _K = re.compile(r"(^|&)k=\d")
 MAX_TERMS = 12
+_ORDERS: dict[Order, str] = {"fit": "best fit", "newest": "newest", "oldest": "oldest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,16 @@ def with_filter(question: Question, **changes: Any) -> Question:
     return first_page(replace(question, filter=replace(question.filter, **changes)))
 
 
+def orders(question: Question) -> Iterator[tuple[str, str | None]]:
+    """What photos can be sorted by, each with its address; None: they are in this order."""
+    now = question.order
+    if not question.terms and now == "fit":
+        now = "newest"
+    for order, name in _ORDERS.items():
+        if question.terms or order != "fit":
+            yield name, None if order == now else address(with_order(question, order))
+
+
 def with_order(question: Question, order: Order) -> Question:
     return first_page(replace(question, order=order))
 
@@ -183,6 +194,10 @@ _LABELS = {
 
 def label(name: str, value: Any) -> str:
     """A filter's value in words."""
+    if name == "country":
+        from imgsearch import gazetteer
+
+        value = gazetteer.country_name(value) or value
     if isinstance(value, Folder):
         value = "/".join(part for part in (value.library, value.path) if part)
     if isinstance(value, Near):

@@ -1,9 +1,10 @@
-"""Places as options name them: `--in`, `--near` and `--within`."""
+"""Places as people name them, for a filter: `--in`, `--near` and `--within`, or fields of a page.
+Errors name the option or field that the place stands in."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imgsearch.errors import UsageError
 from imgsearch.escaping import shown, typed_text
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from imgsearch.gazetteer import Place
     from imgsearch.question import Near
 
-_USUAL_KM = 10.0
+USUAL_KM = 10.0
 _FARTHEST_KM = 20_040.0  # half around the earth
 
 
@@ -47,54 +48,67 @@ def _or(names: list[str]) -> str:
     return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def circle(near: str | None, within: str | None) -> Near | None:
-    """Raises UsageError."""
+class Fields(NamedTuple):
+    """What the options or fields of a circle are called."""
+
+    near: str
+    within: str
+
+
+OPTIONS = Fields("--near", "--within")
+
+
+def circle(near: str | None, within: str | None, called: Fields = OPTIONS) -> Near | None:
+    """`within` kilometres (10, where it is None) around a city or "latitude,longitude". Raises
+    UsageError."""
     from imgsearch.question import Near
 
     if near is None:
         if within is not None:
             raise UsageError(
-                "--within goes with --near.",
-                f'Say near what: --near "38.7,-9.1" --within {within}',
+                f"{called.within} goes with {called.near}.",
+                f'Say near what: {called.near} "38.7,-9.1" {called.within} {within}',
             )
         return None
-    km = _USUAL_KM if within is None else _kilometres(within)
-    return Near(*_coordinates(near), km)
+    km = USUAL_KM if within is None else _kilometres(within, called)
+    return Near(*_coordinates(near, called), km)
 
 
 _NUMBER = r"\s*([+-]?\d+(?:\.\d*)?)\s*"
 
 
-def _coordinates(text: str) -> tuple[float, float]:
+def _coordinates(text: str, called: Fields) -> tuple[float, float]:
     found = re.fullmatch(f"{_NUMBER}[,; ]{_NUMBER}", text)
     if found is None and not re.search(r"[^\W\d]", text):
-        raise _no_coordinates(text)
+        raise _no_coordinates(text, called)
     if found is None:
-        place = _place("--near", text)
+        place = _place(called.near, text)
         if place.latitude is None or place.longitude is None:
+            whole = f': --in "{place.name}"' if called is OPTIONS else "."
             raise UsageError(
-                f"--near: {place.name} is a country, which is near to too much.",
-                f'Name a city, or take --in "{place.name}".',
+                f"{called.near}: {place.name} is a country, which is near to too much.",
+                f"Name a city, or choose the whole country{whole}",
             )
         return place.latitude, place.longitude
     latitude, longitude = map(float, found.groups())
     if abs(latitude) > 90 or abs(longitude) > 180:
-        raise _no_coordinates(text)
+        raise _no_coordinates(text, called)
     return latitude, longitude
 
 
-def _no_coordinates(text: str) -> UsageError:
+def _no_coordinates(text: str, called: Fields) -> UsageError:
     return UsageError(
-        f"--near: {text!r} are no coordinates.",
-        'Write latitude and longitude in degrees, south and west below 0: --near "38.7,-9.1"',
+        f"{called.near}: {text!r} are no coordinates.",
+        'Write latitude and longitude in degrees, south and west below 0: "38.7,-9.1"',
     )
 
 
-def _kilometres(text: str) -> float:
+def _kilometres(text: str, called: Fields) -> float:
     found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(km|m|mi)?\s*", text.lower())
     km = 0.0 if found is None else float(found[1]) * {"m": 0.001, "mi": 1.609344}.get(found[2], 1)
     if not 0 < km <= _FARTHEST_KM:
         raise UsageError(
-            f"--within: {text!r} is not a distance.", "Write kilometres, above 0: --within 25km"
+            f"{called.within}: {text!r} is not a distance.",
+            "Write kilometres, above 0, such as 25km",
         )
     return km
