@@ -127,51 +127,60 @@ def _operation(
     return found | ({"parameters": list(parameters)} if parameters else {})
 
 
-def document() -> dict[str, Any]:
-    from imgsearch import __version__
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_SIZE = _parameter("size", _WHOLE, "Pixels of the longer side, at most.")
 
-    results, one = {"200": _json("Results", "Best first.")}, {"200": _json("Photo", "The photo.")}
-    any_bytes = {"schema": {"type": "string", "format": "binary"}}
-    thumbnail = {"200": {"description": "WebP.", "content": {"image/webp": any_bytes}}}
-    picture = {"required": True, "content": {"application/octet-stream": any_bytes}}
+
+def _asking() -> dict[str, Any]:
+    results = {"200": _json("Results", "Best first.")}
     counts = {"200": _json("Facets", "Counts of each value.")}
-    facets = _operation("facets", "What photos have in common.", counts, *_FILTER)
-    size = _parameter("size", _WHOLE, "Pixels of the longer side, at most.")
     search = _operation(
         "search", "Photos that answer a question.", results, *_TERMS, *_FILTER, *_PAGE
     )
     similar = _operation("similar", "Photos that look like one.", results, _ID, *_FILTER, *_PAGE)
+    facets = _operation("facets", "What photos have in common.", counts, *_FILTER)
+    return {
+        "/search": {"get": search},
+        "/similar/{id}": {"get": similar},
+        "/facets": {"get": facets},
+    }
+
+
+def _others() -> dict[str, Any]:
+    thumbnail = {"200": {"description": "WebP.", "content": {"image/webp": _BYTES}}}
+    picture = {"required": True, "content": {"application/octet-stream": _BYTES}}
     named = {"201": _json("Upload", "Its name: pic=NAME asks for photos like it.")}
-    upload = _operation("upload", "Shows a picture to the page.", named, requestBody=picture)
+    one = {"200": _json("Photo", "The photo.")}
+    status = {"200": _json("Status", "Of the index.")}
+    return {
+        "/photos/{id}": {"get": _operation("photo", "What is known of a photo.", one, _ID)},
+        "/thumbnails/{id}": {
+            "get": _operation("thumbnail", "A small picture.", thumbnail, _ID, _SIZE)
+        },
+        "/uploads": {
+            "post": _operation("upload", "Shows a picture to the page.", named, requestBody=picture)
+        },
+        "/status": {"get": _operation("status", "What is in the index.", status)},
+    }
+
+
+def document() -> dict[str, Any]:
+    from imgsearch import __version__
+
+    schemas = {
+        "Photo": _object(_PHOTO),
+        "Hit": _object(_HIT),
+        "Results": _object(_RESULTS),
+        "Choice": _object(_CHOICE),
+        "Facets": _object(_facets()),
+        "Status": _object(_STATUS),
+        "Upload": _object({"name": _TEXT}),
+        "Error": _ERROR,
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "imgsearch", "version": __version__},
         "servers": [{"url": "/api/v1"}],
-        "paths": {
-            "/search": {"get": search},
-            "/similar/{id}": {"get": similar},
-            "/facets": {"get": facets},
-            "/photos/{id}": {"get": _operation("photo", "What is known of a photo.", one, _ID)},
-            "/thumbnails/{id}": {
-                "get": _operation("thumbnail", "A small picture.", thumbnail, _ID, size)
-            },
-            "/uploads": {"post": upload},
-            "/status": {
-                "get": _operation(
-                    "status", "What is in the index.", {"200": _json("Status", "Of the index.")}
-                )
-            },
-        },
-        "components": {
-            "schemas": {
-                "Photo": _object(_PHOTO),
-                "Hit": _object(_HIT),
-                "Results": _object(_RESULTS),
-                "Choice": _object(_CHOICE),
-                "Facets": _object(_facets()),
-                "Status": _object(_STATUS),
-                "Upload": _object({"name": _TEXT}),
-                "Error": _ERROR,
-            }
-        },
+        "paths": _asking() | _others(),
+        "components": {"schemas": schemas},
     }
