@@ -4,7 +4,7 @@ programs show."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,3 +52,10 @@ class Results:
 
     def __getitem__(self, position: int) -> Hit:
         return self.hits[position]
+
+
+def located(hits: Iterable[Hit]) -> Iterator[tuple[Record, bytes]]:
+    """The record and the path of each whose file is on this machine."""
+    for hit in hits:
+        if hit.raw_path is not None and not hit.missing:
+            yield hit.record, hit.raw_path

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar, cast
@@ -72,6 +72,10 @@ class Command(TyperCommand):
         )
         self._function, self._own_class, self._brief = function, own, brief
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        rest: list[str] = super().parse_args(ctx, list(_with_values(args, self.declared)))
+        return rest
+
     def invoke(self, ctx: typer.Context) -> None:  # type: ignore[override] # Typer hides the type
         if not self._brief:
             gc.enable()
@@ -82,6 +86,20 @@ class Command(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         help_text.write(self, ctx, formatter)
+
+
+def _with_values(args: Sequence[str], options: Iterable[Option]) -> Iterator[str]:
+    """Options that need no value get theirs: `--preview "red car"` becomes `--preview=auto
+    "red car"`, and `--preview blocks` stays."""
+    lonely = {flag: option for option in options if option.alone for flag in option.flags}
+    for position, word in enumerate(args):
+        if word == "--":
+            yield from args[position:]
+            return
+        option = lonely.get(word)
+        following = "".join(args[position + 1 : position + 2])
+        is_alone = option is not None and following not in option.choices
+        yield f"{word}={option.alone}" if option and is_alone else word
 
 
 def _by_heading(own: list[Option], shared: list[Option]) -> list[Option]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
-import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from imgsearch.cli import ingest, parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.options import Common, NoOptions
+from imgsearch.cli.preview import Preview
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from imgsearch.settings import Settings
 
 SHOWN = 5  # results of each query
-PICTURE_CELLS = 12  # the width of a picture, on terminals that show pictures
 
 _INTRODUCTION = """\
 [bold]{count} icons without a single tag[/bold], and a small model that ships with imgsearch.
@@ -46,12 +45,17 @@ def demo(common: Common, given: NoOptions) -> None:
     chosen = all_settings.defaults(index=str(_index_folder(PHOTOS)), model="demo", k=SHOWN)
     console = rendering.console()
     _ingest_anew_if_need_be(chosen, PHOTOS, console)
+    preview = Preview()
     with parts.opened(chosen) as library:
+
+        def draw(results: Results) -> bool:
+            return preview.show(results, None, library)
+
         for words in QUERIES:
-            _show(console, f'imgsearch query "{words}"', library.search(words, k=SHOWN))
+            _show(console, f'imgsearch query "{words}"', library.search(words, k=SHOWN), draw)
         record = library.search("European E", k=1)[0].record
         results = library.similar(record.id, k=SHOWN)
-        _show(console, f'imgsearch similar "{record.relative_path}"', results)
+        _show(console, f'imgsearch similar "{record.relative_path}"', results, draw)
     console.print(_NEXT, markup=True)
 
 
@@ -89,28 +93,12 @@ def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
     )
 
 
-def _show(console: Console, typed: str, results: Results) -> None:
+def _show(console: Console, typed: str, results: Results, draw: Callable[[Results], bool]) -> None:
     from rich.text import Text
 
     from imgsearch.output import console as rendering
 
     console.print(Text.assemble(("$ ", "dim"), (typed, "bold")))
-    rendering.print_results(results, None)
-    console.print()
-    _show_pictures(console, results)
-
-
-def _show_pictures(console: Console, results: Results) -> None:
-    """Side by side, where the terminal says that it can show pictures; else nothing."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return
-    from rich.columns import Columns
-    from textual_image.renderable import Image, SixelImage, TGPImage  # asks the terminal
-
-    if Image not in (SixelImage, TGPImage):
-        return
-    with contextlib.suppress(OSError):  # a picture that left in this second
-        pictures = [
-            Image(os.fsdecode(hit.raw_path), width=PICTURE_CELLS) for hit in results if hit.raw_path
-        ]
-        console.print(Columns(pictures))
+    if not draw(results):
+        rendering.print_results(results, None)
+        console.print()

@@ -18,6 +18,8 @@ Orientation = Literal["landscape", "portrait", "square"]
 Order = Literal["fit", "newest", "oldest"]
 _ORIENTATION: OneOf[Orientation] = one_of("landscape", "portrait", "square")
 _ORDER: OneOf[Order] = one_of("fit", "newest", "oldest")
+Preview = Literal["auto", "blocks", "kitty", "iterm2", "sixel"]
+_PREVIEW: OneOf[Preview] = one_of("auto", "blocks", "kitty", "iterm2", "sixel")
 
 SETTINGS = ("k", "min_score", "num_candidates")  # of the table of settings
 
@@ -138,6 +140,15 @@ class Asked:
         completion="files",
     )
     open: bool = flag("--open", "Open the results as a gallery in the browser.", heading=SHOWN)
+    preview: Preview | None = option(
+        _PREVIEW,
+        "--preview [auto|blocks|kitty|iterm2|sixel]",
+        "Show thumbnails, also of more than a hundred; blocks: as characters.",
+        heading=SHOWN,
+        default_text="where the terminal draws pictures",
+        alone="auto",
+    )
+    no_preview: bool = flag("--no-preview", "Show no thumbnails.", heading=SHOWN)
     root: tuple[str, ...] = several(
         text,
         "--root [LIBRARY=]DIR",

@@ -9,6 +9,7 @@ import typer
 
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.gallery import STDOUT, Gallery
+from imgsearch.cli.preview import Preview
 from imgsearch.cli.query_options import Asked
 from imgsearch.errors import EXIT_FAILURE, UsageError
 
@@ -30,6 +31,7 @@ class Output:
         if self._nul and not self._paths:
             raise UsageError("-0 goes with --paths.", "Give both: --paths -0")
         self._for_programs = self._json or self._csv or self._paths or self._html_alone
+        self._preview = Preview(given.preview, never=given.no_preview)
         self._gallery: Gallery | None = None
         if given.html is not None or given.open:
             self._gallery = Gallery(given.html, is_opened=given.open)
@@ -49,7 +51,7 @@ class Output:
         several."""
         if self._for_programs:
             self._show_programs(results, asked)
-        elif results:
+        elif results and not self._preview.show(results, titles[0], library):
             from imgsearch.output import console
 
             console.print_results(results, titles[0])

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from imgsearch.escaping import shown
 from imgsearch.output import captions
+from imgsearch.results import located
 
 if TYPE_CHECKING:
     import jinja2
 
-    from imgsearch.index.base import Record
     from imgsearch.results import Hit
     from imgsearch.thumbnails import Thumbnails
 
@@ -51,7 +51,7 @@ def html(sections: Sequence[Section], thumbnails: Thumbnails) -> Iterator[str]:
     photos = sum(len(section.hits) for section in sections)
     size = SIZES[photos > MANY]
     for section in sections:
-        thumbnails.prepare(_there(section.hits), size)
+        thumbnails.prepare(located(section.hits), size)
     environment = _environment(lambda hit: thumbnails.of(hit, size))
     style = _style(sections)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -62,12 +62,6 @@ def html(sections: Sequence[Section], thumbnails: Thumbnails) -> Iterator[str]:
         style=style,
         style_hash=digest,
     )
-
-
-def _there(hits: Sequence[Hit]) -> Iterator[tuple[Record, bytes]]:
-    for hit in hits:
-        if hit.raw_path is not None and not hit.missing:
-            yield hit.record, hit.raw_path
 
 
 def _environment(picture: Callable[[Hit], bytes | None]) -> jinja2.Environment:

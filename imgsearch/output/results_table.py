@@ -26,6 +26,9 @@ _NARROW = re.compile("[\x20-\x7e\xa1-\xac\xae-\u02ff\u2010-\u2026]*")
 _WORDS = re.compile(r"\w+|\W")
 
 
+Piece = tuple[str, int]  # text, with its styles; the columns that it takes
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """What the table is written on. `columns`: None where lines may be of any length."""
@@ -38,12 +41,27 @@ def table_lines(results: Results, title: str | None, page: Page) -> Iterator[str
     """The table, line by line, without trailing blanks."""
     style = _styling(page.styled)
     if title is not None:
-        columns = min(page.columns or TITLE_AT_MOST, TITLE_AT_MOST)
-        yield style(_BOLD, cut(shown(title), columns))
+        yield title_line(title, page)
     if page.columns is not None and page.columns < NARROW:
         yield from _two_lines_each(results, page.columns, style)
     else:
         yield from _one_line_each(results, page.columns, style)
+
+
+def title_line(title: str, page: Page) -> str:
+    columns = min(page.columns or TITLE_AT_MOST, TITLE_AT_MOST)
+    return _styling(page.styled)(_BOLD, cut(shown(title), columns))
+
+
+def facts_beside(hit: Hit, columns: int, page: Page) -> list[Piece]:
+    """What the table says of a hit, in up to four lines of so many columns: rank and score, path,
+    date, and what is the matter with the file."""
+    style = _styling(page.styled)
+    numbers = "  ".join(filter(None, [str(hit.rank), _score(hit)]))
+    path = path_shown(hit, columns)
+    note = cut(_note(hit).strip(), columns)
+    lines = [("", numbers), ("", path), (_DIM, _date(hit)), (_YELLOW, note)]
+    return [(style(code, text) if code else text, width(text)) for code, text in lines if text]
 
 
 def _one_line_each(

@@ -36,7 +36,8 @@ class Option:
     ValueError. `spelling`: as the help shows it, such as "-y, --yes", "--index PATH|NAME|URL",
     "--[no-]verify-certs" or an argument's metavar; empty for a setting that no option sets.
     `default_text`: how the help and the README name a default that is chosen at run time.
-    `completion`: names the values that a shell offers (see cli/completion.py).
+    `completion`: names the values that a shell offers (see cli/completion.py). `alone`: the value
+    where the option is followed by none of its `choices`; empty for one that needs a value.
 
     Of settings alone: `environment`, names beside IMGSEARCH_<NAME>, the first one wins; `secret`;
     `harmless`; `cure`, how a wrong value is corrected."""
@@ -50,6 +51,7 @@ class Option:
     heading: str = "Options"
     default_text: str = ""
     completion: str = ""
+    alone: str = ""
     environment: tuple[str, ...] = ()
     secret: bool = False
     harmless: Harmless = never
