@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import IndexContradiction, IndexLocked
-from imgsearch.index.base import ALL, FACETS, Filter, Index, Record, Row
+from imgsearch.index.base import ALL, FACETS, Filter, Index, Look, Record, Row
 from imgsearch.models.base import ModelIdentity, ModelPair, Vector, unit
 from tests.filter_contract import FilterContract, album
 
@@ -112,6 +112,7 @@ class IndexContract(FilterContract):
             country="CH",
             city="Zürich",
             metadata_mark=2**63 - 1,
+            perceptual_hash="0f" * 32,
         )
         bare = record("bare.jpg")
         index = filled(index_factory, [Row(full, vector(1)), Row(bare, vector(2))])
@@ -120,6 +121,19 @@ class IndexContract(FilterContract):
             bare.id: bare,
         }
         assert index.records(["not an id", ""]) == {}
+
+    def test_looks_are_those_of_the_records(self, index_factory: IndexFactory) -> None:
+        rows = [
+            row("a.jpg", 1, perceptual_hash="0f" * 32, taken="2024-05-01T12:30:00"),
+            row("b/c.jpg", 2, taken="2019-01-01T00:00:00", taken_precision="year"),
+            row("d.jpg", 3, "other", width=0, height=0, size=2**40, taken_source="name"),
+        ]
+        index = filled(index_factory, rows)
+        right = {Look(*(getattr(each.record, name) for name in Look._fields)) for each in rows}
+        assert set(index.looks()) == right
+        [one] = index.looks(Filter.within("other"))
+        assert one.id == rows[2].record.id
+        assert list(index_factory("nothing yet").looks()) == []
 
     def test_unit_vectors_come_back_bit_for_bit(self, index_factory: IndexFactory) -> None:
         rows = [row(f"{n}.jpg", n) for n in range(20)]

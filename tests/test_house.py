@@ -31,6 +31,7 @@ LAYERS = [
     {"settings", "photos", "models.base", "gazetteer", "question"},
     {"phrases"},
     {"photos.words", "photos.dates", "photos.xmp", "photos.depths", "photos.quiet"},
+    {"photos.perceptual_hash"},
     {"photos.iptc", "photos.sidecars"},
     {"photos.formats", "photos.metadata", "photos.walk"},
     {"photos.colour", "photos.raw", "photos.jpeg", "photos.png", "photos.orientation"},

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import sys
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,11 @@ def make_older(index: Path) -> None:
         connection.executescript(OF_SCHEMA_4)
 
 
+def without_hashes(found: dict[str, Record]) -> dict[str, Record]:
+    """Pixels are not decoded for metadata: `imgsearch duplicates` does that."""
+    return {path: replace(each, perceptual_hash=None) for path, each in found.items()}
+
+
 def vectors(index: Path) -> dict[str, bytes]:
     with contextlib.closing(sqlite3.connect(database_of(index))) as connection:
         return dict(
@@ -167,7 +173,7 @@ def test_an_index_of_the_version_before_gets_the_new_fields_from_headers_alone(
     told = command.run("--index", index, "ingest", album).stderr
     assert f"What {len(before)} unchanged photos say of themselves was read again" in told
     assert "nothing was embedded" in told
-    assert records(index) == before
+    assert records(index) == without_hashes(before)
     assert vectors(index) == vectors_before
     assert nothing_embedded(ingest(command, index, album), 0)
     assert set(NEW_IN_SCHEMA_5) <= set(Record.__dataclass_fields__)
@@ -201,7 +207,7 @@ def test_killed_in_the_middle_it_goes_on(
     report = ingest(command, index, album)
     assert report["described"] == len(before) - begun
     assert report["embedded"] == 0
-    assert records(index) == before
+    assert records(index) == without_hashes(before)
 
 
 def described(index: Path) -> int:

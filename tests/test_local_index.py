@@ -25,7 +25,7 @@ from imgsearch.errors import (
     IndexTooNew,
     IndexUnavailable,
 )
-from imgsearch.index.base import Filter, Row
+from imgsearch.index.base import ALL, FACETS, Filter, Row
 from imgsearch.index.local import filesystems, schema
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.index import LocalIndex
@@ -38,7 +38,18 @@ from imgsearch.index.local.search_files import (
     sketches,
 )
 from imgsearch.index.local.search_files.segments import Limits
-from tests.index_contract import DIMS, MODELS, OTHER_MODELS, paths, record, row, towards, vector
+from tests.filter_contract import album, counted
+from tests.index_contract import (
+    DIMS,
+    MODELS,
+    OTHER_MODELS,
+    filled,
+    paths,
+    record,
+    row,
+    towards,
+    vector,
+)
 
 SMALL = Limits(flush=16, flush_at_end=2, segment=400, sketch_from=100, sketch=50, looked_at=1)
 
@@ -542,7 +553,20 @@ NEW_IN_SCHEMA_5 = (
     "city",
     "metadata_mark",
 )
+OF_SCHEMA_5 = """
+drop trigger photo_counted;
+drop trigger photo_counted_anew;
+drop trigger photo_uncounted;
+drop table facet_counts;
+alter table photos drop column perceptual_hash;
+pragma writable_schema = on;
+update sqlite_master set sql = rtrim(rtrim(sql, '), ' || char(10))) || char(10) || ')'
+where name = 'photos';
+pragma writable_schema = reset;
+pragma user_version = 5;
+"""
 OF_SCHEMA_4 = f"""
+{OF_SCHEMA_5}
 drop trigger photo_gone;
 drop index photos_by_taken;
 drop index photos_by_picture;
@@ -662,6 +686,50 @@ def test_an_index_of_the_fourth_schema_gets_room_for_what_pictures_say(
     assert index._database.value("select count(*) from tags") == 0
 
 
+def test_an_index_of_the_fifth_schema_is_read_and_its_facets_counted(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    with contextlib.closing(open_local(folder, create=True, limits=SMALL)) as index:
+        rows = album(150, record)
+        filled(lambda name: index, rows)
+    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+        connection.executescript(OF_SCHEMA_5)
+    index = reopen(folder, opened)
+    assert index.notes == []
+    right = {name: counted([each.record for each in rows], name) for name in FACETS}
+    assert index.facets(ALL, FACETS) == right
+    assert {look.perceptual_hash for look in index.looks()} == {None}
+    seen = record("seen.jpg", perceptual_hash="ab" * 32)
+    index.write([Row(seen, vector(1))])
+    assert index.records([seen.id]) == {seen.id: seen}
+
+
+def test_counts_that_cannot_be_right_are_counted_again(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    with contextlib.closing(open_local(folder, create=True, limits=SMALL)) as index:
+        rows = album(60, record)
+        filled(lambda name: index, rows)
+    right = {name: counted([each.record for each in rows], name) for name in FACETS}
+    for tampering in (
+        "update facet_counts set photos = -5",
+        "update facet_counts set photos = 'many'",
+        "delete from facet_counts",
+        "update facet_counts set photos = photos + 1 where facet = 'orientation'",
+    ):
+        with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+            connection.execute(tampering)
+            connection.commit()
+        assert reopen(folder, opened).facets(ALL, FACETS) == right, tampering
+
+
+def test_what_no_photo_has_any_more_is_not_kept(folder: Path) -> None:
+    with contextlib.closing(open_local(folder, create=True)) as index:
+        filled(lambda name: index, [row("secret plan/a.jpg", 1), row("b.jpg", 2)])
+        index.erase([record("secret plan/a.jpg").id])
+    assert b"secret" not in database_of(folder).read_bytes()
+
+
 MIGRATE = """
 import os, sys
 from pathlib import Path
@@ -680,7 +748,7 @@ def watched(connection):
     connection.set_progress_handler(count, 50)
     original(connection)
     connection.set_progress_handler(None, 0)
-schema.prepare.__defaults__ = ({3: watched, 4: schema.MIGRATIONS[4]}, schema.VERSION)
+schema.prepare.__defaults__ = ({**schema.MIGRATIONS, 3: watched}, schema.VERSION)
 open_local(Path(sys.argv[1]), create=False).close()
 print("done")
 """

@@ -22,6 +22,7 @@ BrowseOrder = Literal["newest", "oldest"]
 Facet = Literal["year", "month", "country", "city", "camera", "folder", "format", "orientation"]
 FACETS: tuple[Facet, ...] = get_args(Facet)
 FACET_VALUES = 200  # of each, no more
+HASH_BYTES = 32  # of a perceptual hash
 
 TextMode = Literal["auto", "local", "cluster"]
 
@@ -55,6 +56,8 @@ class Record:
     country: str | None = None  # ISO 3166 alpha-2
     city: str | None = None  # GeoNames' English name; of an unknown city what its writer called it
     metadata_mark: int = 0  # of what the metadata was read from; 0: by a version before
+    # 64 hexadecimal digits (`imgsearch.photos.perceptual_hash`); None: by a version before
+    perceptual_hash: str | None = None
 
     @property
     def orientation(self) -> Orientation:
@@ -103,6 +106,20 @@ class Fingerprints:
         columns = self.sizes.tolist(), self.mtimes.tolist(), self.marks.tolist()
         for place, numbers in enumerate(zip(*columns, strict=True)):
             yield Fingerprint(self.ids[32 * place : 32 * place + 32], *numbers)
+
+
+class Look(NamedTuple):
+    """By what copies of one picture are told, of one photo. The fields are those of `Record`."""
+
+    id: str
+    content_hash: str
+    perceptual_hash: str | None
+    size: int
+    width: int
+    height: int
+    taken: str | None
+    taken_precision: str | None
+    taken_source: str | None
 
 
 class Failure(NamedTuple):
@@ -252,6 +269,10 @@ class Index(Protocol):
 
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
         """Every row with its vector, in the order of ids, with bounded memory."""
+        ...
+
+    def looks(self, where: Filter = ALL) -> Iterator[Look]:
+        """Of every photo, in no order, with bounded memory."""
         ...
 
     def ids(self, where: Filter = ALL) -> Iterator[str]: ...

@@ -18,11 +18,14 @@ from imgsearch.photos.sidecars import Sidecar
 
 Facts = dict[str, Any]  # fields of a Record
 
+_HASH = "perceptual_hash"
 _SAME_NAMES = {each.name for each in fields(Record)} & {each.name for each in fields(Metadata)}
+_SAME_NAMES -= {_HASH}
 
 
 def facts_of(photos: Sequence[tuple[str, Sidecar | None, Metadata]]) -> list[Facts]:
-    """Of each photo's path, its sidecar, and what the picture says inside."""
+    """Of each photo's path, its sidecar, and what the picture says inside; a perceptual hash where
+    its pixels were decoded."""
     completed = [
         metadata.completed(
             inside,
@@ -35,6 +38,7 @@ def facts_of(photos: Sequence[tuple[str, Sidecar | None, Metadata]]) -> list[Fac
     return [
         {
             **{name: getattr(found, name) for name in _SAME_NAMES},
+            **({} if found.perceptual_hash is None else {_HASH: found.perceptual_hash}),
             "tags": found.keywords,
             "country": country,
             "city": city,

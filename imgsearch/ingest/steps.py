@@ -4,7 +4,7 @@ are new: decode and embed. Nothing here touches the index."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from imgsearch import photos
 from imgsearch.ingest.descriptions import Facts, facts_of
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder, Vector
-from imgsearch.photos import Skip, SkipReason, decode, formats
+from imgsearch.photos import Skip, SkipReason, decode, formats, perceptual_hash
 from imgsearch.photos.metadata import Metadata
 from imgsearch.photos.sidecars import Sidecar
 from imgsearch.photos.walk import Photo
@@ -159,7 +159,8 @@ class Embedding:
                 try:
                     found = self._decode(read, encoder.image_size)
                     pixels.append(encoder.prepare(found.image))
-                    decoded.append((read, found.metadata))
+                    seen = perceptual_hash.of(found.image)
+                    decoded.append((read, replace(found.metadata, perceptual_hash=seen)))
                 except decode.Undecodable as error:
                     batch.failed.append((read, _skip(read, error)))
         if pixels:

@@ -69,6 +69,7 @@ class Metadata:
     rating: int | None = None  # 1 to 5; -1: rejected
     stated_city: str | None = None  # as its writer spelled it
     stated_country: str | None = None
+    perceptual_hash: str | None = None  # of the pixels; None where they were not decoded
 
     @property
     def orientation(self) -> Literal["landscape", "portrait", "square"]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from imgsearch.index.base import Fingerprint, Record
+from imgsearch.index.base import Fingerprint, Look, Record
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.requests import VECTOR
 from imgsearch.models.base import Vector
@@ -29,6 +29,7 @@ _LONGEST_PATH = 32_766  # characters; a system's own limit is lower
 _DATE = re.compile(
     r"\d{4}(-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?)?)?", re.ASCII
 )
+_HASH = re.compile(r"[0-9a-f]{64}")
 _OFFSET = re.compile(r"Z|[+-]\d\d:\d\d", re.ASCII)
 
 
@@ -62,6 +63,7 @@ def document(record: Record) -> dict[str, Any]:
         "country": record.country,
         "city": record.city,
         "metadata_mark": record.metadata_mark or None,
+        "perceptual_hash": record.perceptual_hash,
         "folder": record.folder,
         "orientation": record.orientation,
         "pixels": record.width * record.height,
@@ -113,6 +115,7 @@ def parsed(id: str, source: Any, library: str) -> Parsed:
         country=fields.get("country", _text),
         city=fields.get("city", _text),
         metadata_mark=fields.get("metadata_mark", lambda value: _whole(value, 0, _MOST)) or 0,
+        perceptual_hash=fields.get("perceptual_hash", lambda value: _matching(_HASH, value)),
     )
     return Parsed(record, tuple(fields.faults))
 
@@ -274,6 +277,37 @@ def fingerprint(fields: Any, names: Sequence[str]) -> Fingerprint | None:
     if not (is_ours and _is_long(size) and _is_long(mtime_ns) and _is_long(mark)):
         return None
     return Fingerprint(id, size, mtime_ns, mark)
+
+
+LOOK = (
+    *("content_hash", "perceptual_hash", "bytes", "width", "height"),
+    *("exif.date", "date_precision", "date_source"),
+)
+
+
+def look(fields: Any, id_field: str) -> Look | None:
+    """Of a document's doc values. None: not a photo of ours."""
+    id, seen, hash, size, width, height, date, precision, source = (
+        _only(answers.at(fields, name)) for name in (id_field, *LOOK)
+    )
+    if not (isinstance(id, str) and PHOTO_ID.fullmatch(id)):
+        return None
+    return Look(
+        id,
+        _text(seen) or "",
+        _matching(_HASH, hash),
+        _whole(size, 0, _MOST) or 0,
+        _whole(width, 0, _MOST_PIXELS) or 0,
+        _whole(height, 0, _MOST_PIXELS) or 0,
+        (_matching(_DATE, date) or "")[:19] or None,  # without the milliseconds of doc values
+        _text(precision),
+        _text(source),
+    )
+
+
+def _only(values: Any) -> Any:
+    """Of doc values; None where there is none, or are several."""
+    return values[0] if isinstance(values, list) and len(values) == 1 else None
 
 
 def _is_long(value: Any) -> bool:

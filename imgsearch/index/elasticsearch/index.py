@@ -22,6 +22,7 @@ from imgsearch.index.base import (
     Fingerprints,
     IndexInfo,
     LibrarySummary,
+    Look,
     Neighbour,
     Record,
     Row,
@@ -205,6 +206,10 @@ class ElasticsearchIndex:
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
         self._live.refresh()
         yield from self._live.reader.rows(where)
+
+    def looks(self, where: Filter = ALL) -> Iterator[Look]:
+        self._live.refresh()
+        yield from self._live.reader.looks(where)
 
     def ids(self, where: Filter = ALL) -> Iterator[str]:
         self._live.refresh()

@@ -14,13 +14,22 @@ from imgsearch.index.base import (
     BrowseOrder,
     Facet,
     Fingerprints,
+    Look,
     Record,
     Row,
 )
 from imgsearch.index.elasticsearch import answers, browsing, filters
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
-from imgsearch.index.elasticsearch.documents import PHOTO_ID, fingerprint, is_text, parsed, unpacked
+from imgsearch.index.elasticsearch.documents import (
+    LOOK,
+    PHOTO_ID,
+    fingerprint,
+    is_text,
+    look,
+    parsed,
+    unpacked,
+)
 from imgsearch.index.elasticsearch.filters import Fields
 from imgsearch.index.elasticsearch.pages import pages
 from imgsearch.index.elasticsearch.requests import (
@@ -103,6 +112,18 @@ class Reader:
             some = [found for found in each if found is not None]
             if some:
                 yield Fingerprints.of(some)
+
+    def looks(self, where: Filter) -> Iterator[Look]:
+        """From doc values alone. Of another program's photos only that they are there."""
+        if not self._found.ours:
+            for id in self.ids(where):
+                yield Look(id, "", None, 0, 0, 0, None, None, None)
+            return
+        id_field = self._found.keyword("image_id")
+        fields = {"stored_fields": "_none_", "docvalue_fields": [id_field, *LOOK]}
+        for hits in self._pages(self._query(where), fields, MOST, "_shard_doc"):
+            each = (look(hit.get("fields"), id_field) for hit in hits)
+            yield from (found for found in each if found is not None)
 
     def ids(self, where: Filter) -> Iterator[str]:
         """Each document's own `_id`, which is what deleting goes by: its `image_id` may be another

@@ -59,6 +59,7 @@ DESCRIPTIONS: Mapping[str, Any] = {
     "country": _KEYWORD,
     "city": {"type": "keyword", "ignore_above": 1024},
     "metadata_mark": _LONG,
+    "perceptual_hash": {"type": "keyword", "index": False},
     # of other fields, so that they can be counted and compared
     "folder": {"type": "keyword", "ignore_above": 8000},
     "orientation": _KEYWORD,

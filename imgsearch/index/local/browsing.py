@@ -8,23 +8,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from imgsearch.index.base import FACET_VALUES, BrowseOrder, Facet
-from imgsearch.index.local import filters, photo_rows
+from imgsearch.index.local import facet_counts, filters, photo_rows
 from imgsearch.index.local.database import Database
-from imgsearch.question import Filter, Folder
+from imgsearch.question import ALL, Filter, Folder
 
 _KEPT = 512  # lists of at most `FACET_VALUES`
-_FIRST_FOLDER = "substr(photos.relative_path, 1, instr(photos.relative_path, '/') - 1)"
-_VALUES: Mapping[Facet, str] = {  # null: the photo is not counted
-    "year": "substr(photos.taken, 1, 4)",
-    "month": "case when photos.taken_precision is not 'year' then substr(photos.taken, 1, 7) end",
-    "country": "photos.country",
-    "city": "photos.city",
-    "camera": "photos.camera",
-    "folder": f"nullif({_FIRST_FOLDER}, '')",
-    "format": "photos.format",
-    "orientation": "case when photos.width > photos.height then 'landscape'"
-    " when photos.width < photos.height then 'portrait' else 'square' end",
-}
 
 
 def rows_in_order(
@@ -60,8 +48,8 @@ def note_change(connection: sqlite3.Connection) -> None:
 
 
 class Counts:
-    """Of the last filters that were asked about, until photos change: counting a million takes a
-    second."""
+    """Of the last filters that were asked about, until photos change: under a filter, each photo
+    has to be looked at."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -89,23 +77,27 @@ class Counts:
 def _counted(
     database: Database, where: Filter, name: Facet, libraries: Mapping[int, str]
 ) -> list[tuple[str, int]]:
-    """The values of one facet, as `Index.facets` has them. Of all photos each is counted in an
-    index that holds all it needs."""
-    sql, values = filters.condition(where)
-    value = _VALUES[name]
-    library = "photos.library" if name == "folder" else "0"
-    by_time = name in ("year", "month")
-    order = "2 desc" if by_time else "3 desc, 1, 2"
-    statement = (
-        f"select {library}, {value}, count(*) from photos where {value} is not null"
-        f"{' and ' + sql if sql else ''} group by 1, 2 order by {order} limit {FACET_VALUES}"
-    )
-    found = [
-        (_written(name, value, libraries.get(number)), count)
-        for number, value, count in database.rows(statement, values)
-    ]
+    """The values of one facet, as `Index.facets` has them."""
+    rows = facet_counts.kept(database, name) if where == ALL else None
+    if rows is None:
+        rows = _grouped(database, where, name)
+    found = [(_written(name, value, libraries.get(number)), count) for number, value, count in rows]
     sound = [(value, count) for value, count in found if value is not None]
+    by_time = name in ("year", "month")
     return sound if by_time else sorted(sound, key=lambda each: (-each[1], each[0]))
+
+
+def _grouped(database: Database, where: Filter, name: Facet) -> list[tuple[Any, ...]]:
+    """Library (0: of any), value and count, by looking at each photo."""
+    sql, values = filters.condition(where)
+    value = facet_counts.value_of(name)
+    library = "photos.library" if name == "folder" else "0"
+    order = "2 desc" if name in ("year", "month") else "3 desc, 1, 2"
+    return database.rows(
+        f"select {library}, {value}, count(*) from photos where {value} is not null"
+        f"{' and ' + sql if sql else ''} group by 1, 2 order by {order} limit {FACET_VALUES}",
+        values,
+    )
 
 
 def _written(name: Facet, value: Any, library: str | None) -> str | None:

@@ -23,6 +23,7 @@ from imgsearch.index.base import (
     Fingerprints,
     IndexInfo,
     LibrarySummary,
+    Look,
     Neighbour,
     Record,
     Row,
@@ -145,6 +146,9 @@ class LocalIndex:
 
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
         return self._reader.rows(where)
+
+    def looks(self, where: Filter = ALL) -> Iterator[Look]:
+        return self._reader.looks(where)
 
     def ids(self, where: Filter = ALL) -> Iterator[str]:
         return self._reader.ids(where)

@@ -7,14 +7,18 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from imgsearch.index.base import Record, Row
+from imgsearch.index.base import HASH_BYTES, Look, Record, Row
 from imgsearch.index.local import photo_vectors
 from imgsearch.roots import locations
 
 COLUMNS = (
     "id, library, relative_path, path_escaped, size, mtime_ns, content_hash, format, width, height,"
     " taken, taken_offset, latitude, longitude, camera, lens, taken_precision, taken_source, title,"
-    " caption, tags, rating, country, city, metadata_mark"
+    " caption, tags, rating, country, city, metadata_mark, perceptual_hash"
+)
+
+LOOK = (
+    "id, content_hash, perceptual_hash, size, width, height, taken, taken_precision, taken_source"
 )
 
 
@@ -64,6 +68,7 @@ def columns_of(record: Record, photo_id: bytes, library: int) -> tuple[Any, ...]
         record.country,
         record.city,
         record.metadata_mark,
+        None if record.perceptual_hash is None else bytes.fromhex(record.perceptual_hash),
     )
 
 
@@ -111,7 +116,25 @@ def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record 
         country=_text(columns[22]),
         city=_text(columns[23]),
         metadata_mark=columns[24] if isinstance(columns[24], int) else 0,
+        perceptual_hash=perceptual_hash(columns[25]),
     )
+
+
+def perceptual_hash(value: object) -> str | None:
+    """As a record has it."""
+    return value.hex() if isinstance(value, bytes) and len(value) == HASH_BYTES else None
+
+
+def look_of(columns: Sequence[Any]) -> Look | None:
+    """From a row of LOOK; None where it cannot be a photo's."""
+    id, content_hash, seen, size, width, height, *taken = columns
+    if isinstance(content_hash, bytes):
+        content_hash = content_hash.hex()
+    numbers = all(isinstance(each, int) and each >= 0 for each in (size, width, height))
+    if not (is_id(id) and numbers and is_text(content_hash)):
+        return None
+    moment = [_text(each) for each in taken]
+    return Look(id.hex(), content_hash, perceptual_hash(seen), size, width, height, *moment)
 
 
 def is_id(value: object) -> bool:

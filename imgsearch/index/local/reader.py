@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from imgsearch.index.base import ALL, Filter, Fingerprints, LibrarySummary, Neighbour, Record, Row
+from imgsearch.index.base import (
+    ALL,
+    Filter,
+    Fingerprints,
+    LibrarySummary,
+    Look,
+    Neighbour,
+    Record,
+    Row,
+)
 from imgsearch.index.local import filters, photo_rows, photo_vectors
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.meta import Meta
@@ -155,17 +164,28 @@ class Reader:
                         yield Row(record, vector)
         self.note_left_out(left_out)
 
+    def looks(self, where: Filter) -> Iterator[Look]:
+        for _, *columns in self._by_row_number(f"row, {photo_rows.LOOK}", where):
+            look = photo_rows.look_of(columns)
+            if look is not None:
+                yield look
+
     def ids(self, where: Filter = ALL) -> Iterator[str]:
+        found = self._by_row_number("row, id", where)
+        return (photo.hex() for _, photo in found if photo_rows.is_id(photo))
+
+    def _by_row_number(self, columns: str, where: Filter) -> Iterator[tuple[Any, ...]]:
+        """`columns` of `photos`, of which the first is `row`."""
         condition, values = filters.condition(where)
         statement = (
-            f"select row, id from photos where row > ? {'and ' + condition if condition else ''}"
-            " order by row limit 10000"
+            f"select {columns} from photos where row > ?"
+            f" {'and ' + condition if condition else ''} order by row limit 10000"
         )
         with self._database.long_view() as connection:
             last = 0
             while found := connection.execute(statement, [last, *values]).fetchall():
                 last = found[-1][0]
-                yield from (photo.hex() for _, photo in found if photo_rows.is_id(photo))
+                yield from found
 
     def count(self, where: Filter = ALL) -> int:
         condition, values = filters.condition(where)

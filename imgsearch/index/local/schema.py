@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 
 from imgsearch import installation
 from imgsearch.errors import IndexDamaged, IndexTooNew, IndexUnavailable
+from imgsearch.index.local import facet_counts
 from imgsearch.index.local.database import BACKUP, Database
 
 APPLICATION_ID = 0x696D6773  # "imgs"
-VERSION = 5  # of a local index alone
+VERSION = 6  # of a local index alone
 
 # `row` numbers a vector for good: another vector is another row, so what is derived from a row
 # stays true or its row is gone. AUTOINCREMENT: no number is used twice. A photo has one embedding,
@@ -52,7 +53,8 @@ create table photos (
     rating integer,
     country text,
     city text,
-    metadata_mark integer not null default 0
+    metadata_mark integer not null default 0,
+    perceptual_hash blob
 );
 create index photos_by_path on photos (library, relative_path);
 create index photos_by_hash on photos (content_hash);
@@ -172,12 +174,21 @@ def _photos_described(connection: sqlite3.Connection) -> None:
         connection.execute(EXPECTED[name])
 
 
+def _copies_and_counts(connection: sqlite3.Connection) -> None:
+    """Perceptual hashes, which are made when copies are looked for; and counts of facets."""
+    connection.execute("alter table photos add column perceptual_hash blob")
+    for statement in _statements(facet_counts.TABLES):
+        connection.execute(statement)
+    facet_counts.count_all(connection)
+
+
 # from the version that is the key to the next one
 MIGRATIONS: Mapping[int, Migration] = {
     1: _sketches_for_graphs,
     2: _sketches_that_compare,
     3: _embeddings_for_vectors,
     4: _photos_described,
+    5: _copies_and_counts,
 }
 
 
@@ -253,7 +264,8 @@ def _name(statement: str) -> str:
 
 
 EXPECTED: Mapping[str, str] = {
-    _name(statement): statement for statement in _statements(TABLES + SEGMENTS + ";")
+    _name(statement): statement
+    for statement in _statements(TABLES + facet_counts.TABLES + SEGMENTS + ";")
 }
 
 
