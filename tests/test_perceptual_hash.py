@@ -1,5 +1,4 @@
-"""What tells copies of one picture from two frames of one scene: on real photos, through the decoder
-that an ingest uses."""
+"""What tells copies of one picture from two frames of one scene: on real photos."""
 
 from __future__ import annotations
 
