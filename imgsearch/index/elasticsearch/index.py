@@ -27,21 +27,12 @@ from imgsearch.index.base import (
     Record,
     Row,
 )
-from imgsearch.index.elasticsearch import (
-    catalogue,
-    notes,
-    stamping,
-    status,
-    succession,
-    writing,
-)
+from imgsearch.index.elasticsearch import catalogue, notes, stamping, status, succession, writing
 from imgsearch.index.elasticsearch.bulk import OPERATIONS_PER_REQUEST
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.errors import trouble
 from imgsearch.index.elasticsearch.live import LiveIndex
-from imgsearch.index.elasticsearch.requests import (
-    Words,
-)
+from imgsearch.index.elasticsearch.requests import Words
 from imgsearch.index.elasticsearch.succession import Moment
 from imgsearch.models.base import ModelPair, Vector, Vectors
 from imgsearch.progress import Progress, silent

@@ -78,17 +78,7 @@ def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record 
     content_hash = columns[6]
     if isinstance(content_hash, bytes):
         content_hash = content_hash.hex()
-    if not (
-        is_id(columns[0])
-        and isinstance(columns[1], int)
-        and columns[1] in libraries
-        and isinstance(columns[2], str)
-        and locations.relative_bytes(columns[2], bool(columns[3])) is not None
-        and all(isinstance(columns[at], int) for at in (3, 4, 5, 8, 9))
-        and all(columns[at] >= 0 for at in (4, 8, 9))
-        and is_text(content_hash)
-        and is_text(columns[7])
-    ):
+    if not _is_photo(columns, content_hash, libraries):
         return None
     return Record(
         id=columns[0].hex(),
@@ -117,6 +107,20 @@ def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record 
         city=_text(columns[23]),
         metadata_mark=columns[24] if isinstance(columns[24], int) else 0,
         perceptual_hash=perceptual_hash(columns[25]),
+    )
+
+
+def _is_photo(columns: tuple[Any, ...], content_hash: Any, libraries: Mapping[int, str]) -> bool:
+    return (
+        is_id(columns[0])
+        and isinstance(columns[1], int)
+        and columns[1] in libraries
+        and isinstance(columns[2], str)
+        and locations.relative_bytes(columns[2], bool(columns[3])) is not None
+        and all(isinstance(columns[at], int) for at in (3, 4, 5, 8, 9))
+        and all(columns[at] >= 0 for at in (4, 8, 9))
+        and is_text(content_hash)
+        and is_text(columns[7])
     )
 
 
