@@ -143,8 +143,15 @@ def multilingual_directory(
     return folder
 
 
-def siglip_directory(folder: Path, *, seed: int = 2) -> Path:
-    """google/siglip2-base-patch16-224: no sentence-transformers files, a Gemma tokenizer."""
+def siglip_directory(
+    folder: Path,
+    *,
+    seed: int = 2,
+    text: dict[str, int] | None = None,
+    vision: dict[str, int] | None = None,
+) -> Path:
+    """As google/siglip2-base-patch16-224: no sentence-transformers files, a Gemma tokenizer.
+    `text`, `vision`: the towers' sizes, small ones by default."""
     import torch
     from transformers import (
         GemmaTokenizerFast,
@@ -167,19 +174,20 @@ def siglip_directory(folder: Path, *, seed: int = 2) -> Path:
         model_input_names=["input_ids"],
     )
     tokenizer_file.unlink()
-    text = {**SMALL_TEXT, "hidden_size": 48, "num_attention_heads": 3}
+    text = text or {**SMALL_TEXT, "hidden_size": 48, "num_attention_heads": 3, "vocab_size": size}
+    vision = vision or SMALL_VISION
     config = SiglipConfig(
         text_config={
             **text,
-            "vocab_size": size,
             "max_position_embeddings": 64,
-            "projection_size": 48,
+            "projection_size": vision["hidden_size"],
         },
-        vision_config=SMALL_VISION,
+        vision_config=vision,
     )
     model = SiglipModel(config)
     _save(model, folder, half=False, safe=True)
-    images = SiglipImageProcessor(size={"height": 64, "width": 64}, resample=2)
+    side = vision["image_size"]
+    images = SiglipImageProcessor(size={"height": side, "width": side}, resample=2)
     SiglipProcessor(images, tokenizer).save_pretrained(str(folder))
     return folder
 

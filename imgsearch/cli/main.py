@@ -18,6 +18,7 @@ Program.modules = {
     "doctor": "doctor",
     "remove": "remove",
     "copy": "copy",
+    "models": "models",
     "trust": "trust",
     "guide": "guide",
 }

@@ -15,16 +15,8 @@ from imgsearch.models.cache import (
     set_up,
     set_up_tower,
 )
-from imgsearch.models.names import (
-    DEFAULT_IMAGE_MODEL,
-    DEFAULT_TEXT_MODEL,
-    DEMO_MODELS,
-    HUB_NAME,
-    ModelNames,
-    is_directory,
-    model_names,
-    shown_name,
-)
+from imgsearch.models.choices import DEFAULT_IMAGE_MODEL, DEFAULT_TEXT_MODEL, DEMO_MODELS
+from imgsearch.models.names import HUB_NAME, ModelNames, is_directory, model_names, shown_name
 from imgsearch.models.towers import (
     MANIFEST,
     MODEL_FILE,

@@ -8,10 +8,14 @@ from pathlib import Path
 
 from imgsearch.errors import UsageError
 from imgsearch.models.base import Kind
+from imgsearch.models.choices import (
+    CHOICES,
+    DEFAULT_IMAGE_MODEL,
+    DEFAULT_TEXT_MODEL,
+    DEMO_MODELS,
+    Choice,
+)
 
-DEFAULT_IMAGE_MODEL = "sentence-transformers/clip-ViT-B-32"
-DEFAULT_TEXT_MODEL = "sentence-transformers/clip-ViT-B-32-multilingual-v1"
-DEMO_MODELS = Path(__file__).parents[1] / "demo" / "models"
 HUB_NAME = re.compile(r"(?!\.)[\w.-]+/(?!\.)[\w.-]+")
 
 
@@ -27,8 +31,9 @@ class ModelNames:
 def model_names(model: str | None, image_model: str | None, text_model: str | None) -> ModelNames:
     """The names that the three options ask for; what is not named comes from the default pair.
 
-    `model`: "demo", a name or directory of one model with both towers, or the multilingual text
-    model's, which stands for the default pair. Raises UsageError for what can be neither.
+    `model`: a short name such as "good" (`models.choices`), a name or directory of one model with
+    both towers, or the multilingual text model's, which stands for the default pair. Raises
+    UsageError for what can be neither.
     """
     names = _named_pair(model) if model else ModelNames(DEFAULT_IMAGE_MODEL, DEFAULT_TEXT_MODEL)
     image = _one_name(image_model, "image") if image_model else names.image
@@ -37,17 +42,24 @@ def model_names(model: str | None, image_model: str | None, text_model: str | No
 
 
 def _named_pair(model: str) -> ModelNames:
-    if model == "demo":
-        return ModelNames(_one_name(model, "image"), _one_name(model, "text"))
+    chosen = _chosen(model)
+    if chosen is not None:
+        return ModelNames(chosen.image, chosen.text)
     name = _one_name(model, "image")
     if name == DEFAULT_TEXT_MODEL:
         return ModelNames(DEFAULT_IMAGE_MODEL, DEFAULT_TEXT_MODEL)
     return ModelNames(name, name)
 
 
+def _chosen(name: str) -> Choice | None:
+    """The model of that short name. A folder of the same name is meant by ./NAME."""
+    return CHOICES.get(name)
+
+
 def _one_name(name: str, kind: Kind) -> str:
-    if name == "demo":
-        return str(DEMO_MODELS / kind)
+    chosen = _chosen(name)
+    if chosen is not None:
+        return chosen.image if kind == "image" else chosen.text
     folder = Path(name).expanduser()
     if folder.is_dir():
         return str(folder.resolve())
@@ -58,7 +70,7 @@ def _one_name(name: str, kind: Kind) -> str:
     raise UsageError(
         f"The model {name!r} is neither a directory on this machine nor a name on the hub.",
         "Give the path of a sentence-transformers directory, a name such as "
-        f"{DEFAULT_IMAGE_MODEL}, or 'demo'.",
+        f"{DEFAULT_IMAGE_MODEL}, or one that `imgsearch models` lists.",
     )
 
 

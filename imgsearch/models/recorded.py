@@ -12,15 +12,8 @@ from pathlib import Path
 from imgsearch.errors import ModelError
 from imgsearch.models.base import Kind, ModelIdentity, ModelPair
 from imgsearch.models.cache import cached_tower, entry_folder, read_manifest
-from imgsearch.models.names import (
-    DEFAULT_IMAGE_MODEL,
-    DEFAULT_TEXT_MODEL,
-    DEMO_MODELS,
-    HUB_NAME,
-    ModelNames,
-    is_directory,
-    model_names,
-)
+from imgsearch.models.choices import DEFAULT_IMAGE_MODEL, DEFAULT_TEXT_MODEL, DEMO_MODELS
+from imgsearch.models.names import HUB_NAME, ModelNames, is_directory, model_names
 
 _OURS = {DEFAULT_IMAGE_MODEL, DEFAULT_TEXT_MODEL}  # fetched without a question
 

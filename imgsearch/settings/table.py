@@ -76,7 +76,7 @@ class Values:
     model: str | None = option(
         text,
         "--model NAME",
-        "The model pair, or one model for text and images; 'demo' ships with imgsearch.",
+        "The models: a short name (see imgsearch models), a hub name or a folder.",
         heading=INDEX,
         harmless=_hub_name,
         completion="models",
