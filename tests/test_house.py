@@ -43,6 +43,7 @@ LAYERS = [
     {"roots.locations"},
     {"roots.registry"},
     {"roots"},
+    {"ingest.recognition"},
     {"ingest.sources"},
     {"index"},
     {

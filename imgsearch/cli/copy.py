@@ -52,10 +52,12 @@ def copy(common: Common, given: Copying) -> None:
         assumed = old.models.ready().pair() if is_unstamped else None
         with photos_bar() as progress:
             result = copy_rows(old.index, new.index, progress, assumed)
-        for library, root in old.roots.items():
+        for library, root in old.roots.all().items():
             is_new = library in new.index.libraries() and new.roots.get(library) is None
             if is_new and old.roots.registered(library):
-                new.roots.remember(library, root, follow_links=old.roots.follows_links(library))
+                for within in root.within or (b"",):
+                    links = root.follow_links
+                    new.roots.remember(library, root.path, follow_links=links, within=within)
     _show(result, given.json)
 
 

@@ -9,6 +9,7 @@ from imgsearch.cli import parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
 from imgsearch.errors import ImgsearchError, IndexNotFound
+from imgsearch.escaping import shown
 
 if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
@@ -50,6 +51,7 @@ class Known:
     place: str
     info: IndexInfo | None = None
     roots: dict[str, str] = field(default_factory=dict)  # of libraries, on this machine
+    folders: dict[str, list[str]] = field(default_factory=dict)  # of those that are here in part
     encoded: str = ""  # where queries are
     trouble: ImgsearchError | None = None
 
@@ -71,6 +73,7 @@ def _look(chosen: Settings) -> Known:
         with parts.opened(chosen) as library:
             known.info = library.status()
             known.roots = _roots(known.info, library.roots)
+            known.folders = _folders(library.roots)
             if library.index.capabilities.text_models is not None and known.info.photos:
                 known.encoded = _encoded_where(library)
     except IndexNotFound:
@@ -96,6 +99,12 @@ def _roots(info: IndexInfo, roots: Roots) -> dict[str, str]:
 
     found = {name: roots.get(name) for name in info.libraries}
     return {name: paths.shown(root) for name, root in found.items() if root is not None}
+
+
+def _folders(roots: Roots) -> dict[str, list[str]]:
+    """By library, the folders of those that this machine has only some of."""
+    known = roots.all().items()
+    return {name: [shown(folder) for folder in root.within] for name, root in known if root.within}
 
 
 def _show(known: Known, chosen: Settings, verbose: bool) -> None:
@@ -141,6 +150,8 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
     facts = {"photos": f"{info.photos:,}"}
     for name, summary in info.libraries.items():
         where = known.roots.get(name, "a folder of another machine")
+        if name in known.folders:
+            where += f" (here only {', '.join(known.folders[name])})"
         facts[f"library {name}"] = f"{rendering.count(summary.photos, 'photo')} in {where}"
     if info.models is not None:
         facts["model"] = _model(info)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from imgsearch.index.base import Record
 from imgsearch.ingest.sources import has_entries, is_there
+from imgsearch.roots import locations
+from imgsearch.roots.locations import Root
 
 
 class Departures:
     """`roots`: every library's root on this machine, where photos are looked for."""
 
-    def __init__(self, roots: Mapping[str, Path]) -> None:
+    def __init__(self, roots: Mapping[str, Root]) -> None:
         self._roots = roots
         self.moved: set[str] = set()  # the old ids of photos that have moved
         self._present: set[str] = set()  # ids of photos that were found at their path
@@ -26,12 +27,15 @@ class Departures:
         root = self._roots.get(record.library)
         if root is None or not self._is_reachable(record.library, root):
             return False
-        if is_there(root, record):  # of a thousand copies each is looked at once
+        relative = locations.relative_bytes(record.relative_path, record.path_escaped)
+        if relative is not None and not root.covers(relative):
+            return False
+        if is_there(root.path, record):  # of a thousand copies each is looked at once
             self._present.add(record.id)
             return False
         return True
 
-    def _is_reachable(self, library: str, root: Path) -> bool:
+    def _is_reachable(self, library: str, root: Root) -> bool:
         if library not in self._reachable:
-            self._reachable[library] = has_entries(os.fsencode(root))
+            self._reachable[library] = has_entries(os.fsencode(root.path))
         return self._reachable[library]

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from imgsearch.index.base import Failure, Index, Record, Row
 from imgsearch.ingest.departures import Departures
@@ -41,6 +40,7 @@ from imgsearch.ingest.worker_pool import Crew
 from imgsearch.models.base import Vector
 from imgsearch.photos import Skip, SkipReason
 from imgsearch.photos.walk import Photo
+from imgsearch.roots.locations import Root
 
 READERS = 4  # more would slow down a disk with heads
 WRITE_ROWS = 128  # that are worth a write, unless the index says fewer
@@ -66,7 +66,7 @@ class Intake:
         index: Index,
         embedding: Embedding,
         known: KnownPhotos,
-        roots: Mapping[str, Path],
+        roots: Mapping[str, Root],
         result: Result,
         stopwatch: Stopwatch,
         limits: Limits,

@@ -33,8 +33,13 @@ def ingest(library: Library, folders: Sequence[Path], options: Options, name: st
     jobs = sources.jobs_for(folders, name, library.roots, library.index, library.talk.tell)
     if not options.dry_run:
         for job in jobs:
-            if not job.within or library.roots.registered(job.library):
-                library.roots.remember(job.library, job.root, follow_links=options.follow_links)
+            is_named_by_index = library.roots.get(job.library) and not library.roots.registered(
+                job.library
+            )
+            if not (job.within and is_named_by_index):
+                library.roots.remember(
+                    job.library, job.root, follow_links=options.follow_links, within=job.within
+                )
     result = _run(library, jobs, options)
     if not (options.dry_run or options.limit or options.part):
         for job in jobs:
@@ -56,7 +61,7 @@ def _join_inner(library: Library, job: Job) -> None:
 def re_embed(library: Library, options: Options) -> Result:
     sources.check_all_reachable(library.index, library.roots, options.prune)
     sources.check_all_ingested_here(library.roots)
-    jobs = [Job(name, root) for name, root in library.roots.items() if root.is_dir()]
+    jobs = sources.all_jobs(library.roots)
     index = library.index.successor(library.models.successor_pair())
     successor = library.beside(index)
     without_prune = replace(options, prune=False)
@@ -83,7 +88,7 @@ def _run(library: Library, jobs: Sequence[Job], options: Options) -> Result:
         with library.talk.photo_progress() as progress:
             states = FileStates(paths.data_dir() / "file-states", index.index_id)
             run = Ingest(index, open_encoder, options, progress, library.talk.may_remove, states)
-            result = run.run(jobs, dict(library.roots.items()))
+            result = run.run(jobs, library.roots.all())
             if not options.dry_run:
                 index.finish(progress)
     except KeyboardInterrupt:

@@ -7,17 +7,15 @@ One thread walks ahead, one compares what it finds with the index, and the calle
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, compress, islice
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch import photos
 from imgsearch.errors import PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Record
@@ -25,8 +23,14 @@ from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.fingerprints import Found, KnownPhotos, State, metadata_mark
 from imgsearch.ingest.pipeline import Intake, Limits
 from imgsearch.ingest.prefetch import Ahead
+from imgsearch.ingest.recognition import within_folder
 from imgsearch.ingest.result import Result
-from imgsearch.ingest.sources import Job, check_not_empty, emptied_folders, is_there
+from imgsearch.ingest.sources import (
+    Job,
+    check_not_empty,
+    emptied_folders,
+    is_there,
+)
 from imgsearch.ingest.steps import Candidate, Checking, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder
@@ -34,7 +38,8 @@ from imgsearch.photos import Skip, sidecars, walk
 from imgsearch.photos.sidecars import Sidecar
 from imgsearch.photos.walk import Listing, Photo
 from imgsearch.progress import Progress, silent
-from imgsearch.question import Filter, Folder
+from imgsearch.question import Filter
+from imgsearch.roots.locations import Root
 
 STAGES = ("walk", "read", "decode", "embed", "index")
 WALK_CHUNK = 1024  # photos compared with the index at a time, or as many as a folder has more
@@ -132,15 +137,19 @@ class Ingest:
         self._walked = self._unchanged = 0
         self._passed_over: list[Skip] = []
 
-    def run(self, jobs: Sequence[Job], roots: dict[str, Path]) -> Result:
+    def run(self, jobs: Sequence[Job], roots: Mapping[str, Root]) -> Result:
         """`roots`: every library's root on this machine; a renamed photo's old path is looked for
         there. Raises PhotoError for a folder with nothing in it. On any exception the rows that
         were written stay."""
         for job in jobs:
             check_not_empty(job)
+        here = dict(roots)
+        for job in jobs:
+            if job.library not in here or here[job.library].path != job.root:
+                here[job.library] = Root(job.root, within=(job.within,) if job.within else ())
         with closing(Ahead(self._chunks(jobs), CHUNKS_AHEAD)) as chunks, self._known() as known:
             candidates = Ahead(self._candidates(chunks, known), WALK_AHEAD, source=chunks)
-            self._take_in(candidates, known, roots | {job.library: job.root for job in jobs})
+            self._take_in(candidates, known, here)
         self._result.unchanged += self._unchanged
         self._result.skipped = self._passed_over + self._result.skipped
         if self._options.limit is None:
@@ -217,7 +226,7 @@ class Ingest:
     # -- what is new or changed
 
     def _take_in(
-        self, candidates: Ahead[Candidate], known: KnownPhotos, roots: dict[str, Path]
+        self, candidates: Ahead[Candidate], known: KnownPhotos, roots: Mapping[str, Root]
     ) -> None:
         intake = Intake(
             self._index,
@@ -282,8 +291,7 @@ def _within(job: Job) -> Filter:
     """The records of the folder that is ingested."""
     if not job.within:
         return Filter.within(job.library)
-    texts = photos.folder_texts(job.within)
-    return Filter(under=tuple(Folder(job.library, text) for text in texts))
+    return within_folder([job.library], job.within)
 
 
 def _some(ids: Iterable[str], size: int) -> Iterator[list[str]]:

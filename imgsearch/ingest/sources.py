@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 from imgsearch import photos
 from imgsearch.errors import PhotoError, UsageError
 from imgsearch.escaping import is_safe, shown
+from imgsearch.ingest import recognition
+from imgsearch.ingest.recognition import within_folder
+from imgsearch.question import Filter, Folder
 from imgsearch.roots import Roots, locations, sample
+from imgsearch.roots.locations import Root
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Index, Record
@@ -79,6 +83,13 @@ def job_for(
             )
         relative = os.fsencode(directory.relative_to(root).as_posix())
         return Job(library, root, b"" if relative == b"." else relative)
+    part = recognition.part_of_library(directory, name, roots, index)
+    if part is not None:
+        library, root, within = part
+        note(
+            f"{shown(directory)} is a part of the library {library!r}: its folder {shown(within)}."
+        )
+        return Job(library, root, within)
     library = name or _moved_here(directory, roots, index, note) or directory.name or "photos"
     if not is_safe(library):
         raise UsageError(
@@ -110,16 +121,23 @@ def inner_libraries(job: Job, roots: Roots, index: Index) -> list[str]:
     known = index.libraries()
     return [
         library
-        for library, root in roots.items()
-        if library != job.library and library in known and job.root in root.parents
+        for library, root in roots.all().items()
+        if library != job.library
+        and library in known
+        and job.root in root.path.parents
+        and not root.within  # the rest of it lies elsewhere
     ]
 
 
 def _known_root_around(directory: Path, roots: Roots) -> tuple[str, Path] | None:
     around = [
-        (name, root)
-        for name, root in roots.items()
-        if directory == root or root in directory.parents
+        (name, root.path)
+        for name, root in roots.all().items()
+        if directory == root.path
+        or (
+            root.path in directory.parents
+            and root.covers(os.fsencode(directory.relative_to(root.path).as_posix()))
+        )
     ]
     return max(around, key=lambda found: len(found[1].parts), default=None)
 
@@ -131,7 +149,7 @@ def _check_name(
     if known == directory or (known is None and library not in index.libraries()):
         return
     moved = known is None or not known.is_dir()
-    if moved and _holds_its_photos(library, directory, index):
+    if moved and recognition.holds_its_photos(library, directory, index):
         if known is not None:
             note(f"Library {library!r} has moved from {shown(known)} to {shown(directory)}.")
         return
@@ -140,12 +158,6 @@ def _check_name(
         f"The name {library!r} belongs to {where}; {shown(directory)} is another one.",
         f"Give this one a name of its own: --library {_free_name(library, roots, index)}",
     )
-
-
-def _holds_its_photos(library: str, directory: Path, index: Index) -> bool:
-    """At least half of a sample of the library's photos lie there, with their sizes."""
-    there, sampled = sample(library, directory, index)
-    return 2 * there >= sampled
 
 
 def _free_name(library: str, roots: Roots, index: Index) -> str:
@@ -222,16 +234,35 @@ def check_not_empty(job: Job) -> None:
 def check_all_reachable(index: Index, roots: Roots, prune: bool) -> None:
     """Before everything is embedded anew: what cannot be read now would be lost.
     Raises PhotoError, naming the libraries, unless `prune` gives them up."""
-    away = [
-        name
-        for name in index.libraries()
-        if (root := roots.get(name)) is None or not has_entries(os.fsencode(root))
-    ]
+    known = roots.all()
+    away = []
+    for name, summary in index.libraries().items():
+        root = known.get(name)
+        if root is None or not has_entries(os.fsencode(root.path)):
+            away.append(name)
+        elif root.within and index.count(_covered(name, root)) < summary.photos:
+            folders = ", ".join(map(shown, root.within))
+            away.append(f"{name} (but for {folders})")
     if away and not prune:
         raise PhotoError(
             f"Not within reach: {', '.join(away)}. Embedding anew would lose their photos.",
             "Mount or ingest their folders first, or give them up with --prune.",
         )
+
+
+def _covered(library: str, root: Root) -> Filter:
+    each = [within_folder([library], within).under for within in root.within]
+    return Filter(under=tuple(itertools.chain.from_iterable(each)) or (Folder(library),))
+
+
+def all_jobs(roots: Roots) -> list[Job]:
+    """For all that was ingested on this machine."""
+    return distinct(
+        Job(library, root.path, within)
+        for library, root in roots.all().items()
+        for within in root.within or (b"",)
+        if os.path.isdir(os.path.join(os.fsencode(root.path), within))
+    )
 
 
 def check_all_ingested_here(roots: Roots) -> None:

@@ -48,6 +48,10 @@ class Roots:
         """With what is known about it."""
         return self._known.get(library)
 
+    def all(self) -> dict[str, Root]:
+        """By library."""
+        return dict(self._known)
+
     def items(self) -> list[tuple[str, Path]]:
         return sorted((name, root.path) for name, root in self._known.items())
 
@@ -77,13 +81,25 @@ class Roots:
                 found[name] = Root(path)
         return found
 
-    def remember(self, library: str, root: Path, *, follow_links: bool = False) -> None:
-        """`follow_links`: it is ingested with its links; so it stays once it was."""
+    def remember(
+        self, library: str, root: Path, *, follow_links: bool = False, within: bytes = b""
+    ) -> None:
+        """`follow_links`: it is ingested with its links; so it stays once it was. `within`: only
+        this folder of it is ingested, so that nothing beside it counts, unless that is known."""
         known = self._registered.get(library)
-        follow_links |= known is not None and known.path == root and known.follow_links
-        self._known[library] = self._registered[library] = Root(root, follow_links)
+        same = known if known is not None and known.path == root else None
+        follow_links |= same is not None and same.follow_links
+        folders: tuple[bytes, ...] = ()
+        if within and (same is None or same.within):
+            others = () if same is None else same.within
+            inside = Root(root, within=(within,))
+            folders = (*(one for one in others if not inside.covers(one)), within)
+            if same is not None and same.covers(within):
+                folders = others
+        self._known[library] = self._registered[library] = Root(root, follow_links, folders)
         self._registry.set(self._index.index_id, library, self._known[library])
-        self._index.set_root_hint(library, self._hint(root))
+        if not folders:
+            self._index.set_root_hint(library, self._hint(root))
 
     def _hint(self, root: Path) -> str | None:
         """Relative, where index and photos lie together: one in the other, or side by side."""

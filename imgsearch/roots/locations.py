@@ -24,10 +24,17 @@ class Refusal(Enum):
 @dataclass(frozen=True, slots=True)
 class Root:
     """A library's folder on this machine. `follow_links`: it was ingested with --follow-links, so
-    its own links, which may lead out of it, are part of it."""
+    its own links, which may lead out of it, are part of it. `within`: relative paths of the folders
+    that were ingested alone; of what lies beside them this machine knows nothing. Empty: all of
+    it."""
 
     path: Path
     follow_links: bool = False
+    within: tuple[bytes, ...] = ()
+
+    def covers(self, relative: bytes) -> bool:
+        """Whether a path from the root is, or lies in, a folder that was ingested."""
+        return not self.within or any((relative + b"/").startswith(f + b"/") for f in self.within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ def located(root: Root | None, record: Record) -> Located:
     relative = relative_bytes(record.relative_path, record.path_escaped)
     if relative is None:
         return Located(None, Refusal.LEADS_OUT)
-    if root is None:
+    if root is None or not root.covers(relative):
         return Located(None, Refusal.NO_ROOT)
     path = os.path.join(os.fsencode(root.path), relative)
     if not root.follow_links and not _stays_inside(root, path):

@@ -1,5 +1,5 @@
 """This machine's list of libraries' roots, a JSON file in the data folder: by index id, by library,
-the root's path, or {"root": path, "follow_links": true}."""
+the root's path, or {"root": path, "follow_links": true, "within": [folders in it]}."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from imgsearch import regular_files
 from imgsearch.errors import UsageError
-from imgsearch.roots.locations import Root
+from imgsearch.roots.locations import Root, relative_bytes
 
 Libraries = dict[str, Root]
 _PATIENCE = 20.0  # seconds to wait for another process that writes it
@@ -104,9 +104,25 @@ def _root(value: Any) -> Root | None:
         path, follow_links = value.get("root"), value.get("follow_links") is True
     if not isinstance(path, str) or "\0" in path or not os.path.isabs(path):
         return None
-    return Root(Path(path), follow_links)
+    within = value.get("within", []) if isinstance(value, dict) else []
+    if not isinstance(within, list) or not all(map(_is_folder, within)):
+        return None
+    return Root(Path(path), follow_links, tuple(map(os.fsencode, within)))
+
+
+def _is_folder(within: Any) -> bool:
+    """A relative path that stays inside."""
+    if not isinstance(within, str):
+        return False
+    try:
+        return relative_bytes(os.fsencode(within).decode("utf-8", "replace"), False) is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def _dumped(root: Root) -> str | dict[str, Any]:
     path = str(root.path)
-    return {"root": path, "follow_links": True} if root.follow_links else path
+    more: dict[str, Any] = {"follow_links": True} if root.follow_links else {}
+    if root.within:
+        more["within"] = [os.fsdecode(folder) for folder in root.within]
+    return {"root": path, **more} if more else path
