@@ -55,6 +55,7 @@ LAYERS = [
         "places",
         "names",
         "thumbnails",
+        "last_results",
     },
     {"ingest", "index.copying", "search"},
     {"library", "ingest.run"},

@@ -11,6 +11,7 @@ from imgsearch.cli.query_options import Asked
 from imgsearch.escaping import shown, typed_text
 
 if TYPE_CHECKING:
+    from imgsearch.index.base import Record
     from imgsearch.library import Library
     from imgsearch.question import Filter, Question, Term
 
@@ -88,14 +89,43 @@ def _picture(text: str) -> tuple[float, str]:
 
 
 def picture(library: Library, name: str, weight: float = 1.0) -> Question:
-    """One that is looked for: `similar`'s argument; "-" is read from stdin."""
+    """One that is looked for: `similar`'s argument; "-" is read from stdin, "@3" is the third hit
+    of the last result list."""
     from imgsearch.question import Question, Term
 
+    record = ranked(library, name)
+    if record is not None:
+        return Question(terms=(Term(photo=record.id, weight=weight),))
     if name != "-":
         return library.like(name, weight)
     if name not in library.pictures:
         library.pictures[name] = _stdin_picture()
     return Question(terms=(Term(picture=name, weight=weight),))
+
+
+def ranked(library: Library, name: str) -> Record | None:
+    """The photo that "@3" names, None for any other name. Raises PhotoError where the last result
+    list has no such rank, or the photo is no longer in the index."""
+    from imgsearch import last_results
+    from imgsearch.errors import PhotoError
+
+    rank = last_results.rank(name)
+    if rank is None:
+        return None
+    id = last_results.id_at(library.index.place, rank)
+    record = library.record(id)
+    if record is None:
+        raise PhotoError(
+            f"{name} was the photo {shown(id)}, which is no longer in {library.index.place}.",
+            "Search again.",
+        )
+    return record
+
+
+def shown_names(library: Library, names: Sequence[str]) -> list[str]:
+    """As they were typed, but for ranks: these as the path of their photo."""
+    found = [(name, ranked(library, name)) for name in names]
+    return [name if record is None else record.relative_path for name, record in found]
 
 
 _MOST_BYTES = 1 << 30  # of a picture from stdin

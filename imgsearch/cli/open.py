@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from imgsearch.cli import parts
+from imgsearch.cli import asking, parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, Common
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Opening:
     photos: tuple[str, ...] = arguments(
-        text, "PHOTO...", "Ids or relative paths of indexed photos, or their files."
+        text,
+        "PHOTO...",
+        "Ids, paths, or ranks in the last result list (@1 @4), of indexed photos.",
     )
 
 
-@command("open", Opening, INDEX_ALONE, examples=["imgsearch open 2019/IMG_0042.jpg"])
+@command("open", Opening, INDEX_ALONE, examples=["imgsearch open @1 @4"])
 def open_photos(common: Common, given: Opening) -> None:
     """Open photos of the index in the system's viewer."""
     with parts.opened(parts.load_settings(common)) as library:
@@ -42,7 +44,9 @@ def _file(library: Library, photo: str) -> bytes:
     """Where the photo lies, which is inside its library's folder. Raises PhotoError."""
     from imgsearch import names
 
-    record = names.find_record(library.index, library.roots, photo)
+    record = asking.ranked(library, photo)
+    if record is None:
+        record = names.find_record(library.index, library.roots, photo)
     if record is None and not Path(photo).is_file():
         record = names.find_shown(library.index, library.roots, photo)
     if record is None:

@@ -81,16 +81,14 @@ def _draw(
 ) -> None:
     from imgsearch import thumbnails
     from imgsearch.output import console, contact_sheet
-    from imgsearch.output.results_table import Page
     from imgsearch.results import located
 
     needed = contact_sheet.pixels_needed(cell)
     size = next((each for each in thumbnails.SIZES if each >= needed), thumbnails.SIZES[-1])
     with thumbnails.opened(paths.cache_dir(), library.settings.max_megapixels) as made:
         made.prepare(located(results), size)
-        columns = _window().columns
         sheet = contact_sheet.Sheet(
-            page=Page(columns, console.is_styled()),
+            page=console.page_of(_window().columns),
             encoding=sys.stdout.encoding,
             drawing=drawing,
             cell=cell,

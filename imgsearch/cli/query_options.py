@@ -37,7 +37,7 @@ class Asked:
     like: tuple[str, ...] = several(
         text,
         "--like [N:]PHOTO",
-        "Like this picture too: as for similar (repeatable).",
+        "Like this picture or rank (@2) too: as for similar (repeatable).",
         heading=TERMS,
         completion="files",
     )
@@ -182,7 +182,7 @@ class AskedByPictures(Asked):
     photos: tuple[str, ...] = arguments(
         text,
         "PHOTO...",
-        "A picture file (-: stdin), or the id or relative path of an indexed photo; several: what"
-        " is like all of them.",
+        "A picture file (-: stdin), or the id, the relative path or the rank in the last result"
+        " list (@3) of an indexed photo; several: what is like all of them.",
         completion="files",
     )

@@ -39,6 +39,7 @@ class Output:
         self._only_fitting = given.only_fitting
         self._shown = 0  # questions
         self._found = 0  # photos
+        self._last: Results | None = None
 
     def show(
         self,
@@ -58,11 +59,17 @@ class Output:
         self._hint(results, library, asked)
         self._shown += 1
         self._found += len(results)
+        self._last = results
         if self._gallery is not None:
             self._gallery.add(results, titles[1])
 
     def end(self, library: Library) -> None:
-        """Exit code 1 where only what fits was asked for, and nothing does, as grep has it."""
+        """Remembers the ranks of the last question. Exit code 1 where only what fits was asked for,
+        and nothing does, as grep has it."""
+        if self._last:
+            from imgsearch import last_results
+
+            last_results.remember(library.index.place, self._last)
         if self._gallery is not None:
             self._gallery.end(library)
         if self._only_fitting and not self._found:

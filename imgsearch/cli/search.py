@@ -33,7 +33,8 @@ def query(common: Common, given: AskedInWords) -> None:
         text, from_file = (), "-"
     asking.check_stdin(from_file, given)
     with parts.opened(parts.load_settings(common)) as library:
-        options, pictures = asking.asked(library, given), asking.pictures(given)
+        options = asking.asked(library, given)
+        pictures = asking.shown_names(library, asking.pictures(given))
 
         def answer(words: str, one_of_many: str | None) -> None:
             question, understood = asking.with_words(library, options, words, literal=given.literal)
@@ -66,8 +67,8 @@ def similar(common: Common, given: AskedByPictures) -> None:
         question = asking.asked(library, given)
         for photo in reversed(given.photos):
             question = asking.joined(asking.picture(library, photo), question)
-        titles = _titles(question, [*given.photos, *asking.pictures(given)])
-        output.show(library.search(question), titles, library)
+        names = asking.shown_names(library, [*given.photos, *asking.pictures(given)])
+        output.show(library.search(question), _titles(question, names), library)
         output.say_how_it_was_searched(library, common.verbose)
         output.end(library)
 

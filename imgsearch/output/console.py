@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from imgsearch.output.results_table import Page
     from imgsearch.results import Results
 
 _TRAILING_BLANKS = re.compile(r"[ \t]+(?=\n)")
@@ -69,10 +70,19 @@ def write_bytes(data: bytes) -> None:
 
 
 def print_results(results: Results, title: str | None) -> None:
-    from imgsearch.output.results_table import Page, table_lines
+    from imgsearch.output.results_table import table_lines
 
-    page = Page(columns(), is_styled())
+    page = page_of(columns())
     sys.stdout.write("".join(f"{line}\n" for line in table_lines(results, title, page)))
+
+
+def page_of(columns: int | None) -> Page:
+    """What results are written on: stdout."""
+    from imgsearch.output import links
+    from imgsearch.output.results_table import Page
+
+    styled = is_styled()
+    return Page(columns, styled, styled and links.are_known())
 
 
 def columns() -> int | None:

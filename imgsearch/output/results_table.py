@@ -31,21 +31,22 @@ Piece = tuple[str, int]  # text, with its styles; the columns that it takes
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the table is written on. `columns`: None where lines may be of any length."""
+    """What the table is written on. `columns`: None where lines may be of any length. `links`:
+    paths are links to their files."""
 
     columns: int | None
     styled: bool
+    links: bool = False
 
 
 def table_lines(results: Results, title: str | None, page: Page) -> Iterator[str]:
     """The table, line by line, without trailing blanks."""
-    style = _styling(page.styled)
     if title is not None:
         yield title_line(title, page)
     if page.columns is not None and page.columns < NARROW:
-        yield from _two_lines_each(results, page.columns, style)
+        yield from _two_lines_each(results, page, page.columns)
     else:
-        yield from _one_line_each(results, page.columns, style)
+        yield from _one_line_each(results, page)
 
 
 def title_line(title: str, page: Page) -> str:
@@ -60,13 +61,16 @@ def facts_beside(hit: Hit, columns: int, page: Page) -> list[Piece]:
     numbers = "  ".join(filter(None, [str(hit.rank), _score(hit)]))
     path = path_shown(hit, columns)
     note = cut(_note(hit).strip(), columns)
-    lines = [("", numbers), ("", path), (_DIM, _date(hit)), (_YELLOW, note)]
-    return [(style(code, text) if code else text, width(text)) for code, text in lines if text]
+    name = _linked(path, hit, page), width(path)
+    lines = [(numbers, width(numbers)), name]
+    for code, text in ((_DIM, _date(hit)), (_YELLOW, note)):
+        if text:
+            lines.append((style(code, text), width(text)))
+    return lines
 
 
-def _one_line_each(
-    results: Results, columns: int | None, style: Callable[[str, str], str]
-) -> Iterator[str]:
+def _one_line_each(results: Results, page: Page) -> Iterator[str]:
+    style = _styling(page.styled)
     before = [[str(hit.rank), _score(hit)] for hit in results]
     names = ["rank", "score"]
     if not any(map(_score, results)):  # found by date alone
@@ -86,20 +90,28 @@ def _one_line_each(
             cell.ljust(size) for cell, size in zip(cells[numbered:], widths[numbered:], strict=True)
         ]
         note = _note(hit)
-        left = None if columns is None else columns - indent - width(note)
-        path = path_shown(hit, left)
+        left = None if page.columns is None else page.columns - indent - width(note)
+        path = _linked(path_shown(hit, left), hit, page)
         yield f"{'  '.join([*numbers, *dates])}  {path}{style(_YELLOW, note)}".rstrip()
 
 
-def _two_lines_each(
-    results: Results, columns: int, style: Callable[[str, str], str]
-) -> Iterator[str]:
+def _two_lines_each(results: Results, page: Page, columns: int) -> Iterator[str]:
+    style = _styling(page.styled)
     rank_width = max(len(str(hit.rank)) for hit in results) if results else 1
     for hit in results:
         facts = [str(hit.rank).rjust(rank_width), _score(hit), _date(hit)]
         first = "  ".join(filter(None, facts))
         yield f"{first}{style(_YELLOW, _note(hit))}"
-        yield " " * (rank_width + 2) + path_shown(hit, columns - rank_width - 2)
+        path = path_shown(hit, columns - rank_width - 2)
+        yield " " * (rank_width + 2) + _linked(path, hit, page)
+
+
+def _linked(text: str, hit: Hit, page: Page) -> str:
+    if not page.links or hit.raw_path is None or hit.missing:
+        return text
+    from imgsearch.output import links
+
+    return links.linked(text, hit.raw_path)
 
 
 def _styling(styled: bool) -> Callable[[str, str], str]:

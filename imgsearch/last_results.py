@@ -1,0 +1,71 @@
+"""The last result list of each index, so that a photo can be named by its rank: @3. A file in the
+cache folder holds ids alone; where a photo lies is asked of the index again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgsearch import paths, regular_files
+from imgsearch.errors import PhotoError
+
+if TYPE_CHECKING:
+    from imgsearch.results import Results
+
+MOST = 10_000  # hits that are remembered
+_RANK = re.compile(r"@([1-9]\d{0,8})")
+_LONGEST = 4 << 20  # bytes of the file
+
+
+def rank(name: str) -> int | None:
+    """3 for "@3", None for what is no rank; a file of that name is ./@3."""
+    found = _RANK.fullmatch(name)
+    return int(found[1]) if found else None
+
+
+def remember(place: str, results: Results) -> None:
+    """`place`: of the index. A cache that cannot be written remembers nothing."""
+    ids = {str(hit.rank): hit.record.id for hit in results.hits[:MOST]}
+    file = _file(place)
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    with contextlib.suppress(OSError):
+        paths.private_folder(file.parent)
+        partial.write_text(json.dumps(ids), "utf-8")
+        partial.replace(file)
+
+
+def id_at(place: str, rank: int) -> str:
+    """Of the photo that had this rank. Raises PhotoError where there was none."""
+    ids = _read(place)
+    id = ids.get(str(rank))
+    if isinstance(id, str):
+        return id
+    if not ids:
+        raise PhotoError(
+            f"There is no last result list of {place}, so @{rank} names no photo.",
+            'Search first: imgsearch query "red car"',
+        )
+    ranks = [int(each) for each in ids if each.isascii() and each.isdecimal()]
+    raise PhotoError(
+        f"The last result list has no rank {rank}.",
+        f"It has @{min(ranks, default=0)} to @{max(ranks, default=0)}; search again for others.",
+    )
+
+
+def _read(place: str) -> dict[str, object]:
+    """By rank; what is damaged is empty."""
+    try:
+        found = json.loads(regular_files.read(_file(place), limit=_LONGEST))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _file(place: str) -> Path:
+    name = hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return paths.cache_dir() / "last-results" / f"{name}.json"
