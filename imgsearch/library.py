@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from imgsearch import names, paths, search
+from imgsearch import names, paths, rules, search
 from imgsearch.background import Background
 from imgsearch.errors import ModelError, PhotoError, UsageError
 from imgsearch.escaping import shown
@@ -341,10 +341,10 @@ class Library:
         return Library(index, self.roots, self.settings, self.talk)
 
     def remove(self, ids: Sequence[str], libraries: Sequence[str] = ()) -> int:
-        """Takes photos out of the index for good; what this machine knows of `libraries` too.
-        Returns how many there were. The files are not touched."""
+        """Takes photos out of the index for good: later ingests pass over them, but for those of
+        `libraries`, which are forgotten. Returns how many there were. No file is touched."""
         with self.index.lock():
-            removed = self.index.erase(ids)
+            removed = rules.erase(self.index, ids, libraries)
             for library in libraries:
                 self.roots.forget(library)
         return removed

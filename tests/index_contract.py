@@ -75,6 +75,29 @@ class IndexContract(FilterContract):
     def filled_album(self, index_factory: IndexFactory) -> Callable[[Sequence[Row]], Index]:
         return lambda rows: filled(index_factory, rows)
 
+    # rules
+
+    def test_rules_are_kept_and_none_is_lost(self, index_factory: IndexFactory) -> None:
+        index = index_factory()
+        assert index.rules.read() is None
+        seen = []
+
+        def first(kept: object) -> object:
+            seen.append(kept)
+            if len(seen) == 1 and index.capabilities.distant:  # another machine is faster
+                index_factory("photos").rules.change(lambda kept: {"other": 1})
+            return {**(kept or {}), "mine": ["é", 2]}  # type: ignore[dict-item]
+
+        index.rules.change(first)
+        expected: dict[str, object] = {"mine": ["é", 2]}
+        if index.capabilities.distant:
+            expected["other"] = 1
+            assert seen == [None, {"other": 1}]
+        again = index_factory("photos")
+        assert again.rules.read() == expected
+        again.rules.change(lambda kept: {**kept, "mine": None})
+        assert index.rules.read() == {**expected, "mine": None}
+
     # empty
 
     def test_an_empty_index_finds_nothing_and_says_so(self, index_factory: IndexFactory) -> None:

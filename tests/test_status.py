@@ -57,7 +57,14 @@ def test_status_json_has_numbers_lists_and_dates(known: Command) -> None:
     assert index["bytes_on_disk"] > 10_000
     assert index["image_model"] == index["text_model"] == "demo"
     assert report["libraries"] == [
-        {"name": "icons", "photos": 6, "root": str(known.home / "icons")}
+        {
+            "name": "icons",
+            "photos": 6,
+            "root": str(known.home / "icons"),
+            "exclude": [],
+            "removed": 0,
+            "raw_pairs": "one",
+        }
     ]
     assert report["last_ingest"]["added"] == 6
     assert report["last_ingest"]["skipped"] == 1

@@ -17,7 +17,7 @@ from imgsearch.ingest import resources
 from imgsearch.settings import values
 from imgsearch.settings.options import arguments, flag, option
 from imgsearch.settings.table import PICTURES, SPEED
-from imgsearch.settings.values import text, whole
+from imgsearch.settings.values import one_of, text, whole
 
 if TYPE_CHECKING:
     from imgsearch.ingest.result import Result
@@ -43,6 +43,19 @@ class Ingest:
     re_embed: bool = flag("--re-embed", "Embed everything anew, for another model.")
     limit: int | None = option(
         whole, "--limit N", "Only N new or changed photos: a first try.", heading=PICTURES
+    )
+    no_exclude: bool = flag(
+        "--no-exclude", "Forget what --exclude has left out until now.", heading=PICTURES
+    )
+    include_removed: bool = flag(
+        "--include-removed", "Take in again what `imgsearch remove` took out.", heading=PICTURES
+    )
+    raw_pairs: str | None = option(
+        one_of("one", "two"),
+        "--raw-pairs one|two",
+        "Whether a RAW and the JPEG of its name are one photo or two, from now on.",
+        default_text="one",
+        heading=PICTURES,
     )
     strict: bool = flag("--strict", "Exit code 1 when a file was skipped.")
     background: bool = flag(
@@ -98,6 +111,9 @@ def _options(chosen: Settings, given: Ingest) -> Options:
         dry_run=given.dry_run,
         limit=given.limit,
         part=given.part,
+        forget_excluded=given.no_exclude,
+        include_removed=given.include_removed,
+        raw_apart=None if given.raw_pairs is None else given.raw_pairs == "two",
     )
 
 
@@ -106,6 +122,7 @@ def options(chosen: Settings, *, background: bool = False, **given: Any) -> Opti
     from imgsearch.ingest.pipeline import Limits
     from imgsearch.ingest.scan import Options
 
+    for_good = chosen.setting("exclude").source == "--exclude"
     memory = resources.memory()
     workers = chosen.workers or resources.workers(resources.cores() - background, memory)
     return Options(
@@ -115,7 +132,8 @@ def options(chosen: Settings, *, background: bool = False, **given: Any) -> Opti
             on_the_way=resources.on_the_way(workers, memory),
         ),
         max_megapixels=chosen.max_megapixels,
-        exclude=tuple(chosen.exclude),
+        exclude=() if for_good else tuple(chosen.exclude),
+        exclude_for_good=tuple(chosen.exclude) if for_good else (),
         follow_links=chosen.follow_links,
         **given,
     )

@@ -60,6 +60,10 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
     facts["would change" if dry_run else "changed"] = ", ".join(changes) or "nothing"
     if result.unchanged:
         facts["unchanged"] = f"{result.unchanged:,}"
+    if result.left_out:
+        facts["left out"] = f"{result.left_out:,} that were removed before"
+    if result.joined:
+        facts["RAW files"] = f"{result.joined:,}, each one photo with its JPEG or HEIC"
     if result.skipped:
         reasons = Counter(skip.reason.value for skip in result.skipped)
         each = ", ".join(f"{reason}: {number:,}" for reason, number in reasons.most_common())
@@ -83,6 +87,8 @@ def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) 
         steps.append("-v names the skipped files.")
     if result.described:
         steps.append(_of_described(result.described))
+    if result.left_out:
+        steps.append("--include-removed takes removed photos in again.")
     if result.missing:
         steps.append("Missing photos stay in the index, marked so, until --prune.")
     if result.added and not dry_run and filled.photos == result.added:

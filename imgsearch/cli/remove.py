@@ -41,7 +41,8 @@ class Removal(Yes, JsonObject):
 def remove(common: Common, given: Removal) -> None:
     """Take photos out of the index for good.
 
-    The files themselves are not touched.
+    The files themselves are not touched, and later ingests pass over them. A library that is
+    removed as a whole is forgotten.
     """
     from imgsearch.errors import UsageError
     from imgsearch.output import console

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from imgsearch import rules as library_rules
 from imgsearch.cli import parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
     from imgsearch.library import Library
     from imgsearch.roots import Roots
+    from imgsearch.rules import Rules
     from imgsearch.settings import NotObeyed, Settings
 
 COUNTS = ("added", "updated", "unchanged", "renamed", "removed")
@@ -52,6 +54,7 @@ class Known:
     info: IndexInfo | None = None
     roots: dict[str, str] = field(default_factory=dict)  # of libraries, on this machine
     folders: dict[str, list[str]] = field(default_factory=dict)  # of those that are here in part
+    rules: dict[str, Rules] = field(default_factory=dict)  # of libraries
     encoded: str = ""  # where queries are
     trouble: ImgsearchError | None = None
 
@@ -74,6 +77,7 @@ def _look(chosen: Settings) -> Known:
             known.info = library.status()
             known.roots = _roots(known.info, library.roots)
             known.folders = _folders(library.roots)
+            known.rules = library_rules.of(library.index)
             if library.index.capabilities.text_models is not None and known.info.photos:
                 known.encoded = _encoded_where(library)
     except IndexNotFound:
@@ -152,15 +156,34 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
         where = known.roots.get(name, "a folder of another machine")
         if name in known.folders:
             where += f" (here only {', '.join(known.folders[name])})"
-        facts[f"library {name}"] = f"{rendering.count(summary.photos, 'photo')} in {where}"
+        photos = rendering.count(summary.photos, "photo")
+        facts[f"library {name}"] = "; ".join([f"{photos} in {where}", *_rules(known, name)])
     if info.models is not None:
         facts["model"] = _model(info)
     if known.encoded:
         facts["queries are encoded"] = known.encoded
+    if known.last_ingest.get("joined"):
+        raws = known.last_ingest["joined"]
+        facts["RAW files"] = f"{raws:,}, each one photo with its JPEG or HEIC (--raw-pairs two)"
     if known.last_ingest:
         facts["last ingest"] = _last_ingest(known.last_ingest, verbose)
     facts["size"] = rendering.size(info.bytes_on_disk)
     return facts
+
+
+def _rules(known: Known, library: str) -> list[str]:
+    """What differs from what every library begins with."""
+    from imgsearch.escaping import shown
+
+    rules = known.rules.get(library, library_rules.Rules())
+    told = []
+    if rules.exclude:
+        told.append(f"excludes {', '.join(map(shown, rules.exclude))} (--no-exclude forgets that)")
+    if rules.removed:
+        told.append(f"{len(rules.removed):,} removed stay out (--include-removed lifts that)")
+    if rules.raw_apart:
+        told.append("a RAW and its JPEG are two photos (--raw-pairs one)")
+    return told
 
 
 def _model(info: IndexInfo) -> str:
@@ -222,7 +245,12 @@ def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
         },
         "error": trouble and {"message": trouble.message, "cure": trouble.cure},
         "libraries": [
-            {"name": name, "photos": summary.photos, "root": known.roots.get(name)}
+            {
+                "name": name,
+                "photos": summary.photos,
+                "root": known.roots.get(name),
+                **_rules_as_dict(known.rules.get(name, library_rules.Rules())),
+            }
             for name, summary in ({} if info is None else info.libraries).items()
         ],
         "last_ingest": {**last, "skipped": len(known.skipped)} if last else None,
@@ -230,6 +258,14 @@ def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
         "model_cache": str(paths.cache_dir() / "models"),
         "settings": _settings(chosen),
         "not_obeyed": [_not_obeyed(each) for each in chosen.not_obeyed],
+    }
+
+
+def _rules_as_dict(rules: Rules) -> dict[str, Any]:
+    return {
+        "exclude": list(rules.exclude),
+        "removed": len(rules.removed),
+        "raw_pairs": "two" if rules.raw_apart else "one",
     }
 
 

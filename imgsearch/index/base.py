@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch.index.kept import Kept
 from imgsearch.models.base import ModelIdentity, ModelPair, TextEncoder, Vector, Vectors
 from imgsearch.progress import Progress, silent
 from imgsearch.question import ALL, Filter, Folder, Orientation
@@ -220,6 +221,9 @@ class Index(Protocol):
     place: str  # as the user may write it behind --index
     notes: list[str]  # what the user should hear, one line each: rebuilt, assumed, degraded
     rows_per_write: int  # how many rows `write` takes best at a time
+
+    @property
+    def rules(self) -> Kept: ...
 
     @property
     def capabilities(self) -> Capabilities: ...

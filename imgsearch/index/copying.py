@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
-from imgsearch import photos
+from imgsearch import photos, rules
 from imgsearch.errors import IndexContradiction, IndexNotFound
 from imgsearch.index.base import Failure, Index, Record, Row
 from imgsearch.models.base import ModelPair
@@ -70,6 +70,7 @@ def copy(
             if _is_sampled(row) or len(sample) < 10  # of a small index some
         }
         progress("photos", result.copied + result.already_there, result.in_source)
+    rules.copy(source, target)
     target.finish(progress)
     result.in_target = target.count()
     result.without_vector = max(0, result.in_source - rows_read)

@@ -13,7 +13,10 @@ MOST_DIMS = 65_536
 LONGEST_NAME = 1024  # characters of a model's name or digest
 _PAIR = frozenset(field.name for field in fields(ModelPair))
 _IDENTITY = frozenset(field.name for field in fields(ModelIdentity))
-COUNTS = ("added", "updated", "unchanged", "renamed", "removed", "missing", "embedded")
+COUNTS = (
+    *("added", "updated", "unchanged", "renamed", "removed", "missing"),
+    *("left_out", "joined", "embedded"),
+)
 
 
 def dump(models: ModelPair) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
-from itertools import islice
+from itertools import compress, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -137,6 +137,13 @@ class KnownPhotos:
         keys, first = np.unique(_keys("".join(self._confirmed)), return_index=True)
         ctimes, inodes = np.array(list(self._confirmed.values()), np.int64)[first].T
         return known.with_these(States(keys, ctimes, inodes))
+
+    def among(self, ids: Sequence[str]) -> list[str]:
+        """Those that were in the index at the start."""
+        if not (ids and len(self._keys)):
+            return []
+        _, known = self._find(ids)
+        return list(compress(ids, known.tolist()))
 
     def unseen_of(self, ids: Iterable[str]) -> Iterator[str]:
         """Those of the index's ids that were there at the start and were not seen since."""

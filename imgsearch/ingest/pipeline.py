@@ -36,11 +36,12 @@ from imgsearch.ingest.steps import (
     read_photo,
 )
 from imgsearch.ingest.stopwatch import Stopwatch
+from imgsearch.ingest.tally import Tally
 from imgsearch.ingest.worker_pool import Crew
 from imgsearch.models.base import Vector
-from imgsearch.photos import Skip, SkipReason
-from imgsearch.photos.walk import Photo
+from imgsearch.photos import Skip
 from imgsearch.roots.locations import Root
+from imgsearch.rules import LeftOut
 
 READERS = 4  # more would slow down a disk with heads
 WRITE_ROWS = 128  # that are worth a write, unless the index says fewer
@@ -55,6 +56,9 @@ class Limits:
     workers: int = 2
     batch_size: int = 16  # photos
     on_the_way: int = 96 << 20  # bytes of photos that are read and not yet embedded
+
+
+_NOTHING = LeftOut({})
 
 
 class Intake:
@@ -74,12 +78,14 @@ class Intake:
         dry_run: bool = False,
         limit: int | None = None,
         report: Callable[[], None] = lambda: None,
+        left_out: LeftOut = _NOTHING,
     ) -> None:
         self._index, self._embedding, self._known = index, embedding, known
         self._result, self._stopwatch = result, stopwatch
         self._limits, self._dry_run, self._report = limits, dry_run, report
         self._limit, self._pictures = limit, 0
-        self._must_hash = known.has_size if dry_run else always
+        self._tally, self._left_out = Tally(result, known, dry_run=dry_run), left_out
+        self._must_hash = self._may_be_known if dry_run else always
         self.departures = Departures(roots)
         self.replaced: list[str] = []  # ids of known photos whose file is no picture any more
         self._more = True  # candidates
@@ -88,8 +94,6 @@ class Intake:
         self._described: list[Described] = []  # their rows are to be looked up
         self._twins: dict[str, list[Read]] = {}  # by hash: same bytes as one being embedded
         self._rows: list[Row] = []  # to be written
-        # by id, of what is to be written: its file, and as what it counts in the result
-        self._counted: dict[str, tuple[Photo, str]] = {}
         self._gone: list[str] = []  # ids to be deleted with them
         self._held = self._held_bytes = 0  # photos that are on the way
 
@@ -169,7 +173,16 @@ class Intake:
         if candidate is not None and candidate.known and is_no_picture(found):
             self.replaced.append(candidate.id)
 
+    def _may_be_known(self, size: int) -> bool:
+        return self._known.has_size(size) or self._left_out.has_size(size)
+
     def _take_unknown(self, read: Read) -> None:
+        candidate = read.candidate
+        if self._left_out.has_bytes(candidate.library, read.content_hash):
+            self._let_go(read)
+            self._result.left_out += 1
+            self.replaced += [candidate.id] if candidate.known else []
+            return
         if read.content_hash in self._twins:
             self._let_go(read)
             self._twins[read.content_hash].append(read._replace(data=None))
@@ -204,7 +217,7 @@ class Intake:
         for read in batch.checked:
             self._let_go(read)
             for same in (read, *self._twins.pop(read.content_hash, ())):
-                self._count(same.candidate)
+                self._tally.count(same.candidate)
         for read, skip in batch.failed:
             self._let_go(read)
             self._result.skipped.append(skip)
@@ -220,16 +233,8 @@ class Intake:
             if same is not read:
                 facts = facts_of_copy(same.candidate, inside)
             self._rows.append(Row(record_of(same, facts), vector))
-            self._count(same.candidate)
+            self._tally.count(same.candidate)
             self._known.add_size(same.candidate.photo.size)
-
-    def _count(self, candidate: Candidate) -> None:
-        self._count_as(candidate, "updated" if candidate.known else "added")
-
-    def _count_as(self, candidate: Candidate, name: str) -> None:
-        setattr(self._result, name, getattr(self._result, name) + 1)
-        if not self._dry_run:
-            self._counted[candidate.id] = candidate.photo, name
 
     # -- the index: one task at a time, so that what comes meanwhile goes with the next
 
@@ -258,7 +263,7 @@ class Intake:
             self._held -= len(described)
             for candidate, facts in described:
                 if candidate.id in known and facts is not None:  # else another has removed it
-                    self._count_as(candidate, "described")
+                    self._tally.count_as(candidate, "described")
                     self._add(Row(replace(known[candidate.id], **facts), None))
 
         ids = [each.candidate.id for each in described]
@@ -269,14 +274,7 @@ class Intake:
         gone, self._gone = self._gone, []
 
         def take(failures: Sequence[Failure]) -> None:
-            refused = dict(failures)
-            for id in [row.record.id for row in rows]:
-                photo, name = self._counted.pop(id)
-                if id in refused:
-                    skip = Skip(photo.path, SkipReason.REFUSED, refused[id])
-                    self._result.take_back(name, skip)
-                else:
-                    self._known.confirm(id, photo)
+            self._tally.written(rows, failures)
 
         self._crew.give("index", take, self._write, rows, gone)
 
@@ -309,18 +307,17 @@ class Intake:
         candidate = read.candidate
         own = next((record for record in records if record.id == candidate.id), None)
         if own is not None and is_same(read, own):
-            self._result.unchanged += 1
-            self._known.confirm(candidate.id, candidate.photo)
+            self._tally.count_same(candidate)
             return
         if own is not None:  # touched: only the fingerprint is new
-            self._count_as(candidate, "unchanged")
+            self._tally.count_as(candidate, "unchanged")
             self._add_known(read, own, None)
             return
         old = None if candidate.known else next(filter(self.departures.has_left, records), None)
         if old is None:
-            self._count(candidate)
+            self._tally.count(candidate)
         else:
-            self._count_as(candidate, "renamed")
+            self._tally.count_as(candidate, "renamed")
             self.departures.moved.add(old.id)
         self._add_known(read, records[0], vector, old)
 

@@ -17,6 +17,8 @@ class Result:
     renamed: int = 0
     removed: int = 0
     missing: int = 0  # gone from disk, kept in the index
+    left_out: int = 0  # removed before, so not taken in again
+    joined: int = 0  # RAWs that are one photo with the JPEG beside them
     embedded: int = 0
     described: int = 0  # the same bytes; metadata was read again, and nothing embedded
     skipped: list[Skip] = field(default_factory=list)
@@ -26,7 +28,8 @@ class Result:
         """Adds what a second run over the same photos did."""
         for name in ("added", "updated", "renamed", "removed", "embedded", "described"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
-        self.missing, self.skipped = later.missing, later.skipped
+        for name in ("missing", "left_out", "joined", "skipped"):
+            setattr(self, name, getattr(later, name))
         for stage, spent in later.seconds.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 

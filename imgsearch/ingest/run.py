@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch import paths
 from imgsearch.errors import Interrupted
-from imgsearch.ingest import sources
+from imgsearch.ingest import decisions, sources
 from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.scan import Ingest, Options
 from imgsearch.ingest.sources import Job
 from imgsearch.photos import path_text
 from imgsearch.question import Filter
+from imgsearch.rules import Rules, lift_removed
+from imgsearch.rules import of as rules_of
 
 if TYPE_CHECKING:
     from imgsearch.library import Library
@@ -31,7 +33,9 @@ SKIPPED_KEPT = 1000  # skipped files that the index remembers of its last ingest
 def ingest(library: Library, folders: Sequence[Path], options: Options, name: str | None) -> Result:
     library.models.check_choice()
     jobs = sources.jobs_for(folders, name, library.roots, library.index, library.talk.tell)
+    rules = {job.library: decisions.in_force(library, job, options) for job in jobs}
     if not options.dry_run:
+        decisions.keep(library, [job.library for job in jobs], options)
         for job in jobs:
             is_named_by_index = library.roots.get(job.library) and not library.roots.registered(
                 job.library
@@ -40,7 +44,10 @@ def ingest(library: Library, folders: Sequence[Path], options: Options, name: st
                 library.roots.remember(
                     job.library, job.root, follow_links=options.follow_links, within=job.within
                 )
-    result = _run(library, jobs, options)
+    result = _run(library, jobs, options, rules)
+    if options.include_removed and not options.dry_run:
+        for job in jobs:
+            lift_removed(library.index, job.library)
     if not (options.dry_run or options.limit or options.part):
         for job in jobs:
             _join_inner(library, job)
@@ -54,6 +61,7 @@ def _join_inner(library: Library, job: Job) -> None:
         ids = iter(library.index.ids(Filter.within(inner)))
         while some := list(islice(ids, _DELETED_AT_A_TIME)):
             library.index.write([], some)
+        decisions.join(library, job, inner)
         library.roots.forget(inner)
         library.talk.tell(f"Library {inner!r} is a part of {job.library!r} now.")
 
@@ -68,15 +76,18 @@ def re_embed(library: Library, options: Options) -> Result:
     try:
         # again: what others write from now on is caught up, not what they wrote just before
         sources.check_all_reachable(library.index, library.roots, options.prune)
-        result = _run(successor, jobs, without_prune)
-        index.promote(lambda: result.include(_run(successor, jobs, without_prune)))
+        rules = rules_of(library.index)
+        result = _run(successor, jobs, without_prune, rules)
+        index.promote(lambda: result.include(_run(successor, jobs, without_prune, rules)))
         return result
     finally:
         library.index.notes.extend(index.notes)
         index.close()
 
 
-def _run(library: Library, jobs: Sequence[Job], options: Options) -> Result:
+def _run(
+    library: Library, jobs: Sequence[Job], options: Options, rules: Mapping[str, Rules]
+) -> Result:
     index = library.index
 
     def open_encoder() -> ImageEncoder:
@@ -87,7 +98,8 @@ def _run(library: Library, jobs: Sequence[Job], options: Options) -> Result:
     try:
         with library.talk.photo_progress() as progress:
             states = FileStates(paths.data_dir() / "file-states", index.index_id)
-            run = Ingest(index, open_encoder, options, progress, library.talk.may_remove, states)
+            may_remove = library.talk.may_remove
+            run = Ingest(index, open_encoder, options, progress, may_remove, states, rules)
             result = run.run(jobs, library.roots.all())
             if not options.dry_run:
                 index.finish(progress)
@@ -115,6 +127,8 @@ def report_of(result: Result) -> dict[str, Any]:
             "renamed",
             "removed",
             "missing",
+            "left_out",
+            "joined",
             "embedded",
             "described",
         ]

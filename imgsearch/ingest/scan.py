@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch import photos
 from imgsearch.errors import PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Record
@@ -40,6 +41,7 @@ from imgsearch.photos.walk import Listing, Photo
 from imgsearch.progress import Progress, silent
 from imgsearch.question import Filter
 from imgsearch.roots.locations import Root
+from imgsearch.rules import LeftOut, Rules
 
 STAGES = ("walk", "read", "decode", "embed", "index")
 WALK_CHUNK = 1024  # photos compared with the index at a time, or as many as a folder has more
@@ -52,7 +54,11 @@ GONE_CHUNK = 512  # rows looked up and deleted at a time
 class Options:
     limits: Limits = field(default_factory=Limits)
     max_megapixels: float = 250.0
-    exclude: Sequence[str] = ()
+    exclude: Sequence[str] = ()  # in this run
+    exclude_for_good: Sequence[str] = ()  # from now on, as a rule of the libraries
+    forget_excluded: bool = False  # what was excluded for good until now
+    include_removed: bool = False  # take photos in again that were removed
+    raw_apart: bool | None = None  # a RAW and its JPEG are two photos; None: as before
     follow_links: bool = False
     limit: int | None = None  # new or changed photos
     dry_run: bool = False  # nothing is embedded or written
@@ -67,12 +73,13 @@ def in_part(id: str, part: tuple[int, int] | None) -> bool:
 
 
 class _Chunk(NamedTuple):
-    """Photos of one library, with their ids."""
+    """Photos of one library, with their ids. `joined`: ids of RAWs that are part of another."""
 
     library: str
     ids: list[str]
     listings: list[Listing]
     sidecars: dict[str, Sidecar]  # by the photo's id
+    joined: list[str]
 
     def states(self, known: KnownPhotos) -> npt.NDArray[np.int8]:
         plain, sidecars = metadata_mark(None), self.sidecars
@@ -93,7 +100,7 @@ class _Chunk(NamedTuple):
 
 def _sidecars(listing: Listing, ids: Sequence[str]) -> dict[str, Sidecar]:
     """By the photo's id; their fingerprints are in the listing already."""
-    belonging = sidecars.belonging(listing.names)
+    belonging = sidecars.belonging(listing.names, listing.joined)
     if not belonging:
         return {}
     places = {name: place for place, name in enumerate(listing.names)}
@@ -102,6 +109,9 @@ def _sidecars(listing: Listing, ids: Sequence[str]) -> dict[str, Sidecar]:
         photo = listing.photo(places[sidecar])
         found[ids[places[name]]] = Sidecar(photo.path, photo.size, photo.mtime_ns)
     return found
+
+
+_NO_RULES: Mapping[str, Rules] = {}
 
 
 def _never(said: str) -> bool:
@@ -119,10 +129,12 @@ class Ingest:
         progress: Progress = silent,
         may_remove: Callable[[str], bool] = _never,
         file_states: FileStates | None = None,
+        rules: Mapping[str, Rules] = _NO_RULES,
     ) -> None:
         """`may_remove` is asked before the photos of a whole folder are pruned. `file_states`: of
-        the index's photos on this machine."""
+        the index's photos on this machine. `rules`: by library."""
         self._file_states = file_states or FileStates()
+        self._rules, self._left_out = rules, LeftOut(rules)
         self._may_remove = may_remove
         self._index = index
         self._options = options
@@ -136,6 +148,9 @@ class Ingest:
         # what other threads count: the result is the caller's alone until they have ended
         self._walked = self._unchanged = 0
         self._passed_over: list[Skip] = []
+        self._stay_out = 0  # photos that were removed before
+        self._raws = 0  # that are part of another photo
+        self._joined: set[str] = set()  # ids of rows of RAWs that are part of another photo now
 
     def run(self, jobs: Sequence[Job], roots: Mapping[str, Root]) -> Result:
         """`roots`: every library's root on this machine; a renamed photo's old path is looked for
@@ -151,6 +166,8 @@ class Ingest:
             candidates = Ahead(self._candidates(chunks, known), WALK_AHEAD, source=chunks)
             self._take_in(candidates, known, here)
         self._result.unchanged += self._unchanged
+        self._result.left_out += self._stay_out
+        self._result.joined += self._raws
         self._result.skipped = self._passed_over + self._result.skipped
         if self._options.limit is None:
             for job in jobs:
@@ -178,21 +195,29 @@ class Ingest:
         for job in jobs:
             found = walk.listings(
                 os.fspath(job.root),
-                exclude=self._options.exclude,
+                exclude=self._excluded(job),
+                join_raw=not self._rules_of(job).raw_apart,
                 follow_links=self._options.follow_links,
                 within=job.within,
             )
             while (chunk := self._chunk(job.library, found)).listings:
                 yield chunk
 
+    def _rules_of(self, job: Job) -> Rules:
+        return self._rules.get(job.library, Rules())
+
+    def _excluded(self, job: Job) -> tuple[str, ...]:
+        return *self._rules_of(job).exclude, *self._options.exclude
+
     def _chunk(self, library: str, walk: Iterator[Listing]) -> _Chunk:
         """The next photos of this part; no listings at the end of the walk."""
-        chunk = _Chunk(library, [], [], {})
+        chunk = _Chunk(library, [], [], {}, [])
         with self._stopwatch("walk"):
             for listing in walk:
                 self._passed_over += listing.skips
                 ids = listing.ids(library)
                 chunk.sidecars.update(_sidecars(listing, ids))
+                chunk.joined.extend(listing.ids_of_joined(library))
                 if self._options.part is not None:
                     mine = [in_part(id, self._options.part) for id in ids]
                     listing, ids = listing.only(mine), list(compress(ids, mine))
@@ -205,6 +230,8 @@ class Ingest:
 
     def _candidates(self, chunks: Iterator[_Chunk], known: KnownPhotos) -> Iterator[Candidate]:
         for chunk in chunks:
+            self._raws += len(chunk.joined)
+            self._joined.update(known.among(chunk.joined))
             if not chunk.ids:  # folders without photos
                 continue
             states = chunk.states(known)
@@ -213,7 +240,9 @@ class Ingest:
             if unchanged == len(states):
                 continue
             for id, photo, state in zip(chunk.ids, chunk.photos(), states.tolist(), strict=True):
-                if state != State.UNCHANGED:
+                if state == State.NEW and self._left_out.has_id(id):
+                    self._stay_out += 1
+                elif state != State.UNCHANGED:
                     yield Candidate(
                         id,
                         chunk.library,
@@ -239,6 +268,7 @@ class Ingest:
             dry_run=self._options.dry_run,
             limit=self._options.limit,
             report=self._report,
+            left_out=self._left_out,
         )
         intake.run(candidates)
         self._moved, self._replaced = intake.departures.moved, intake.replaced
@@ -250,10 +280,11 @@ class Ingest:
     # -- photos that are gone
 
     def _settle_gone(self, job: Job, known: KnownPhotos) -> None:
-        gone = list(self._gone(job, known))
+        gone, left_out = self._gone(job, known)
         if self._options.prune and gone and not self._options.sure:
             self._ask_about_folders(job, gone)
         self._take_out([record.id for record in gone])
+        self._remove(left_out)
 
     def _ask_about_folders(self, job: Job, gone: Sequence[Record]) -> None:
         """A disk that is not mounted looks like a folder whose photos are all gone."""
@@ -271,20 +302,33 @@ class Ingest:
         """Counted as missing; with --prune, removed."""
         if not self._options.prune:
             self._result.missing += len(gone)
-            return
+        else:
+            self._remove(gone)
+
+    def _remove(self, gone: Sequence[str]) -> None:
         self._result.removed += len(gone)
         if not self._options.dry_run:
             for ids in _some(gone, GONE_CHUNK):
                 with self._stopwatch("index"):
                     self._index.write([], ids)
 
-    def _gone(self, job: Job, known: KnownPhotos) -> Iterator[Record]:
+    def _gone(self, job: Job, known: KnownPhotos) -> tuple[list[Record], list[str]]:
+        """Photos whose file is gone; and the ids of those that are left out from now on, though it
+        is there."""
+        gone: list[Record] = []
+        left_out: list[str] = []
+        excluded = walk.excluder(self._excluded(job))
         unseen = known.unseen_of(self._index.ids(_within(job)))
         for ids in _some((id for id in unseen if in_part(id, self._options.part)), GONE_CHUNK):
             wanted = [id for id in ids if id not in self._moved]
             for record in self._index.records(wanted).values():
                 if not is_there(job.root, record):
-                    yield record
+                    gone.append(record)
+                elif record.id in self._joined or excluded(
+                    photos.path_bytes(record.relative_path, record.path_escaped)
+                ):
+                    left_out.append(record.id)
+        return gone, left_out
 
 
 def _within(job: Job) -> Filter:

@@ -14,6 +14,7 @@ from typing import IO, Any
 from PIL import Image
 
 from imgsearch.photos import SkipReason
+from imgsearch.photos.raw_pairs import RAW_ENDINGS
 
 HEAD_BYTES = 4096  # of a file, enough to tell what it is
 
@@ -57,11 +58,6 @@ _RAW_MAGIC = re.compile(
     rb"|....ftypcrx ",
     re.DOTALL,
 )
-_RAW_ENDINGS = {
-    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq",
-    ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2",
-    ".rwl", ".sr2", ".srf", ".srw", ".x3f",
-}  # fmt: skip
 _UNREAD = {  # pictures that nothing here can read: said so, not called something else
     "JPEG XL": re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "),
     "GIMP": re.compile(rb"gimp xcf "),
@@ -133,7 +129,7 @@ def _pillow_formats() -> tuple[str, ...]:
 def _picture_endings() -> frozenset[str]:
     readable = {*_pillow_formats(), "MPO"}
     known = {ending for ending, name in Image.EXTENSION.items() if name in readable}
-    return frozenset(known | _RAW_ENDINGS | _HEIF_ENDINGS | _UNREAD_ENDINGS) - _OTHER_USES
+    return frozenset(known | RAW_ENDINGS | _HEIF_ENDINGS | _UNREAD_ENDINGS) - _OTHER_USES
 
 
 def _formats(head: bytes, ending: str | None) -> list[str]:

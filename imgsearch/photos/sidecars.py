@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from imgsearch.photos import xmp
+from imgsearch.photos import raw_pairs, xmp
 
 _ENDING = b".xmp"
 
@@ -20,17 +20,21 @@ class Sidecar(NamedTuple):
     mtime_ns: int
 
 
-def belonging(names: Iterable[bytes]) -> dict[bytes, bytes]:
+def belonging(names: Iterable[bytes], joined: Iterable[bytes] = ()) -> dict[bytes, bytes]:
     """The sidecar of each photo among the names of one folder's files. A photo's whole name counts
-    before its name without ending, which may belong to several: a RAW and its JPEG."""
+    before its name without ending, which may belong to several: a RAW and its JPEG. `joined`: RAWs
+    whose JPEG stands for both, so that a RAW's own sidecar is the JPEG's."""
     names = list(names)
     sidecars = {name[: -len(_ENDING)]: name for name in names if name.lower().endswith(_ENDING)}
     if not sidecars:
         return {}
+    of_raws = {raw_pairs.stem(raw): sidecars[raw] for raw in joined if raw in sidecars}
     found = {}
     for name in names:
         if not name.lower().endswith(_ENDING):
             sidecar = sidecars.get(name) or sidecars.get(os.path.splitext(name)[0])
+            if sidecar is None and of_raws and raw_pairs.is_rendered(name):
+                sidecar = of_raws.get(raw_pairs.stem(name))
             if sidecar is not None:
                 found[name] = sidecar
     return found

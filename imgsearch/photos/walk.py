@@ -24,6 +24,7 @@ from imgsearch.photos import (
     inode,
     library_hash,
     mtime_ns,
+    raw_pairs,
     unreadable,
 )
 
@@ -60,6 +61,7 @@ class Listing(NamedTuple):
     ctimes: list[int]  # ns
     inodes: list[int]
     skips: list[Skip]
+    joined: list[bytes]  # names of RAWs that are one photo with another of these
 
     def photo(self, place: int) -> Photo:
         return Photo(
@@ -80,12 +82,26 @@ class Listing(NamedTuple):
             inodes=list(compress(self.inodes, wanted)),
         )
 
+    def with_raws_joined(self) -> Listing:
+        """Without RAWs that are one photo with a JPEG beside them, which stands for both."""
+        joined = raw_pairs.joined(self.names)
+        if not joined:
+            return self
+        listing = self.only([name not in joined for name in self.names])
+        return listing._replace(joined=sorted(joined))
+
     def ids(self, library: str) -> list[str]:
         """The `photo_id` of each."""
+        return self._ids(library, self.names)
+
+    def ids_of_joined(self, library: str) -> list[str]:
+        return self._ids(library, self.joined)
+
+    def _ids(self, library: str, names: Sequence[bytes]) -> list[str]:
         folder = library_hash(library).copy()
         folder.update(self.prefix)
         ids = []
-        for name in self.names:
+        for name in names:
             hashed = folder.copy()
             hashed.update(name)
             ids.append(hashed.hexdigest())
@@ -106,9 +122,14 @@ def walk(
 
 
 def listings(
-    root: str, *, exclude: Sequence[str] = (), follow_links: bool = False, within: bytes = b""
+    root: str,
+    *,
+    exclude: Sequence[str] = (),
+    follow_links: bool = False,
+    within: bytes = b"",
+    join_raw: bool = False,
 ) -> Iterator[Listing]:
-    """`walk`, folder by folder."""
+    """`walk`, folder by folder. `join_raw`: a RAW and the JPEG beside it are one photo."""
     excluded = _matcher(exclude)
     folders = [_Folder(within, None)]
     entered: set[tuple[int, int]] = set()  # a folder that links lead to is entered once
@@ -118,13 +139,13 @@ def listings(
             continue
         listing = _empty_listing(root, folder)
         inside = _list(listing, folder, excluded, follow_links)
-        yield listing
+        yield listing.with_raws_joined() if join_raw else listing
         folders += reversed(inside)
 
 
 def _empty_listing(root: str, folder: _Folder) -> Listing:
     prefix = folder.relative + b"/" if folder.relative else b""
-    return Listing(root, prefix, [], [], [], [], [], [])
+    return Listing(root, prefix, [], [], [], [], [], [], [])
 
 
 def _list(
@@ -134,7 +155,7 @@ def _list(
     follow_links: bool,
 ) -> list[_Folder]:
     """Fills the listing of a folder; returns the folders in it. What fails is a skip."""
-    root, prefix, names, sizes, mtimes, ctimes, inodes, skips = listing
+    root, prefix, names, sizes, mtimes, ctimes, inodes, skips, _ = listing
     inside: list[_Folder] = []
     try:
         with os.scandir(os.fsencode(_path(root, folder.relative))) as found:
@@ -234,6 +255,21 @@ def _kind(mode: int) -> str:
 
 def _path(root: str, relative: bytes) -> str:
     return os.path.join(root, os.fsdecode(relative).replace("/", os.sep)) if relative else root
+
+
+def excluder(patterns: Sequence[str]) -> Callable[[bytes], bool]:
+    """Whether a relative path, or a folder that it lies in, matches one of the patterns."""
+    matches = _matcher(patterns)
+
+    def excluded(relative: bytes) -> bool:
+        path = b""
+        for name in relative.split(b"/"):
+            path = path + b"/" + name if path else name
+            if matches is not None and matches(name, path):
+                return True
+        return False
+
+    return excluded
 
 
 def _matcher(patterns: Sequence[str]) -> Callable[[bytes, bytes], bool] | None:

@@ -121,7 +121,7 @@ class Values:
     exclude: list[str] = option(
         texts,
         "--exclude GLOB",
-        "Leave out what matches; repeatable.",
+        "Leave out what matches, from now on; repeatable.",
         default=[],
         kind="several",
         heading=PICTURES,

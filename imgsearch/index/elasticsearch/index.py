@@ -47,7 +47,7 @@ class ElasticsearchIndex:
     rows_per_write = 16 * OPERATIONS_PER_REQUEST  # at its end a write waits for its slowest request
 
     def __init__(self, live: LiveIndex, predecessor: ElasticsearchIndex | None = None) -> None:
-        self._live = live
+        self._live, self.rules = live, notes.KeptRules(live)
         self.place, self.notes = live.place, live.cluster.notes
         self._predecessor = predecessor
         self._holds_photos = False

@@ -31,7 +31,7 @@ from imgsearch.index.base import (
 from imgsearch.index.local import browsing, filters, photo_rows, schema, status
 from imgsearch.index.local.database import Database, door
 from imgsearch.index.local.generations import DATABASE, IndexFolder
-from imgsearch.index.local.meta import Meta
+from imgsearch.index.local.meta import KeptValue, Meta
 from imgsearch.index.local.reader import Reader
 from imgsearch.index.local.search_files import nearest
 from imgsearch.index.local.search_files.segments import Limits, Segments
@@ -58,8 +58,7 @@ class LocalIndex:
         self.place = str(place.path)
         self._place = place
         self._generation = generation
-        self._limits = limits
-        self._predecessor = predecessor
+        self._limits, self._predecessor = limits, predecessor
         path = generation / DATABASE
         fresh = not path.exists()
         with door(path):
@@ -77,6 +76,7 @@ class LocalIndex:
             self._database.close()
             raise
         self._meta = Meta(self._database)
+        self.rules = KeptValue(self._meta, "rules")
         self._reader = Reader(self._database, self._meta, self.place)
         self._segments = Segments(self._database, generation, self.notes, place.exclusive, limits)
         self._counts = browsing.Counts(self._database)

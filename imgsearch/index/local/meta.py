@@ -5,12 +5,26 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 from imgsearch.errors import IndexDamaged
 from imgsearch.index import recorded_models
 from imgsearch.index.local.database import BACKUP, Database
 from imgsearch.models.base import ModelPair
+
+
+class KeptValue:
+    """Implements `imgsearch.index.kept.Kept`."""
+
+    def __init__(self, meta: Meta, key: str) -> None:
+        self._meta, self._key = meta, key
+
+    def read(self) -> Any:
+        return self._meta.get(self._key)
+
+    def change(self, change: Callable[[Any], Any]) -> None:
+        self._meta.change(self._key, change)
 
 
 class Meta:
@@ -30,6 +44,11 @@ class Meta:
             connection.execute(
                 "insert or replace into meta values (?, ?)", (key, json.dumps(value))
             )
+
+    def change(self, key: str, change: Callable[[Any], Any]) -> None:
+        with self._database.transaction() as connection:
+            value = json.dumps(change(self.get(key)))
+            connection.execute("insert or replace into meta values (?, ?)", (key, value))
 
     def forget(self, key: str) -> None:
         with self._database.transaction() as connection:
@@ -76,7 +95,8 @@ class Meta:
             )
 
     def take_over(self, other: Meta) -> None:
-        """What belongs to the index, not to its models: its id, its libraries and their roots."""
+        """What belongs to the index, not to its models: its id, its libraries, their roots, and
+        their rules."""
         with self._database.transaction() as connection:
             connection.execute(
                 "update meta set value = ? where key = 'index_id'",
@@ -86,4 +106,8 @@ class Meta:
                 "insert into libraries (name, root_hint) values (?, ?)"
                 " on conflict (name) do update set root_hint = excluded.root_hint",
                 other._database.rows("select name, root_hint from libraries"),
+            )
+            connection.executemany(
+                "insert or replace into meta values (?, ?)",
+                other._database.rows("select key, value from meta where key = 'rules'"),
             )

@@ -1,0 +1,99 @@
+"""Which rules an ingest goes by: those that a library has, and what is asked for now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from imgsearch import photos, rules
+from imgsearch.errors import UsageError
+from imgsearch.escaping import shown
+from imgsearch.ingest import sources
+from imgsearch.photos import walk
+from imgsearch.question import Filter
+from imgsearch.rules import Rules
+
+if TYPE_CHECKING:
+    from imgsearch.ingest.scan import Options
+    from imgsearch.ingest.sources import Job
+    from imgsearch.library import Library
+
+_LOOKED_UP = 512  # records at a time
+
+
+def in_force(library: Library, job: Job, options: Options) -> Rules:
+    """For this run; with those of libraries that become a part of this one. Changes nothing.
+    Raises UsageError where nothing of the folder, or of the library, would be left."""
+    known = rules.of(library.index)
+    found = _changed(known.get(job.library, Rules()), options)
+    for inner in sources.inner_libraries(job, library.roots, library.index):
+        found = found.with_those_of(known.get(inner, Rules()), _folder_of(library, job, inner))
+    if options.include_removed:
+        found = replace(found, removed={})
+    if job.within and walk.excluder(found.exclude)(job.within):
+        raise UsageError(
+            f"{shown(os.path.join(os.fsencode(job.root), job.within))} is left out of the library"
+            f" {job.library!r}, by --exclude {' --exclude '.join(map(shown, found.exclude))}.",
+            "--no-exclude forgets that.",
+        )
+    if options.exclude_for_good and _leaves_nothing(library, job, found.exclude):
+        globs = " ".join(f"--exclude {shown(glob)}" for glob in options.exclude_for_good)
+        raise UsageError(
+            f"{globs} leaves out every photo of the library {job.library!r}.",
+            f"To take the library out of the index: imgsearch remove {shown(job.library)}",
+        )
+    return found
+
+
+def keep(library: Library, names: Sequence[str], options: Options) -> None:
+    """What was asked for, for every later ingest of these libraries too."""
+    if not (options.exclude_for_good or options.forget_excluded or options.raw_apart is not None):
+        return
+    for name in dict.fromkeys(names):
+        before = rules.of(library.index).get(name, Rules())
+        rules.change(library.index, name, lambda known: _changed(known, options))
+        new = [glob for glob in options.exclude_for_good if glob not in before.exclude]
+        if new:
+            library.talk.tell(
+                f"Library {name!r} leaves out {', '.join(map(shown, new))} from now on;"
+                " --no-exclude forgets that."
+            )
+
+
+def join(library: Library, job: Job, inner: str) -> None:
+    """The rules of a library that has become a part of another go with it."""
+    known = rules.of(library.index)
+    if inner in known:
+        folder = _folder_of(library, job, inner)
+        rules.change(
+            library.index, job.library, lambda found: found.with_those_of(known[inner], folder)
+        )
+        rules.forget(library.index, [inner])
+
+
+def _changed(known: Rules, options: Options) -> Rules:
+    kept = () if options.forget_excluded else known.exclude
+    exclude = tuple(dict.fromkeys([*kept, *options.exclude_for_good]))
+    raw_apart = known.raw_apart if options.raw_apart is None else options.raw_apart
+    return replace(known, exclude=exclude, raw_apart=raw_apart)
+
+
+def _folder_of(library: Library, job: Job, inner: str) -> str:
+    """The path of an inner library's root from the root of the one around it."""
+    return library.roots[inner].relative_to(job.root).as_posix()
+
+
+def _leaves_nothing(library: Library, job: Job, exclude: Sequence[str]) -> bool:
+    """Of what the index has of the library; of a new one nothing is known."""
+    excluded = walk.excluder(exclude)
+    ids = library.index.ids(Filter.within(job.library))
+    any_photo = False
+    while some := list(islice(ids, _LOOKED_UP)):
+        for record in library.index.records(some).values():
+            any_photo = True
+            if not excluded(photos.path_bytes(record.relative_path, record.path_escaped)):
+                return False
+    return any_photo
