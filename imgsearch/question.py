@@ -269,10 +269,10 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def _whole(least: int) -> Callable[[str], int]:
+def _whole(least: int, most: float = math.inf) -> Callable[[str], int]:
     def parse(value: str) -> int:
         number = int(value)
-        if number < least:
+        if not least <= number <= most:
             raise ValueError(value)
         return number
 
@@ -323,7 +323,7 @@ _FILTERS: Mapping[str, Callable[[str], Any]] = {
     "min_megapixels": _finite,
     "max_megapixels": _finite,
     "tags": str,
-    "min_rating": _whole(1),
+    "min_rating": _whole(1, RATINGS),
 }
 _OTHERS: Mapping[str, Callable[[str], Any]] = {
     "k": _whole(1),

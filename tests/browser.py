@@ -14,6 +14,9 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
 
 AXE = Path(__file__).with_name("axe.min.js")  # axe-core 4.14.1, MPL-2.0 (npm: axe-core)
 _FLAGS = (
@@ -74,3 +77,41 @@ def violations(page: WebDriver) -> list[str]:
         f"{each['id']}: {[node['html'][:120] for node in each.get('nodes', [])[:3]]}"
         for each in found
     ]
+
+
+def one(page: WebDriver, selector: str) -> WebElement:
+    return WebDriverWait(page, 30).until(lambda it: it.find_element(By.CSS_SELECTOR, selector))
+
+
+def every(page: WebDriver, selector: str) -> list[WebElement]:
+    return page.find_elements(By.CSS_SELECTOR, selector)
+
+
+def ids_of(page: WebDriver) -> list[str]:
+    return [each.get_attribute("value") or "" for each in every(page, ".pick input")]
+
+
+def go(page: WebDriver, element: WebElement) -> None:
+    """Clicks, and waits for the next page."""
+    before = page.current_url
+    element.click()
+    WebDriverWait(page, 30).until(lambda it: it.current_url != before and every(it, "main"))
+
+
+def downloaded(profile: Path, page: WebDriver) -> Path:
+    def finished(_: object) -> Path | None:
+        files = [file for file in (profile / "downloads").iterdir() if file.suffix in _ENDINGS]
+        return files[0] if files else None
+
+    return WebDriverWait(page, 30).until(finished)
+
+
+_ENDINGS = (".txt", ".csv", ".json", ".zip", ".html")
+
+
+def upload(page: WebDriver, picture: Path, javascript: bool) -> None:
+    before = page.current_url
+    one(page, "#picture").send_keys(str(picture))
+    if not javascript:
+        one(page, ".upload button").click()
+    WebDriverWait(page, 30).until(lambda it: it.current_url != before)

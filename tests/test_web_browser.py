@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.browser import chromium, violations
+from tests.browser import chromium, downloaded, every, go, ids_of, one, violations
 from tests.command import Command
 from tests.test_web_facets import trips
 from tests.web_server import Server, serving
@@ -39,96 +36,14 @@ def profile(tmp_path: Path) -> Path:
     return folder
 
 
-def _one(page: WebDriver, selector: str) -> WebElement:
-    return WebDriverWait(page, 30).until(lambda it: it.find_element(By.CSS_SELECTOR, selector))
-
-
-def _all(page: WebDriver, selector: str) -> list[WebElement]:
-    return page.find_elements(By.CSS_SELECTOR, selector)
-
-
-def _ids(page: WebDriver) -> list[str]:
-    return [each.get_attribute("value") or "" for each in _all(page, ".pick input")]
-
-
-def _go(page: WebDriver, element: WebElement) -> None:
-    """Clicks, and waits for the next page."""
-    before = page.current_url
-    element.click()
-    WebDriverWait(page, 30).until(lambda it: it.current_url != before and _all(it, "main"))
-
-
-def _downloaded(profile: Path, page: WebDriver) -> Path:
-    def finished(_: object) -> Path | None:
-        files = [file for file in (profile / "downloads").iterdir() if file.suffix in _ENDINGS]
-        return files[0] if files else None
-
-    return WebDriverWait(page, 30).until(finished)
-
-
-_ENDINGS = (".txt", ".csv", ".json", ".zip")
-
-
-@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
-def test_from_words_to_a_selection(
-    server: Server, profile: Path, demo_photos: Path, javascript: bool
-) -> None:
-    picture = min(demo_photos.rglob("*.png"))
-    with chromium(profile, javascript=javascript) as page:
-        page.get(server.address)
-        box = _one(page, "#typed")
-        box.send_keys("red heart", Keys.ENTER)
-        _one(page, ".chip.of-words")
-        assert "q=red+heart" in page.current_url
-        words = _ids(page)
-        assert len(words) >= 60
-
-        _go(page, _one(page, ".photo a.similar"))
-        first = page.current_url
-        assert words[0] not in _ids(page)
-        _go(page, _one(page, ".photo a.similar"))
-        assert page.current_url != first
-        page.back()
-        assert page.current_url == first
-        page.back()
-        assert _ids(page)[:60] == words[:60]
-
-        _upload(page, picture, javascript)
-        _one(page, ".chip.of-picture")
-        assert len(_all(page, ".chip")) == 2  # words and a picture
-        mixed = _ids(page)
-        assert mixed[:60] != words[:60]
-        _go(page, _one(page, ".chip.of-words .weights a:last-child"))
-        assert "not" in _one(page, ".chip.of-words").text
-        assert _ids(page)[:60] != mixed[:60]
-        _go(page, _one(page, ".chip.of-words .remove"))
-        alone = _ids(page)
-        assert server.ask(page.current_url[len(server.address) - 1 :]).photos[:60] == alone[:60]
-
-        chosen = alone[:2]
-        for tick in _all(page, ".pick input")[:2]:
-            tick.click()
-        _one(page, ".selection-bar button[value=json]").click()
-        saved = json.loads(_downloaded(profile, page).read_bytes())
-        assert [row["id"] for row in saved] == chosen
-
-
-def _upload(page: WebDriver, picture: Path, javascript: bool) -> None:
-    before = page.current_url
-    _one(page, "#picture").send_keys(str(picture))
-    if not javascript:
-        _one(page, ".upload button").click()
-    WebDriverWait(page, 30).until(lambda it: it.current_url != before)
-
-
 def test_the_originals_come_as_a_zip(server: Server, profile: Path) -> None:
     with chromium(profile) as page:
         page.get(f"{server.address}?q=red+heart&k=5")
-        for tick in _all(page, ".pick input")[:3]:
+        for tick in every(page, ".pick input")[:3]:
             tick.click()
-        assert "3 selected" in _one(page, ".selection-bar").text
-        _one(page, ".selection-bar button[value=zip]").click()
-        with zipfile.ZipFile(_downloaded(profile, page)) as archive:
+        assert "3 selected" in one(page, ".selection-bar").text
+        one(page, ".selection-bar button[value=zip]").click()
+        with zipfile.ZipFile(downloaded(profile, page)) as archive:
             assert archive.testzip() is None
             assert len(archive.namelist()) == 3
 
@@ -137,24 +52,24 @@ def test_more_photos_come_while_one_scrolls(server: Server, profile: Path) -> No
     with chromium(profile) as page:
         page.get(f"{server.address}?q=red+heart")
         page.execute_script("scrollTo(0, document.body.scrollHeight)")
-        WebDriverWait(page, 30).until(lambda it: len(_all(it, ".photo")) == 119)
-        assert len(set(_ids(page))) == 119
-        assert not _all(page, ".next")
+        WebDriverWait(page, 30).until(lambda it: len(every(it, ".photo")) == 119)
+        assert len(set(ids_of(page))) == 119
+        assert not every(page, ".next")
 
 
 def test_without_javascript_the_next_page_is_a_link(server: Server, profile: Path) -> None:
     with chromium(profile, javascript=False) as page:
         page.get(f"{server.address}?q=red+heart")
-        first = _ids(page)
-        _go(page, _one(page, "a[rel=next]"))
-        assert len(_ids(page)) == 59
-        assert not set(first) & set(_ids(page))
+        first = ids_of(page)
+        go(page, one(page, "a[rel=next]"))
+        assert len(ids_of(page)) == 59
+        assert not set(first) & set(ids_of(page))
 
 
 def test_keys(server: Server, profile: Path) -> None:
     with chromium(profile) as page:
         page.get(f"{server.address}?q=red+heart&k=20")
-        ids = _ids(page)
+        ids = ids_of(page)
 
         def press(*keys: str) -> None:
             page.switch_to.active_element.send_keys(*keys)
@@ -171,20 +86,20 @@ def test_keys(server: Server, profile: Path) -> None:
         assert below in ids[2:]
         press(Keys.ARROW_UP)
         press("x")
-        assert "1 selected" in _one(page, ".selection-bar").text
+        assert "1 selected" in one(page, ".selection-bar").text
         press("/")
         assert page.switch_to.active_element.get_attribute("id") == "typed"
         press(Keys.ESCAPE)
         press(Keys.ARROW_RIGHT)
         press(Keys.ENTER)
-        assert _one(page, "article.large").get_attribute("data-id") == ids[0]
+        assert one(page, "article.large").get_attribute("data-id") == ids[0]
         page.find_element(By.TAG_NAME, "body").send_keys(Keys.ARROW_RIGHT)
         WebDriverWait(page, 30).until(lambda it: f"/photo/{ids[1]}" in it.current_url)
         page.find_element(By.TAG_NAME, "body").send_keys("s")
         WebDriverWait(page, 30).until(lambda it: f"id={ids[1]}" in it.current_url)
         page.back()
         page.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
-        _one(page, ".grid")
+        one(page, ".grid")
         page.find_element(By.TAG_NAME, "body").send_keys("?")
         WebDriverWait(page, 30).until(lambda it: it.current_url.endswith("/help"))
 
@@ -211,8 +126,8 @@ def test_a_picture_is_pasted_and_dropped(server: Server, profile: Path) -> None:
         for way in ("paste", "drop"):
             page.get(server.address)
             page.execute_script(carry, encoded, way)
-            _one(page, ".chip.of-picture")
-            assert len(_ids(page)) >= 60
+            one(page, ".chip.of-picture")
+            assert len(ids_of(page)) >= 60
 
 
 @pytest.fixture(scope="module")
@@ -232,28 +147,28 @@ def test_filters_by_mouse_and_by_keyboard(
 ) -> None:
     with chromium(profile, javascript=javascript, width=width) as page:
         page.get(f"{travelled.address}?q=astronaut")
-        filters = _one(page, ".filters")
+        filters = one(page, ".filters")
         if width < 960:
             assert not filters.is_displayed()
-            _one(page, ".switch").send_keys(Keys.SPACE)
+            one(page, ".switch").send_keys(Keys.SPACE)
         assert filters.is_displayed()
-        _go(page, page.find_element(By.PARTIAL_LINK_TEXT, "2019"))
-        assert len(_ids(page)) == 3
+        go(page, page.find_element(By.PARTIAL_LINK_TEXT, "2019"))
+        assert len(ids_of(page)) == 3
         if width < 960:
-            _one(page, ".switch-label").click()
+            one(page, ".switch-label").click()
         page.find_element(By.PARTIAL_LINK_TEXT, "July").send_keys(Keys.ENTER)
-        WebDriverWait(page, 30).until(lambda it: len(_ids(it)) == 2)
+        WebDriverWait(page, 30).until(lambda it: len(ids_of(it)) == 2)
         if javascript:
             assert violations(page) == []
         if width < 960:
-            _one(page, ".switch-label").click()
+            one(page, ".switch-label").click()
         page.find_element(By.XPATH, "//summary[.='Around a place']").send_keys(Keys.ENTER)
-        _one(page, "#near-place").send_keys("Florence", Keys.ENTER)
-        _one(page, ".chip.of-filter:nth-of-type(3)")
-        assert len(_ids(page)) == 2
-        _go(page, page.find_element(By.LINK_TEXT, "oldest"))
+        one(page, "#near-place").send_keys("Florence", Keys.ENTER)
+        one(page, ".chip.of-filter:nth-of-type(3)")
+        assert len(ids_of(page)) == 2
+        go(page, page.find_element(By.LINK_TEXT, "oldest"))
         assert "order=oldest" in page.current_url
-        _go(page, _one(page, ".chip.of-filter .remove"))  # the month
+        go(page, one(page, ".chip.of-filter .remove"))  # the month
         assert "taken_from" not in page.current_url
         assert "near=" in page.current_url
         page.back()
@@ -285,7 +200,7 @@ def test_every_page_is_accessible(server: Server, profile: Path, dark: bool, wid
                 "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
             )
             assert overflow <= 0, path
-            widths = [picture.size["width"] for picture in _all(page, ".chip img")]
+            widths = [picture.size["width"] for picture in every(page, ".chip img")]
             assert all(width <= 40 for width in widths), path
 
 
@@ -304,7 +219,7 @@ def test_a_page_without_an_index_recovers_by_itself(
     shutil.copy(min(demo_photos.rglob("*.png")), photos)
     with serving(command) as server, chromium(profile) as page:
         page.get(server.address)
-        assert "imgsearch ingest" in _one(page, "[role=alert]").text
+        assert "imgsearch ingest" in one(page, "[role=alert]").text
         assert violations(page) == []
         command.run("ingest", photos)
-        WebDriverWait(page, 60).until(lambda it: "1 photo" in _one(it, "h1").text)
+        WebDriverWait(page, 60).until(lambda it: "1 photo" in one(it, "h1").text)

@@ -107,8 +107,21 @@ async def status(request: Request) -> Response:
             "image_model": None if pair is None else pair.image_model.name,
             "text_model": None if pair is None else pair.text_model.name,
             "dims": None if pair is None else pair.dims,
+            "last_ingest": _last_ingest(info.last_ingest or {}),
         }
     )
+
+
+def _last_ingest(report: dict[str, Any]) -> dict[str, Any] | None:
+    if not report:
+        return None
+    names = ("path", "reason", "detail")
+    return {
+        "finished": str(report.get("finished", "")),
+        "skipped": [
+            {name: str(skip.get(name, "")) for name in names} for skip in report.get("skipped", ())
+        ],
+    }
 
 
 async def described(request: Request) -> Response:
@@ -140,6 +153,8 @@ def _photo(record: Record) -> dict[str, Any]:
         "camera": record.camera,
         "latitude": record.latitude,
         "longitude": record.longitude,
+        "country": record.country,
+        "city": record.city,
         "thumbnail": f"/api/v1/thumbnails/{record.id}",
     }
 

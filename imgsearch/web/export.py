@@ -1,4 +1,4 @@
-"""A selection to take along: paths, CSV, JSON, or a ZIP of the originals."""
+"""A selection to take along: paths, CSV, JSON, a ZIP of the originals, or a gallery to send."""
 
 from __future__ import annotations
 
@@ -14,27 +14,41 @@ from starlette.responses import Response, StreamingResponse
 from imgsearch import photos, regular_files
 from imgsearch.errors import UsageError
 from imgsearch.escaping import json_text
+from imgsearch.output import gallery
 from imgsearch.output.machine_formats import csv_cell
+from imgsearch.results import Hit
 from imgsearch.roots import locations
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Record
     from imgsearch.library import Library
+    from imgsearch.thumbnails import Thumbnails
 
-KINDS = {"paths": "Paths", "csv": "CSV", "json": "JSON", "zip": "ZIP of the originals"}
+KINDS = {
+    "paths": "Paths",
+    "csv": "CSV",
+    "json": "JSON",
+    "zip": "ZIP of the originals",
+    "gallery": "Gallery",
+}
 _CHUNK = 1 << 20
 _FIELDS = ("id", "path", "library", "relative_path", "taken", "width", "height", "camera")
 
 Selected = Sequence[tuple["Record", "bytes | None"]]
 
 
-def response(library: Library, ids: Sequence[str], kind: str) -> Response:
+def response(library: Library, ids: Sequence[str], kind: str, thumbnails: Thumbnails) -> Response:
     """A file to save. Ids that the index does not have are passed over. Raises UsageError for a
     kind that does not exist."""
     if kind not in KINDS:
         raise UsageError("There is no such export.", f"Choose one of {', '.join(KINDS)}.")
     records = library.index.records(ids)
-    selected = [(records[id], library.location(records[id]).path) for id in ids if id in records]
+    records = {id: records[id] for id in ids if id in records}  # in this order
+    selected = [(record, library.location(record).path) for record in records.values()]
+    if kind == "gallery":
+        hits = [_hit(library, n, records[id]) for n, id in enumerate(records, start=1)]
+        pieces = gallery.html([gallery.Section(title="Photos", hits=hits)], thumbnails)
+        return _download(StreamingResponse(pieces, media_type="text/html; charset=utf-8"), "html")
     if kind == "zip":
         return _download(StreamingResponse(_zip(selected), media_type="application/zip"), "zip")
     if kind == "paths":
@@ -43,6 +57,18 @@ def response(library: Library, ids: Sequence[str], kind: str) -> Response:
         return _download(Response(_csv(selected), media_type="text/csv; charset=utf-8"), "csv")
     rows = json_text([_row(*each) for each in selected], indent=1)
     return _download(Response(rows, media_type="application/json"), "json")
+
+
+def _hit(library: Library, rank: int, record: Record) -> Hit:
+    found = library.location(record)
+    return Hit(
+        rank=rank,
+        score=None,
+        record=record,
+        raw_path=found.path,
+        missing=found.missing,
+        refusal=found.refusal,
+    )
 
 
 def _download(answer: Response, ending: str) -> Response:

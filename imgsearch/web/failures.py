@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imgsearch.web.context import Context
 
 RETRY_SECONDS = 5
-_PICTURES = ("/thumbnail/", "/original/", "/upload/", "/api/v1/thumbnails/")
+_PICTURES = ("/thumbnail/", "/original/", "/upload/")
 _SENTENCES = {404: "There is no such page.", 405: "This address does not take that method."}
 
 

@@ -67,13 +67,14 @@ def _query_of(form: FormData) -> str:
 
 
 async def take_along(request: Request) -> Response:
-    """The selected photos as paths, CSV, JSON or ZIP of the originals."""
+    """The selected photos as paths, CSV, JSON, ZIP of the originals or a gallery."""
+    ctx = context(request)
     form = await request.form(max_files=0, max_fields=SELECTED_AT_MOST + _FIELDS)
     ids = list(dict.fromkeys(id for id in form.getlist("id") if isinstance(id, str)))
     if not ids:
         raise UsageError("No photo is selected.", "Tick photos first.")
     kind = str(form.get("as", "paths"))
-    return await context(request).ask(lambda library: export.response(library, ids, kind))
+    return await ctx.ask(lambda library: export.response(library, ids, kind, ctx.thumbnails))
 
 
 async def reveal(request: Request) -> Response:

@@ -53,7 +53,9 @@ def _size(text: str) -> int:
     try:
         wanted = int(text)
     except ValueError:
-        raise HTTPException(400, "A size is a number of pixels.") from None
+        wanted = 0
+    if wanted < 1:
+        raise HTTPException(400, "A size is a number of pixels.")
     return next((size for size in SIZES if size >= wanted), SIZES[-1])
 
 

@@ -35,6 +35,8 @@ _PHOTO = {
     "camera": {"type": ["string", "null"]},
     "latitude": {"type": ["number", "null"], "description": "Degrees, WGS 84."},
     "longitude": {"type": ["number", "null"]},
+    "country": {"type": ["string", "null"], "description": "ISO 3166 alpha-2."},
+    "city": {"type": ["string", "null"], "description": "GeoNames' English name."},
     "thumbnail": _TEXT | {"description": "Its address; ?size=240, 480, 1280 or 2560."},
 }
 _HIT = {
@@ -53,6 +55,7 @@ _STATUS = {
     "image_model": {"type": ["string", "null"]},
     "text_model": {"type": ["string", "null"]},
     "dims": {"type": ["integer", "null"]},
+    "last_ingest": {"anyOf": [{"$ref": "#/components/schemas/Ingest"}, {"type": "null"}]},
 }
 _CHOICE = {
     "value": _TEXT,
@@ -65,6 +68,10 @@ _ID = {"name": "id", "in": "path", "required": True, "schema": _TEXT, "descripti
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _skipped() -> dict[str, Any]:
+    return {"type": "array", "items": _object({"path": _TEXT, "reason": _TEXT, "detail": _TEXT})}
 
 
 def _facets() -> dict[str, Any]:
@@ -128,7 +135,7 @@ def _operation(
 
 
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
-_SIZE = _parameter("size", _WHOLE, "Pixels of the longer side, at most.")
+_SIZE = _parameter("size", {"type": "integer", "minimum": 1}, "Pixels of the longer side, at most.")
 
 
 def _asking() -> dict[str, Any]:
@@ -174,6 +181,7 @@ def document() -> dict[str, Any]:
         "Choice": _object(_CHOICE),
         "Facets": _object(_facets()),
         "Status": _object(_STATUS),
+        "Ingest": _object({"finished": _TEXT, "skipped": _skipped()}),
         "Upload": _object({"name": _TEXT}),
         "Error": _ERROR,
     }

@@ -15,6 +15,7 @@ import contextlib
 import http.client
 import json
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
@@ -73,7 +74,7 @@ Handler = Callable[[Request], "Answer | None"]
 
 
 class Front:
-    """`users` and `api_keys` (their encoded form) both empty: security is off."""
+    """`users` and `api_keys` (their encoded form) both empty: security is off. `port` 0: any."""
 
     def __init__(
         self,
@@ -83,6 +84,7 @@ class Front:
         api_keys: dict[str, Profile] | None = None,
         tls: ssl.SSLContext | None = None,
         licence: str = "basic",
+        port: int = 0,
     ) -> None:
         self.nodes = list(nodes)
         self.users, self.api_keys = users or {}, api_keys or {}
@@ -91,7 +93,7 @@ class Front:
         self.handlers: list[Handler] = [self._answer_licence]
         self.requests: list[Request] = []
         self.lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), self, tls)
+        self._server = _Server(("127.0.0.1", port), self, tls)
         scheme = "http" if tls is None else "https"
         self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
 
@@ -103,6 +105,7 @@ class Front:
         self.faults.release.set()  # whoever waits for an answer that is never sent
         self._server.shutdown()
         self._server.server_close()
+        self._server.cut()
 
     # -- one request
 
@@ -190,12 +193,24 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], front: Front, tls: ssl.SSLContext | None) -> None:
         super().__init__(address, _Handler)
         self.front = front
+        self._accepted: list[socket.socket] = []
         if tls is not None:
             # the handshake is done by the request's own thread: a client that speaks plain HTTP
             # must not hold up the others
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
+
+    def get_request(self) -> tuple[Any, Any]:
+        accepted, address = super().get_request()
+        self._accepted.append(accepted)
+        return accepted, address
+
+    def cut(self) -> None:
+        """Ends the connections that clients keep."""
+        for accepted in self._accepted:
+            with contextlib.suppress(OSError):  # closed already
+                accepted.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away, or whose handshake failed, is no news."""
