@@ -32,13 +32,16 @@ class Background:
         self._lock = threading.Lock()
         self._drawn: tuple[int, Vectors] | None = None  # photos in the index at that time
 
-    def vectors(self) -> Vectors:
-        """(n, dims), at most SIZE; fewer where the index holds fewer."""
+    def vectors(self, *, needed: bool) -> Vectors | None:
+        """(n, dims), at most SIZE; fewer where the index holds fewer. None where it is not `needed`
+        and this machine has none of a distant index: to fetch one takes several requests."""
         with self._lock:
             count = self._index.count()
             if self._drawn is None or not _serves(self._drawn[0], count):
-                self._drawn = self._kept(count) or self._draw(count)
-            return self._drawn[1]
+                self._drawn = self._kept(count)
+            if self._drawn is None and (needed or not self._index.capabilities.distant):
+                self._drawn = self._draw(count)
+            return None if self._drawn is None else self._drawn[1]
 
     def _kept(self, count: int) -> tuple[int, Vectors] | None:
         import numpy as np

@@ -38,10 +38,11 @@ if TYPE_CHECKING:
         Facet,
         Index,
         IndexInfo,
-        Neighbour,
+        Near,
         Record,
         TextChoice,
         TextMode,
+        Wanted,
     )
     from imgsearch.ingest.result import Result as IngestResult
     from imgsearch.ingest.scan import Options
@@ -205,17 +206,17 @@ class Library:
         limit = self.settings.max_megapixels
         return search.embed_picture(source, path, encoder, limit, box)
 
-    def sample(self) -> Vectors:
-        """Up to 2,000 of the index's vectors (n, dims)."""
-        return self.background.vectors()
+    def sample(self, needed: bool = True) -> Vectors | None:
+        """See `Background`."""
+        return self.background.vectors(needed=needed)
 
-    def search_text(self, words: str, k: int, where: Filter) -> list[Neighbour] | None:
+    def search_text(self, words: str, k: int, where: Filter, wanted: Wanted | None) -> Near | None:
         """The photos nearest to words in one request, where the index makes the vector itself."""
         inside = self.text_choice().inside
         if inside is None:
             return None
         try:
-            return inside.search(words, k, where)
+            return inside.search(words, k, where, wanted)
         except ModelError as error:
             self._encode_here_instead(error)
             return None

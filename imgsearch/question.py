@@ -145,8 +145,11 @@ ALL = Filter()
 class Question:
     """See the module's description. `text`: the words of a single positive term, for display."""
 
-    terms: tuple[Term, ...] = ()  # none: every photo that the filter lets through, by date
+    terms: tuple[Term, ...] = ()  # none: what `match` says, else all that the filter lets through
     filter: Filter = field(default_factory=Filter)
+    # words that are looked for in names, captions, tags and places: alone, or beside the terms.
+    # None: the words of a question that is nothing but words; "": none
+    match: str | None = None
     k: int = 10
     offset: int = 0
     order: Order = "fit"
@@ -200,6 +203,8 @@ def _pairs(question: Question) -> Iterator[tuple[str, str]]:
         value = getattr(question, name)
         if value != Question.__dataclass_fields__[name].default:
             yield name, f"{value:g}" if isinstance(value, float) else str(value)
+    if question.match is not None:
+        yield "match", question.match
     if question.only_fitting:
         yield "only_fitting", "1"
     if question.fold:
@@ -230,6 +235,8 @@ def _question(pairs: Sequence[tuple[str, str]]) -> Question:
     filters: dict[str, Any] = {}
     others: dict[str, Any] = {}
     for name, value in pairs:
+        if name == "match":
+            others[name] = value
         if value == "":
             continue
         term_name = _TERM_NAME.fullmatch(name)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from imgsearch.index.base import Record
     from imgsearch.question import Question
+    from imgsearch.ranking import Reason
     from imgsearch.roots.locations import Refusal
 
 
@@ -27,9 +28,14 @@ class Hit:
     missing: bool  # the path is known, and no file lies there
     refusal: Refusal | None = None  # why there is no path
     copies: int = 0  # further photos with the same bytes that were folded into this one
-    # where the question asks for what fits alone: the probability, from 0 to 1, that no photo of
-    # the index would score as high by chance (`imgsearch.fitting`)
+    # the probability, from 0 to 1, that no photo of the index would score as high by chance
+    # (`imgsearch.fitting`); None: not known
     surprise: float | None = None
+    # whether it answers the question, or is only nearest: by its score, or since it has all the
+    # words; None: not known
+    fits: bool | None = None
+    # "fit": by its score; and where all the words are: "name", "caption", "tag", "place"
+    why: tuple[Reason, ...] = ()
 
     @property
     def path(self) -> Path | None:
@@ -43,6 +49,13 @@ class Results:
 
     question: Question
     hits: tuple[Hit, ...]
+    fitting: int | None = None  # up to this page's end, hits that fit; None: not known
+
+    @property
+    def by_date(self) -> bool:
+        """Whether they are in the order of their dates, not of how well they fit."""
+        asked = self.question
+        return asked.order != "fit" or not (asked.terms or asked.match)
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

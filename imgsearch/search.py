@@ -4,16 +4,16 @@ and the index protocol; never a backend, a setting or a terminal."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from imgsearch import fitting, mixture
 from imgsearch.errors import IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.fitting import Chance
-from imgsearch.index.base import Index, Neighbour, Record
+from imgsearch.index.base import Index, Near, Record, Wanted
 from imgsearch.models.base import ImageEncoder, Vector, Vectors, unit
 from imgsearch.question import Box, Filter, Order, Question, Term
+from imgsearch.ranking import RANKED, Found, by_words, fused
 from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
 
@@ -34,12 +34,13 @@ class Encodes(Protocol):
         """The vector of a photo in the index; None where it is missing."""
         ...
 
-    def search_text(self, words: str, k: int, where: Filter) -> list[Neighbour] | None:
+    def search_text(self, words: str, k: int, where: Filter, wanted: Wanted | None) -> Near | None:
         """In one request, where the index makes the vector itself; else None."""
         ...
 
-    def sample(self) -> Vectors:
-        """Some of the index's vectors (n, dims), by which several terms are weighed."""
+    def sample(self, needed: bool = True) -> Vectors | None:
+        """Some of the index's vectors (n, dims), by which terms are weighed and scores are judged.
+        None where it is not `needed`, and would first have to be fetched from far away."""
         ...
 
 
@@ -52,16 +53,21 @@ def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Res
     chance = None
     if question.terms:
         found, chance = _nearest(index, encodes, question)
+    elif question.match:
+        found = _by_words(index, question)
     else:
         found = _browsed(index, question)
     if not found and not index.count():
         raise _nothing_in(index)
     near = list(_presentable(found, question.min_score))
-    if question.terms and question.order != "fit":
+    if (question.terms or question.match) and question.order != "fit":
         near = by_date(near, question.order)
     groups = _folded(near) if question.fold else [[one] for one in near]
     hits = [_hit(rank, group, roots, chance) for rank, group in enumerate(groups, start=1)]
-    return Results(question=question, hits=tuple(hits[question.offset :][: question.k]))
+    page = slice(question.offset, question.offset + question.k)
+    known = all(hit.fits is not None for hit in hits)
+    fitting_hits = sum(bool(hit.fits) for hit in hits[: page.stop]) if known and hits else None
+    return Results(question=question, hits=tuple(hits[page]), fitting=fitting_hits)
 
 
 def _check(question: Question) -> None:
@@ -74,46 +80,85 @@ def _check(question: Question) -> None:
             )
     if any(term.words is not None and not term.words.strip() for term in question.terms):
         raise UsageError("The query is empty.", 'Say what to look for: imgsearch query "a red car"')
+    if question.match and not Wanted(question.match).words:
+        raise UsageError(
+            f"There is no word to match in “{shown(question.match)}”.", "Give letters or digits."
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A photo that was found. `score`: None where no vector was asked for."""
-
-    record: Record
-    score: float | None
+def _wanted(question: Question) -> Wanted | None:
+    """The words that are looked for in names, captions and tags: those that are given, else the
+    question's own, where it is nothing but words."""
+    terms = question.terms
+    plain = len(terms) == 1 and terms[0].weight > 0 and not question.exclude
+    words = question.match
+    if words is None:
+        words = (terms[0].words or "") if plain else ""
+    wanted = Wanted(words)
+    return wanted if wanted.words else None
 
 
 def _nearest(
     index: Index, encodes: Encodes, question: Question
-) -> tuple[Sequence[Found | Neighbour], Chance | None]:
-    """The nearest photos, as many as the question's pages go; and how high scores come by chance,
-    where that is needed."""
+) -> tuple[list[Found], Chance | None]:
+    """The nearest photos, and those that have the words, as many as the question's pages go; and
+    how high scores come by chance, where that can be told."""
     k, where, terms = question.offset + question.k, question.filter, question.terms
     if question.order != "fit":
         k = max(BY_DATE, question.k)
     exclude = {*question.exclude, *(term.photo for term in terms if term.photo is not None)}
+    wanted = _wanted(question)
     one = terms[0].words if len(terms) == 1 and terms[0].weight > 0 else None
-    if one is not None and not exclude and not question.only_fitting:
-        found = encodes.search_text(one, k, where) if not question.fold else None
-        if found is not None:
-            return found, None
+    if one is not None and not exclude and not question.only_fitting and not question.fold:
+        near = encodes.search_text(one, _depth(k, wanted), where, wanted)
+        if near is not None:
+            return fused(near, wanted, None)[:k], None
     vector = _vector(index, encodes, terms)
+    chance: Chance | None = None
 
-    def search(k: int) -> list[Neighbour]:
-        return index.search(vector, k, where, exclude)
+    def search(k: int) -> list[Found]:
+        nonlocal chance
+        depth = _depth(k, wanted)
+        if wanted is None:
+            near = Near(index.search(vector, depth, where, exclude), [], None)
+        else:
+            near = index.search_words(vector, depth, wanted, where, exclude)
+        sample = encodes.sample(needed=question.only_fitting) if near.neighbours else None
+        if sample is not None:
+            photos = index.count(where) if near.photos is None else near.photos
+            chance = fitting.chance(unit(vector), sample, photos)
+        return fused(near, wanted, chance)[:k]
 
-    near = _distinct(search, k) if question.fold else search(k)
-    if not near or not question.only_fitting:
-        return near, None
-    chance = fitting.chance(unit(vector), encodes.sample(), index.count(where))
-    if chance is None:
+    found = _distinct(search, k) if question.fold else search(k)
+    if not question.only_fitting:
+        return found, chance
+    if found and chance is None and not any(one.fits for one in found):
         raise UsageError(
             "So few photos are in the index that what fits cannot be told from what is only"
             " nearest.",
             "Leave --only-fitting out, or cut off at a cosine: --min-score 0.3",
         )
-    return [one for one in near if one.score >= chance.line], chance
+    return [one for one in found if one.fits], chance
+
+
+def _depth(k: int, wanted: Wanted | None) -> int:
+    """How many neighbours are asked for, so that the first k stay the same on every page."""
+    return k if wanted is None else max(k, RANKED)
+
+
+def _by_words(index: Index, question: Question) -> list[Found]:
+    """Photos that have the words, without any vector."""
+    wanted = Wanted(question.match or "")
+    k = question.offset + question.k + len(question.exclude)
+    if question.order != "fit":
+        k = max(BY_DATE, question.k)
+
+    def match(k: int) -> list[Found]:
+        return by_words(index.match(wanted, k, question.filter), wanted)
+
+    found = _distinct(match, k) if question.fold else match(k)
+    found = [one for one in found if one.record.id not in question.exclude]
+    return [one for one in found if one.fits] if question.only_fitting else found
 
 
 def _browsed(index: Index, question: Question) -> list[Found]:
@@ -122,17 +167,14 @@ def _browsed(index: Index, question: Question) -> list[Found]:
 
     def browse(k: int) -> list[Found]:
         records = index.browse(question.filter, order, k)
-        return [Found(record, None) for record in records]
+        return [Found(record) for record in records]
 
     k = question.offset + question.k + len(question.exclude)
     found = _distinct(browse, k) if question.fold else browse(k)
     return [one for one in found if one.record.id not in question.exclude]
 
 
-_T = TypeVar("_T", Found, Neighbour)
-
-
-def _distinct(search: Callable[[int], list[_T]], k: int) -> list[_T]:
+def _distinct(search: Callable[[int], list[Found]], k: int) -> list[Found]:
     """The first photos, as many as make k different files and all copies of these."""
     most = max(k, _MOST)
     wanted = min(k + _SPARE, most)
@@ -144,9 +186,9 @@ def _distinct(search: Callable[[int], list[_T]], k: int) -> list[_T]:
         wanted = min(2 * wanted, most)
 
 
-def _folded(found: Sequence[Found | Neighbour]) -> list[list[Found | Neighbour]]:
+def _folded(found: Sequence[Found]) -> list[list[Found]]:
     """Copies of one file together, in the order of the first of each."""
-    groups: dict[str, list[Found | Neighbour]] = {}
+    groups: dict[str, list[Found]] = {}
     for one in found:
         groups.setdefault(_bytes_of(one.record), []).append(one)
     return list(groups.values())
@@ -157,7 +199,7 @@ def _bytes_of(record: Record) -> str:
     return record.content_hash or record.id
 
 
-def by_date(found: Sequence[Found | Neighbour], order: Order) -> list[Found | Neighbour]:
+def by_date(found: Sequence[Found], order: Order) -> list[Found]:
     """As `Index.browse` has them: photos without a date last, whatever the order."""
     dated = [one for one in found if one.record.taken]
     dated.sort(key=lambda one: one.record.id)
@@ -170,7 +212,9 @@ def _vector(index: Index, encodes: Encodes, terms: Sequence[Term]) -> Vector:
     vectors = [_vector_of(index, encodes, term) for term in terms]
     if len(terms) == 1:
         return vectors[0] if terms[0].weight > 0 else -vectors[0]
-    return mixture.combined(vectors, [term.weight for term in terms], encodes.sample())
+    sample = encodes.sample()
+    assert sample is not None
+    return mixture.combined(vectors, [term.weight for term in terms], sample)
 
 
 def _vector_of(index: Index, encodes: Encodes, term: Term) -> Vector:
@@ -246,9 +290,7 @@ def _nothing_in(index: Index) -> IndexNotFound:
     )
 
 
-def _presentable(
-    found: Sequence[Found | Neighbour], min_score: float | None
-) -> Iterator[Found | Neighbour]:
+def _presentable(found: Sequence[Found], min_score: float | None) -> Iterator[Found]:
     """Near enough, and with a path that can be one."""
     for one in found:
         record = one.record
@@ -257,7 +299,7 @@ def _presentable(
             yield one
 
 
-def _hit(rank: int, group: Sequence[Found | Neighbour], roots: Roots, chance: Chance | None) -> Hit:
+def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None) -> Hit:
     """`group`: a photo, and its copies."""
     one = group[0]
     found = locations.located(roots.root(one.record.library), one.record)
@@ -270,5 +312,7 @@ def _hit(rank: int, group: Sequence[Found | Neighbour], roots: Roots, chance: Ch
         missing=found.missing,
         refusal=found.refusal,
         surprise=surprise,
+        why=one.why,
+        fits=one.fits,
         copies=len(group) - 1,
     )

@@ -18,6 +18,7 @@ from imgsearch.errors import IndexContradiction, IndexLocked
 from imgsearch.index.base import ALL, FACETS, Filter, Index, Look, Record, Row
 from imgsearch.models.base import ModelIdentity, ModelPair, Vector, unit
 from tests.filter_contract import FilterContract, album
+from tests.words_contract import WordsContract, described
 
 IndexFactory = Callable[..., Index]
 
@@ -66,10 +67,14 @@ def paths(hits: Sequence[object]) -> list[str]:
     return [hit.record.relative_path for hit in hits]  # type: ignore[attr-defined]
 
 
-class IndexContract(FilterContract):
+class IndexContract(FilterContract, WordsContract):
     @pytest.fixture
     def album_rows(self) -> list[Row]:
         return album(400, record)
+
+    @pytest.fixture
+    def described_rows(self) -> list[Row]:
+        return described(150, record)
 
     @pytest.fixture
     def filled_album(self, index_factory: IndexFactory) -> Callable[[Sequence[Row]], Index]:

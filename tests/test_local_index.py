@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from imgsearch.errors import (
     IndexTooNew,
     IndexUnavailable,
 )
-from imgsearch.index.base import ALL, FACETS, Filter, Row
+from imgsearch.index.base import ALL, FACETS, Filter, Row, Wanted
 from imgsearch.index.local import filesystems, schema
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.index import LocalIndex
@@ -553,7 +553,9 @@ NEW_IN_SCHEMA_5 = (
     "city",
     "metadata_mark",
 )
-OF_SCHEMA_5 = """
+OF_SCHEMA_6 = "drop table words; pragma user_version = 6;"
+OF_SCHEMA_5 = f"""
+{OF_SCHEMA_6}
 drop trigger photo_counted;
 drop trigger photo_counted_anew;
 drop trigger photo_uncounted;
@@ -743,15 +745,30 @@ def count() -> int:
     if steps == delay:
         os.kill(os.getpid(), 9)
     return 0
-original = schema._embeddings_for_vectors
+migrations = dict(schema.MIGRATIONS)
+original = migrations[int(sys.argv[3])]
 def watched(connection):
     connection.set_progress_handler(count, 50)
     original(connection)
     connection.set_progress_handler(None, 0)
-schema.prepare.__defaults__ = ({**schema.MIGRATIONS, 3: watched}, schema.VERSION)
+migrations[int(sys.argv[3])] = watched
+schema.prepare.__defaults__ = (migrations, schema.VERSION)
 open_local(Path(sys.argv[1]), create=False).close()
 print("done")
 """
+
+
+def killed_migrations(folder: Path, version: int, delays: Sequence[int]) -> int:
+    """How often the migration from that version was killed."""
+    killed = 0
+    for delay in delays:
+        arguments = (str(folder), str(delay), str(version))
+        migrated = subprocess.run([sys.executable, "-c", MIGRATE, *arguments])
+        if migrated.returncode == 0:
+            break
+        assert migrated.returncode == -signal.SIGKILL
+        killed += 1
+    return killed
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
@@ -759,17 +776,30 @@ def test_a_killed_migration_goes_on(folder: Path, opened: list[LocalIndex]) -> N
     fill(folder, 300)
     before = stored_rows(folder)
     make_older(folder)
-    killed = 0
-    for delay in (1, 2, 5, 12, 30, 60, 100):
-        migrated = subprocess.run([sys.executable, "-c", MIGRATE, str(folder), str(delay)])
-        if migrated.returncode == 0:
-            break
-        assert migrated.returncode == -signal.SIGKILL
-        killed += 1
-    assert killed >= 3
+    assert killed_migrations(folder, 3, (1, 2, 5, 12, 30, 60, 100)) >= 3
     index = reopen(folder, opened)
     assert stored_rows(folder) == before
     assert index.notes == []
+    assert_right_and_after_finishing(index, 300)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no kill -9")
+def test_a_killed_migration_of_words_goes_on(folder: Path, opened: list[LocalIndex]) -> None:
+    fill(folder, 300)
+    full = record("trip/redCar.jpg", caption="Old town", tags=("Oldtimer",), city="Rome")
+    reopen(folder, opened).write([Row(full, vector(7))])
+    before = stored_rows(folder)
+    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+        connection.executescript(OF_SCHEMA_6)
+    assert killed_migrations(folder, 6, (1, 4, 16, 64, 150, 300, 600)) >= 4
+    index = reopen(folder, opened)
+    assert stored_rows(folder) == before
+    assert index.notes == []
+    for words in ("red car", "old town", "oldtimer", "rome"):
+        assert index.match(Wanted(words), 9)[0] == full
+    assert index._database.value("select count(*) from words") == 301
+    index.write([], delete=[full.id])
+    assert index.match(Wanted("oldtimer"), 9) == []
     assert_right_and_after_finishing(index, 300)
 
 

@@ -29,6 +29,7 @@ def asked(library: Library, given: Asked) -> Question:
         terms=(*terms, *(term for one in likes for term in one.terms)),
         exclude=tuple(id for one in likes for id in one.exclude),
         filter=_filter(library, given),
+        match=None if given.match is None else typed_text(given.match),
         k=library.settings.k,
         offset=given.offset,
         order=given.sort,
@@ -47,7 +48,8 @@ def with_words(
 
     from imgsearch.question import ALL, Question
 
-    if not words.strip() and (options.terms or options.filter != ALL or options.order != "fit"):
+    asks_already = options.terms or options.match or options.filter != ALL
+    if not words.strip() and (asks_already or options.order != "fit"):
         return options, ""
     if literal:
         asked = Question.of(words, filter=options.filter)

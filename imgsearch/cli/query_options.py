@@ -41,6 +41,13 @@ class Asked:
         heading=TERMS,
         completion="files",
     )
+    match: str | None = option(
+        text,
+        "--match WORDS",
+        "With these words in name, caption, tags or place: alone, or beside the rest; '': none.",
+        heading=TERMS,
+        default_text="the words of a plain question",
+    )
     taken_from: str | None = option(
         text, "--from DATE", "Taken on this day, month or year, or later.", heading=WHICH
     )

@@ -86,7 +86,10 @@ def _title(question: Question, pictures: Sequence[str]) -> str:
     if not question.terms:
         from imgsearch.understanding import described
 
-        return ", ".join(described(question.filter)) or "by date"
+        words = (
+            [f"“{question.match}” in names, captions, tags and places"] if question.match else []
+        )
+        return ", ".join([*words, *described(question.filter)]) or "by date"
     names = iter(pictures)
     title = ""
     for term in question.terms:

@@ -7,15 +7,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, get_args
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Literal, Protocol, get_args
 
 from imgsearch.index.kept import Kept
+from imgsearch.index.records import (
+    Failure,
+    Fingerprint,
+    Fingerprints,
+    Look,
+    Near,
+    Neighbour,
+    Record,
+    Row,
+)
+from imgsearch.matching import Wanted
 from imgsearch.models.base import ModelIdentity, ModelPair, TextEncoder, Vector, Vectors
 from imgsearch.progress import Progress, silent
-from imgsearch.question import ALL, Filter, Folder, Orientation
+from imgsearch.question import ALL, Filter
 
 SCHEMA_VERSION = 1
 
@@ -24,116 +32,9 @@ Facet = Literal["year", "month", "country", "city", "camera", "folder", "format"
 FACETS: tuple[Facet, ...] = get_args(Facet)
 FACET_VALUES = 200  # of each, no more
 HASH_BYTES = 32  # of a perceptual hash
+NAMED = 100  # photos with the words of a question that are ranked among the nearest ones
 
 TextMode = Literal["auto", "local", "cluster"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One photo as the index keeps it."""
-
-    id: str  # hash of library and relative path: `imgsearch.photos.photo_id`
-    library: str
-    relative_path: str  # from the library's root, "/"-separated
-    path_escaped: bool = False  # the name is not UTF-8: relative_path has percent-escaped bytes
-    size: int  # bytes
-    mtime_ns: int  # with size: the fingerprint
-    content_hash: str  # of the bytes, hexadecimal
-    format: str  # as Pillow names it: "JPEG"
-    width: int  # pixels, upright
-    height: int
-    taken: str | None = None  # ISO 8601 local time, "2024-05-01T12:30:00"; of a year its start
-    taken_offset: str | None = None  # "+02:00"
-    latitude: float | None = None  # degrees, WGS 84
-    longitude: float | None = None
-    camera: str | None = None  # make and model
-    lens: str | None = None
-    taken_precision: str | None = None  # how much of `taken` is known: second, day, month, year
-    taken_source: str | None = None  # exif, xmp, iptc; name: the file's name
-    title: str | None = None
-    caption: str | None = None
-    tags: tuple[str, ...] = ()
-    rating: int | None = None  # 1 to 5; -1: rejected
-    country: str | None = None  # ISO 3166 alpha-2
-    city: str | None = None  # GeoNames' English name; of an unknown city what its writer called it
-    metadata_mark: int = 0  # of what the metadata was read from; 0: by a version before
-    # 64 hexadecimal digits (`imgsearch.photos.perceptual_hash`); None: by a version before
-    perceptual_hash: str | None = None
-
-    @property
-    def orientation(self) -> Orientation:
-        if self.width == self.height:
-            return "square"
-        return "landscape" if self.width > self.height else "portrait"
-
-    @property
-    def folder(self) -> str | None:
-        """The first folder below the library, as an address writes it: "holiday/italy". None for a
-        photo that lies in no folder."""
-        first, slash, _ = self.relative_path.partition("/")
-        return Folder(self.library, first).written() if slash else None
-
-
-class Row(NamedTuple):
-    """A record and its vector. None: the vector that is stored under this id stays."""
-
-    record: Record
-    vector: Vector | None
-
-
-class Fingerprint(NamedTuple):
-    id: str
-    size: int
-    mtime_ns: int
-    metadata_mark: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fingerprints:
-    """Many at a time, as arrays, since an ingest begins with reading those of the whole index."""
-
-    ids: str  # one after the other, 32 digits each
-    sizes: npt.NDArray[np.int64]
-    mtimes: npt.NDArray[np.int64]
-    marks: npt.NDArray[np.int64]
-
-    @classmethod
-    def of(cls, each: Sequence[Fingerprint]) -> Fingerprints:
-        ids, *numbers = zip(*each, strict=True) if each else ((), (), (), ())
-        sizes, mtimes, marks = (np.array(column, np.int64) for column in numbers)
-        return cls("".join(ids), sizes, mtimes, marks)
-
-    def __iter__(self) -> Iterator[Fingerprint]:
-        columns = self.sizes.tolist(), self.mtimes.tolist(), self.marks.tolist()
-        for place, numbers in enumerate(zip(*columns, strict=True)):
-            yield Fingerprint(self.ids[32 * place : 32 * place + 32], *numbers)
-
-
-class Look(NamedTuple):
-    """By what copies of one picture are told, of one photo. The fields are those of `Record`."""
-
-    id: str
-    content_hash: str
-    perceptual_hash: str | None
-    size: int
-    width: int
-    height: int
-    taken: str | None
-    taken_precision: str | None
-    taken_source: str | None
-
-
-class Failure(NamedTuple):
-    """A row that the index refused, and its reason."""
-
-    id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    record: Record
-    score: float  # cosine, higher is better, the same on every backend
 
 
 class TextInside(Protocol):
@@ -141,8 +42,9 @@ class TextInside(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Vectors: ...
 
-    def search(self, words: str, k: int, where: Filter) -> list[Neighbour]:
-        """As `Index.search` for the words' vector, in one request where the server can."""
+    def search(self, words: str, k: int, where: Filter, wanted: Wanted | None) -> Near:
+        """As `Index.search`, or with `wanted` as `Index.search_words`, for the words' vector, in
+        one request where the server can."""
         ...
 
 
@@ -299,6 +201,23 @@ class Index(Protocol):
         """The k nearest by cosine, best first; ties in the order of ids."""
         ...
 
+    def search_words(
+        self,
+        vector: Vector,
+        k: int,
+        wanted: Wanted,
+        where: Filter = ALL,
+        exclude: Collection[str] = (),
+    ) -> Near:
+        """The k nearest by cosine, and the nearest, at most `NAMED`, of those photos that have each
+        of the wanted words in their names, caption, tags or place."""
+        ...
+
+    def match(self, wanted: Wanted, k: int, where: Filter = ALL) -> list[Record]:
+        """k photos that have some of the words; those that have all come before the others, and
+        those with the very string before all."""
+        ...
+
     def sample(self, size: int) -> Vectors:
         """Up to `size` vectors (n, dims) from all over the index; all of them where it holds no
         more. Costs no more in a large index than in a small one."""
@@ -346,4 +265,16 @@ class Index(Protocol):
     def close(self) -> None: ...
 
 
-__all__ = ["ALL", "Filter"]
+__all__ = [
+    "ALL",
+    "Failure",
+    "Filter",
+    "Fingerprint",
+    "Fingerprints",
+    "Look",
+    "Near",
+    "Neighbour",
+    "Record",
+    "Row",
+    "Wanted",
+]

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 FIELDS = (
     *("rank", "score", "id", "path", "relative_path", "name", "taken", "width", "height"),
-    *("library", "missing", "path_escaped", "relative_path_escaped"),
+    *("library", "missing", "path_escaped", "relative_path_escaped", "fits", "why", "surprise"),
+    *("copies", "title", "caption", "tags", "rating", "country", "city", "latitude", "longitude"),
+    *("camera", "lens", "format", "bytes"),
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one
 _LINE_BREAK = re.compile(rb"[\r\n]")
@@ -42,26 +44,35 @@ def as_dict(hit: Hit) -> dict[str, Any]:
         "missing": hit.missing,
         "path_escaped": path_escaped,
         "relative_path_escaped": record.path_escaped,
+        "fits": hit.fits,
+        "why": list(hit.why),
+        "surprise": None if hit.surprise is None else round(hit.surprise, 4),
+        "copies": hit.copies,
+        "title": record.title,
+        "caption": record.caption,
+        "tags": list(record.tags),
+        "rating": record.rating,
+        "country": record.country,
+        "city": record.city,
+        "latitude": record.latitude,
+        "longitude": record.longitude,
+        "camera": record.camera,
+        "lens": record.lens,
+        "format": record.format,
+        "bytes": record.size,
     }
 
 
 def print_json_lines(results: Results, asked: str | None = None) -> None:
     """`asked`: the question, where it is one of several."""
     about = {} if asked is None else {"question": asked}
-    lines = (json_text({**about, **as_dict(hit), **_more(hit)}) for hit in results)
+    lines = (json_text({**about, **as_dict(hit)}) for hit in results)
     write_bytes(b"".join(line.encode() + b"\n" for line in lines))
 
 
-def _more(hit: Hit) -> dict[str, Any]:
-    """What only some questions ask for: how surprising a score is, and how many copies there
-    are."""
-    surprise = {} if hit.surprise is None else {"surprise": round(hit.surprise, 4)}
-    return {**surprise, **({"copies": hit.copies} if hit.copies else {})}
-
-
 def print_csv(results: Results, asked: str | None = None, *, header: bool = True) -> None:
-    """By RFC 4180, all at once. A terminal gets control characters escaped. `asked`: the question,
-    where it is one of several."""
+    """By RFC 4180, all at once; several values of one field with "; " between. A terminal gets
+    control characters escaped. `asked`: the question, where it is one of several."""
     on_terminal = sys.stdout.isatty()
     about = {} if asked is None else {"question": asked}
     text = io.StringIO(newline="")
@@ -77,6 +88,8 @@ def print_csv(results: Results, asked: str | None = None, *, header: bool = True
 def csv_cell(value: Any, on_terminal: bool = False) -> Any:
     """A spreadsheet would calculate a text that begins like a formula: an apostrophe makes it text
     (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    if isinstance(value, list):
+        value = "; ".join(value)
     if not isinstance(value, str):
         return value
     text = f"'{value}" if value.startswith(FORMULA) else value

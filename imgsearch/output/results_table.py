@@ -73,18 +73,20 @@ def _one_line_each(results: Results, page: Page) -> Iterator[str]:
     style = _styling(page.styled)
     before = [[str(hit.rank), _score(hit)] for hit in results]
     names = ["rank", "score"]
-    if not any(map(_score, results)):  # found by date alone
+    if not any(map(_score, results)):  # found without a vector
         before, names = [cells[:1] for cells in before], names[:1]
     numbered = len(names)
-    if any(map(_date, results)):
-        names.append("date")
-        for cells, hit in zip(before, results, strict=True):
-            cells.append(_date(hit))
+    for name, cell in (("why", _why), ("date", _date)):
+        if any(map(cell, results)):
+            names.append(name)
+            for cells, hit in zip(before, results, strict=True):
+                cells.append(cell(hit))
     widths = [max(map(width, column)) for column in zip(names, *before, strict=True)]
     head = "  ".join(map(str.ljust, names, widths))
     yield style(_DIM, f"{head}  path")
     indent = width(head) + 2
     for cells, hit in zip(before, results, strict=True):
+        yield from _line_of_fitting(results, hit, style)
         numbers = [cell.rjust(size) for cell, size in zip(cells[:numbered], widths, strict=False)]
         dates = [
             cell.ljust(size) for cell, size in zip(cells[numbered:], widths[numbered:], strict=True)
@@ -99,7 +101,8 @@ def _two_lines_each(results: Results, page: Page, columns: int) -> Iterator[str]
     style = _styling(page.styled)
     rank_width = max(len(str(hit.rank)) for hit in results) if results else 1
     for hit in results:
-        facts = [str(hit.rank).rjust(rank_width), _score(hit), _date(hit)]
+        yield from _line_of_fitting(results, hit, style)
+        facts = [str(hit.rank).rjust(rank_width), _score(hit), _why(hit), _date(hit)]
         first = "  ".join(filter(None, facts))
         yield f"{first}{style(_YELLOW, _note(hit))}"
         path = path_shown(hit, columns - rank_width - 2)
@@ -127,6 +130,31 @@ def _score(hit: Hit) -> str:
         return ""
     percent = "" if hit.surprise is None else f" {100 * hit.surprise:.0f} %"
     return f"{hit.score:.3f}{percent}"
+
+
+def _why(hit: Hit) -> str:
+    """Where its words are; of one that was found by its vector alone nothing."""
+    fields = [reason for reason in hit.why if reason != "fit"]
+    return ", ".join(hit.why) if fields else ""
+
+
+def _line_of_fitting(results: Results, hit: Hit, style: Callable[[str, str], str]) -> Iterator[str]:
+    """Ahead of the first hit that does not fit."""
+    told = fitting_told(results)
+    if told is not None and hit is next((one for one in results if not one.fits), None):
+        yield style(_DIM, told)
+
+
+def fitting_told(results: Results) -> str | None:
+    """Where what fits ends, for a person; None where the end is not on this page."""
+    if results.fitting is None or all(hit.fits for hit in results) or results.by_date:
+        return None
+    if results.question.offset > results.fitting:
+        return None  # told on a page before
+    if not results.fitting:
+        return "Nothing fits; these are the nearest:"
+    verb = "fits" if results.fitting == 1 else "fit"
+    return f"{results.fitting:,} {verb}; then the nearest others:"
 
 
 def _date(hit: Hit) -> str:

@@ -13,7 +13,8 @@ import numpy as np
 
 from imgsearch.index.base import Fingerprint, Look, Record
 from imgsearch.index.elasticsearch import answers
-from imgsearch.index.elasticsearch.requests import VECTOR
+from imgsearch.index.elasticsearch.requests import VECTOR, WORDS, WORDS_MARK
+from imgsearch.matching import VERSION
 from imgsearch.models.base import Vector
 from imgsearch.question import RATINGS
 from imgsearch.roots import locations
@@ -67,7 +68,13 @@ def document(record: Record) -> dict[str, Any]:
         "folder": record.folder,
         "orientation": record.orientation,
         "pixels": record.width * record.height,
+        **words_of(record),
     }
+
+
+def words_of(record: Record) -> dict[str, Any]:
+    """Tokens, each field by itself: phrases end where it ends."""
+    return {WORDS: list(record.words.values()) or None, WORDS_MARK: VERSION}
 
 
 class Parsed(NamedTuple):

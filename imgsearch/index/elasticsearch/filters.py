@@ -48,7 +48,7 @@ def conditions(
     return clauses
 
 
-def _any_of(clauses: list[Clause]) -> Clause:
+def any_of(clauses: list[Clause]) -> Clause:
     return clauses[0] if len(clauses) == 1 else {"bool": {"should": clauses}}
 
 
@@ -58,7 +58,7 @@ def _none_of(clauses: list[Clause]) -> Clause:
 
 def _folders(where: Filter, fields: Fields) -> Iterator[Clause]:
     if where.under:
-        yield _any_of([_in_folder(folder, fields) for folder in where.under])
+        yield any_of([_in_folder(folder, fields) for folder in where.under])
     if where.not_under:
         yield _none_of([_in_folder(folder, fields) for folder in where.not_under])
 
@@ -81,7 +81,7 @@ def _of_library(library: str, fields: Fields) -> list[Clause]:
     if fields.nameless is None or fields.nameless[0] != library:
         return [named]
     none = _none_of([{"exists": {"field": "library"}}])
-    return [] if fields.nameless[1] else [_any_of([named, none])]
+    return [] if fields.nameless[1] else [any_of([named, none])]
 
 
 def _only(fields: Fields, name: str, *kinds: str, clause: Clause) -> Clause:
@@ -136,7 +136,7 @@ def _camera(where: Filter, fields: Fields) -> Iterator[Clause]:
     for name, wanted in (("camera", where.camera), ("lens", where.lens)):
         if wanted:
             parts = [_containing(name, text) for text in wanted]
-            yield _only(fields, name, "keyword", clause=_any_of(parts))
+            yield _only(fields, name, "keyword", clause=any_of(parts))
 
 
 def _containing(name: str, text: str) -> Clause:

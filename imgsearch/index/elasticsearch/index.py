@@ -23,11 +23,21 @@ from imgsearch.index.base import (
     IndexInfo,
     LibrarySummary,
     Look,
+    Near,
     Neighbour,
     Record,
     Row,
+    Wanted,
 )
-from imgsearch.index.elasticsearch import catalogue, notes, stamping, status, succession, writing
+from imgsearch.index.elasticsearch import (
+    catalogue,
+    notes,
+    stamping,
+    status,
+    succession,
+    words,
+    writing,
+)
 from imgsearch.index.elasticsearch.bulk import OPERATIONS_PER_REQUEST
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.errors import trouble
@@ -37,7 +47,6 @@ from imgsearch.index.elasticsearch.succession import Moment
 from imgsearch.models.base import ModelPair, Vector, Vectors
 from imgsearch.progress import Progress, silent
 
-_UNREFRESHED = 16_384  # rows; then searches are made to show them, for which writing has to stop
 _SKIPS_REMEMBERED = 100  # in the last ingest's report: it lies in every node's memory
 
 
@@ -221,20 +230,23 @@ class ElasticsearchIndex:
         self, vector: Vector, k: int, where: Filter = ALL, exclude: Collection[str] = ()
     ) -> list[Neighbour]:
         self._live.refresh()
-        models = self._live.models()
-        if not self._live.found.vector or k < 1:
-            return []
-        vector = np.asarray(vector, np.float32)
-        if vector.shape != (self._live.found.dims,):
-            made = "which is not recorded" if models is None else recorded_models.named(models)
-            raise trouble(
-                "other_dims",
-                place=self.place,
-                dims=self._live.found.dims,
-                asked=vector.size,
-                models=made,
-            )
-        return self._live.neighbours.nearest(vector, k, where, exclude)
+        return self._live.neighbours.nearest(np.asarray(vector, np.float32), k, where, exclude)
+
+    def search_words(
+        self,
+        vector: Vector,
+        k: int,
+        wanted: Wanted,
+        where: Filter = ALL,
+        exclude: Collection[str] = (),
+    ) -> Near:
+        self._live.refresh()
+        asked = np.asarray(vector, np.float32)
+        return self._live.neighbours.near(asked, k, wanted, where, exclude)
+
+    def match(self, wanted: Wanted, k: int, where: Filter = ALL) -> list[Record]:
+        self._live.refresh()
+        return self._live.neighbours.matching(wanted, k, where)
 
     def browse(self, where: Filter, order: BrowseOrder, k: int, offset: int = 0) -> list[Record]:
         self._live.refresh()
@@ -255,19 +267,15 @@ class ElasticsearchIndex:
 
     def takes_text(self, k: int) -> bool:
         """Whether `search_by_text` gives the scores that `search` would."""
-        return (
-            self._live.cluster.features.embeds_queries
-            and not self._live.neighbours.rescores_here(k)
-        )
+        rescored = self._live.neighbours.rescores_here(k)
+        return self._live.cluster.features.embeds_queries and not rescored
 
     def search_by_text(
-        self, text: str, model_id: str, k: int, where: Filter = ALL
-    ) -> list[Neighbour]:
-        """As `search`, for what a model that is deployed in the cluster makes of the text."""
+        self, text: str, model_id: str, k: int, where: Filter = ALL, wanted: Wanted | None = None
+    ) -> Near:
+        """As `search_words`, for what a model that is deployed in the cluster makes of the text."""
         self._live.refresh()
-        if not self._live.found.vector or k < 1:
-            return []
-        return self._live.neighbours.nearest(Words(text, model_id), k, where, ())
+        return self._live.neighbours.near(Words(text, model_id), k, wanted, where, ())
 
     def sample(self, size: int) -> Vectors:
         self._live.refresh()
@@ -283,6 +291,7 @@ class ElasticsearchIndex:
 
     def finish(self, progress: Progress = silent) -> None:
         self._live.refresh()
+        words.give(self._live)
         if self._made_with is not None:
             stamping.check(self._live, self._made_with)
         self.notes += status.health_hint(self._live.cluster, self._live.found.index, self.place)
@@ -319,12 +328,8 @@ class ElasticsearchIndex:
             hints = predecessor._live.found.meta.get("root_hints", {})
             # `successor_of` stays: killed before the switch, the next call goes on with this one
             self._live.change_meta(root_hints=hints)
-            catalogue.switch(
-                self._live.cluster,
-                self._live.name,
-                predecessor._live.found.index,
-                self._live.found.index,
-            )
+            before, now = predecessor._live.found.index, self._live.found.index
+            catalogue.switch(self._live.cluster, self._live.name, before, now)
         self._live.reload()
         self._predecessor = None
 

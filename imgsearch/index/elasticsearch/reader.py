@@ -10,15 +10,8 @@ from typing import Any
 import numpy as np
 
 from imgsearch.escaping import shell_quoted
-from imgsearch.index.base import (
-    BrowseOrder,
-    Facet,
-    Fingerprints,
-    Look,
-    Record,
-    Row,
-)
-from imgsearch.index.elasticsearch import answers, browsing, filters
+from imgsearch.index.base import BrowseOrder, Facet, Fingerprints, Look, Record, Row
+from imgsearch.index.elasticsearch import answers, browsing, filters, words
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.documents import (
@@ -201,7 +194,7 @@ class Reader:
             size = min(MOST, offset) if passing else min(_RECORDS_AT_A_TIME, k - len(found))
             body: dict[str, Any] = {
                 "size": size,
-                "sort": browsing.sort(order, self._fields),
+                "sort": browsing.sort(order, self.fields),
                 "query": self._query(where),
                 "track_total_hits": False,
                 "_source": False if passing else _WITHOUT_VECTOR["_source"],
@@ -218,8 +211,13 @@ class Reader:
             after = hits[-1].get("sort")
         return found
 
+    def without_words(self) -> Iterator[list[Record]]:
+        """Photos whose words are not known yet: of a version before."""
+        for hits in self._pages(words.UNKNOWN, _WITHOUT_VECTOR, _RECORDS_AT_A_TIME, "_shard_doc"):
+            yield [self.record(hit) for hit in hits]
+
     def facets(self, where: Filter, names: Collection[Facet]) -> dict[Facet, list[tuple[str, int]]]:
-        asked = browsing.aggregations(names, self._fields)
+        asked = browsing.aggregations(names, self.fields)
         answer: Any = {}
         if asked:
             body = {
@@ -236,10 +234,10 @@ class Reader:
         return {"bool": {"filter": clauses}} if clauses else {"match_all": {}}
 
     def conditions(self, where: Filter, exclude: Collection[str] = ()) -> list[dict[str, Any]]:
-        return filters.conditions(where, exclude, self._fields)
+        return filters.conditions(where, exclude, self.fields)
 
     @property
-    def _fields(self) -> Fields:
+    def fields(self) -> Fields:
         nameless = self._library, not self._found.ours
         return Fields(self._found.keyword("relative_path"), self._found.kinds, nameless)
 

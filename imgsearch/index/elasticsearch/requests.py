@@ -45,6 +45,7 @@ def check_name(name: str) -> None:
 
 # -- making an index
 
+WORDS, WORDS_MARK = "words", "words_mark"  # tokens, and how texts were cut into them
 _KEYWORD = {"type": "keyword"}
 _LONG = {"type": "long"}
 _TEXT = {"type": "text"}
@@ -60,6 +61,8 @@ DESCRIPTIONS: Mapping[str, Any] = {
     "city": {"type": "keyword", "ignore_above": 1024},
     "metadata_mark": _LONG,
     "perceptual_hash": {"type": "keyword", "index": False},
+    WORDS: {"type": "text", "analyzer": "whitespace"},
+    WORDS_MARK: _LONG,
     # of other fields, so that they can be counted and compared
     "folder": {"type": "keyword", "ignore_above": 8000},
     "orientation": _KEYWORD,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from imgsearch.index.base import FACET_VALUES, BrowseOrder, Facet
-from imgsearch.index.local import facet_counts, filters, photo_rows
+from imgsearch.index.local import facet_counts, filters, stored_values
 from imgsearch.index.local.database import Database
 from imgsearch.question import ALL, Filter, Folder
 
@@ -102,7 +102,7 @@ def _grouped(database: Database, where: Filter, name: Facet) -> list[tuple[Any, 
 
 def _written(name: Facet, value: Any, library: str | None) -> str | None:
     """None for what no imgsearch has stored."""
-    if not photo_rows.is_text(value):
+    if not stored_values.is_text(value):
         return None
     if name == "folder":
         return None if library is None else Folder(library, value).written()

@@ -9,8 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from imgsearch.errors import IndexContradiction, IndexError_, IndexLocked
 from imgsearch.index import recorded_models
 from imgsearch.index.base import (
@@ -24,18 +22,20 @@ from imgsearch.index.base import (
     IndexInfo,
     LibrarySummary,
     Look,
+    Near,
     Neighbour,
     Record,
     Row,
+    Wanted,
 )
-from imgsearch.index.local import browsing, filters, photo_rows, schema, status
+from imgsearch.index.local import browsing, photo_rows, schema, status, words
 from imgsearch.index.local.database import Database, door
 from imgsearch.index.local.generations import DATABASE, IndexFolder
 from imgsearch.index.local.meta import KeptValue, Meta
 from imgsearch.index.local.reader import Reader
-from imgsearch.index.local.search_files import nearest
 from imgsearch.index.local.search_files.segments import Limits, Segments
-from imgsearch.models.base import ModelPair, Vector, Vectors, unit
+from imgsearch.index.local.searching import Searcher
+from imgsearch.models.base import ModelPair, Vector, Vectors
 from imgsearch.progress import Progress, silent
 
 _DEAD_SHARE = 0.2  # of a file's rows may be gone before it is written again
@@ -81,6 +81,7 @@ class LocalIndex:
         self._segments = Segments(self._database, generation, self.notes, place.exclusive, limits)
         self._counts = browsing.Counts(self._database)
         self._files = threading.RLock()  # what `_segments` keeps open is shared by threads
+        self._searcher = Searcher(self._database, self._reader, self._segments, self._files)
 
     # what it is
 
@@ -172,7 +173,7 @@ class LocalIndex:
         with self._database.transaction() as connection:
             browsing.note_change(connection)
             gone = [blob for blob in photo_rows.id_blobs(delete) if blob.hex() not in latest]
-            connection.executemany("delete from photos where id = ?", [(blob,) for blob in gone])
+            words.delete_photos(connection, gone)
             for row in latest.values():
                 reason = photo_rows.upserted(connection, row, dims)
                 if reason is not None:
@@ -207,7 +208,7 @@ class LocalIndex:
         before = self.count()
         with self._database.transaction() as connection:
             browsing.note_change(connection)
-            connection.executemany("delete from photos where id = ?", [(blob,) for blob in blobs])
+            words.delete_photos(connection, blobs)
             erased = before - self.count()
             if erased:
                 connection.execute("delete from libraries where photos = 0")
@@ -248,6 +249,8 @@ class LocalIndex:
         with self._files:
             self._segments.compact(dims)
             self._segments.build_sketches(dims)
+        with self._database.transaction() as connection:
+            words.forget_erased(connection)
         if self._database.rewrite():
             self._meta.forget("erasing")
         else:
@@ -261,25 +264,20 @@ class LocalIndex:
     def search(
         self, vector: Vector, k: int, where: Filter = ALL, exclude: Collection[str] = ()
     ) -> list[Neighbour]:
-        models = self.models()
-        if models is None or k < 1:
-            return []
-        vector = unit(np.asarray(vector, np.float32))
-        if vector.shape != (models.dims,):
-            raise IndexContradiction(
-                f"The index at {self.place} holds vectors of {models.dims} dimensions, the query"
-                f" has {vector.size}.",
-                f"Ask with the model that made it: {recorded_models.named(models)}.",
-            )
-        with self._files:
-            parts = self._segments.current(models.dims)
-            unreadable = self._segments.unreadable
-        condition = nearest.Condition(*filters.condition(where))
-        excluded = set(photo_rows.id_blobs(exclude))
-        with self._database.view():
-            neighbours, left_out = self._reader.nearest(parts, vector, k, condition, excluded)
-        self._reader.note_left_out(left_out + unreadable)
-        return neighbours
+        return self._searcher.nearest(vector, k, where, exclude)
+
+    def search_words(
+        self,
+        vector: Vector,
+        k: int,
+        wanted: Wanted,
+        where: Filter = ALL,
+        exclude: Collection[str] = (),
+    ) -> Near:
+        return self._searcher.near(vector, k, wanted, where, exclude)
+
+    def match(self, wanted: Wanted, k: int, where: Filter = ALL) -> list[Record]:
+        return self._searcher.matching(wanted, k, where)
 
     def browse(self, where: Filter, order: BrowseOrder, k: int, offset: int = 0) -> list[Record]:
         with self._database.view():

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from imgsearch.index.base import HASH_BYTES, Look, Record, Row
-from imgsearch.index.local import photo_vectors
+from imgsearch.index.local import photo_vectors, stored_values, words
 from imgsearch.roots import locations
 
 COLUMNS = (
@@ -91,20 +91,20 @@ def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record 
         format=columns[7],
         width=columns[8],
         height=columns[9],
-        taken=_text(columns[10]),
-        taken_offset=_text(columns[11]),
-        latitude=_degrees(columns[12], 90),
-        longitude=_degrees(columns[13], 180),
-        camera=_text(columns[14]),
-        lens=_text(columns[15]),
-        taken_precision=_text(columns[16]),
-        taken_source=_text(columns[17]),
-        title=_text(columns[18]),
-        caption=_text(columns[19]),
-        tags=_tags(columns[20]),
+        taken=stored_values.text(columns[10]),
+        taken_offset=stored_values.text(columns[11]),
+        latitude=stored_values.degrees(columns[12], 90),
+        longitude=stored_values.degrees(columns[13], 180),
+        camera=stored_values.text(columns[14]),
+        lens=stored_values.text(columns[15]),
+        taken_precision=stored_values.text(columns[16]),
+        taken_source=stored_values.text(columns[17]),
+        title=stored_values.text(columns[18]),
+        caption=stored_values.text(columns[19]),
+        tags=stored_values.tags(columns[20]),
         rating=columns[21] if isinstance(columns[21], int) else None,
-        country=_text(columns[22]),
-        city=_text(columns[23]),
+        country=stored_values.text(columns[22]),
+        city=stored_values.text(columns[23]),
         metadata_mark=columns[24] if isinstance(columns[24], int) else 0,
         perceptual_hash=perceptual_hash(columns[25]),
     )
@@ -119,8 +119,8 @@ def _is_photo(columns: tuple[Any, ...], content_hash: Any, libraries: Mapping[in
         and locations.relative_bytes(columns[2], bool(columns[3])) is not None
         and all(isinstance(columns[at], int) for at in (3, 4, 5, 8, 9))
         and all(columns[at] >= 0 for at in (4, 8, 9))
-        and is_text(content_hash)
-        and is_text(columns[7])
+        and stored_values.is_text(content_hash)
+        and stored_values.is_text(columns[7])
     )
 
 
@@ -135,9 +135,9 @@ def look_of(columns: Sequence[Any]) -> Look | None:
     if isinstance(content_hash, bytes):
         content_hash = content_hash.hex()
     numbers = all(isinstance(each, int) and each >= 0 for each in (size, width, height))
-    if not (is_id(id) and numbers and is_text(content_hash)):
+    if not (is_id(id) and numbers and stored_values.is_text(content_hash)):
         return None
-    moment = [_text(each) for each in taken]
+    moment = [stored_values.text(each) for each in taken]
     return Look(id.hex(), content_hash, perceptual_hash(seen), size, width, height, *moment)
 
 
@@ -145,38 +145,13 @@ def is_id(value: object) -> bool:
     return isinstance(value, bytes) and len(value) == 16
 
 
-def is_text(value: object) -> bool:
-    """Bytes that are not UTF-8 come from the database as lone surrogates."""
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _text(value: Any) -> str | None:
-    return value if is_text(value) else None
-
-
-def _tags(value: Any) -> tuple[str, ...]:
-    try:
-        found = json.loads(value)
-    except (TypeError, ValueError, RecursionError):
-        return ()
-    return tuple(filter(is_text, found)) if isinstance(found, list) else ()
-
-
-def _degrees(value: object, most: float) -> float | None:
-    if not isinstance(value, (int, float)):
-        return None
-    return float(value) if abs(value) <= most else None  # NaN is not
-
-
 def library_names(rows: Iterable[tuple[Any, Any]]) -> dict[int, str]:
     """From rows of number and name, without what cannot be a library's name."""
-    return {number: name for number, name in rows if is_text(name) and name and "\0" not in name}
+    return {
+        number: name
+        for number, name in rows
+        if stored_values.is_text(name) and name and "\0" not in name
+    }
 
 
 def id_blobs(ids: Collection[str]) -> list[bytes]:
@@ -219,21 +194,24 @@ def _stored(
         connection.execute(f"update photos set {names} where row = ?", (*columns, known[0]))
         connection.execute("delete from tags where photo = ?", (known[0],))
         _store_tags(connection, known[0], record.tags)
+        words.store(connection, known[0], record)
         return None
     if known is not None:
-        connection.execute("delete from photos where row = ?", (known[0],))
+        words.delete_photos(connection, [photo])
     places = ", ".join("?" * len(columns))
     cursor = connection.execute(f"insert into photos ({COLUMNS}) values ({places})", columns)
     assert stored is not None
+    assert cursor.lastrowid is not None
     connection.execute(
         "insert or replace into embeddings (row, photo, vector, checksum) values (?, ?, ?, ?)",
         (cursor.lastrowid, cursor.lastrowid, *stored),
     )
     _store_tags(connection, cursor.lastrowid, record.tags)
+    words.store(connection, cursor.lastrowid, record)
     return None
 
 
-def _store_tags(connection: sqlite3.Connection, photo: int | None, tags: Sequence[str]) -> None:
+def _store_tags(connection: sqlite3.Connection, photo: int, tags: Sequence[str]) -> None:
     """Each in lower case, for finding it; the record has them as they were written."""
     connection.executemany(
         "insert or ignore into tags (tag, photo) values (?, ?)",

@@ -38,7 +38,7 @@ class Reader:
     """`place`: the index as messages name it."""
 
     def __init__(self, database: Database, meta: Meta, place: str) -> None:
-        self._database, self._meta, self._place = database, meta, place
+        self._database, self._meta, self.place = database, meta, place
 
     def models(self) -> ModelPair | None:
         """None where there is no photo."""
@@ -238,6 +238,6 @@ class Reader:
         if count:
             photos = "1 photo is" if count == 1 else f"{count:,} photos are"
             self._database.notes.append(
-                f"{photos} damaged in {self._place} and left out; imgsearch doctor --deep finds all"
+                f"{photos} damaged in {self.place} and left out; imgsearch doctor --deep finds all"
                 " that are, and says what to do."
             )

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 
 from imgsearch import installation
 from imgsearch.errors import IndexDamaged, IndexTooNew, IndexUnavailable
-from imgsearch.index.local import facet_counts
+from imgsearch.index.local import facet_counts, words
 from imgsearch.index.local.database import BACKUP, Database
 
 APPLICATION_ID = 0x696D6773  # "imgs"
-VERSION = 6  # of a local index alone
+VERSION = 7  # of a local index alone
 
 # `row` numbers a vector for good: another vector is another row, so what is derived from a row
 # stays true or its row is gone. AUTOINCREMENT: no number is used twice. A photo has one embedding,
@@ -104,7 +104,10 @@ create table segments (
 """
 
 # what may compute for ever: no imgsearch has made any
-COMPUTED = "select count(*) from sqlite_master where type = 'view' or sql like 'create virtual%'"
+COMPUTED = (
+    "select count(*) from sqlite_master where type = 'view'"
+    " or sql like 'create virtual%' and sql not like 'create virtual table words using fts5(%'"
+)
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -182,6 +185,11 @@ def _copies_and_counts(connection: sqlite3.Connection) -> None:
     facet_counts.count_all(connection)
 
 
+def _words_indexed(connection: sqlite3.Connection) -> None:
+    connection.execute(EXPECTED["words"])
+    words.fill(connection)
+
+
 # from the version that is the key to the next one
 MIGRATIONS: Mapping[int, Migration] = {
     1: _sketches_for_graphs,
@@ -189,6 +197,7 @@ MIGRATIONS: Mapping[int, Migration] = {
     3: _embeddings_for_vectors,
     4: _photos_described,
     5: _copies_and_counts,
+    6: _words_indexed,
 }
 
 
@@ -259,13 +268,13 @@ def _statements(script: str) -> list[str]:
 
 def _name(statement: str) -> str:
     """Of what a `create` makes."""
-    words = statement.split()
-    return words[3] if words[1] == "unique" else words[2]
+    parts = statement.split()
+    return parts[3] if parts[1] in ("unique", "virtual") else parts[2]
 
 
 EXPECTED: Mapping[str, str] = {
     _name(statement): statement
-    for statement in _statements(TABLES + facet_counts.TABLES + SEGMENTS + ";")
+    for statement in _statements(f"{words.TABLE}{TABLES}{facet_counts.TABLES}{SEGMENTS};")
 }
 
 
@@ -286,9 +295,12 @@ def check(database: Database) -> None:
             for name in EXPECTED:
                 if name in odd:
                     connection.execute(EXPECTED[name])
+            if "words" in odd:
+                words.fill(connection)
         database.notes.append(f"{database.path} was not as imgsearch makes it; it was mended.")
-    elif "segments" in odd:
-        raise _not_ours(database, "its table 'segments' is not as it was made")
+    elif "segments" in odd or "words" in odd:
+        name = "segments" if "segments" in odd else "words"
+        raise _not_ours(database, f"its table {name!r} is not as it was made")
 
 
 def _lasting(name: str) -> bool:

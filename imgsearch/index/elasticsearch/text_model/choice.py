@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from imgsearch.errors import ImgsearchError, IndexContradiction, ModelError, ModelUnavailable
-from imgsearch.index.base import ALL, Filter, Neighbour, TextChoice, TextRequest
+from imgsearch.index.base import ALL, Filter, Near, TextChoice, TextRequest, Wanted
 from imgsearch.index.elasticsearch.client import Cluster, symptom_of
 from imgsearch.index.elasticsearch.text_model import comparisons, inference
 from imgsearch.index.elasticsearch.text_model.errors import explained, failure
@@ -41,14 +41,21 @@ class ClusterTexts:
         return inference.embed(self.model, self.described, self.name, texts)
 
     def search(
-        self, index: ElasticsearchIndex, text: str, k: int, where: Filter = ALL
-    ) -> list[Neighbour]:
+        self,
+        index: ElasticsearchIndex,
+        text: str,
+        k: int,
+        where: Filter = ALL,
+        wanted: Wanted | None = None,
+    ) -> Near:
         """Raises ModelError, ModelUnavailable where the model is the reason."""
         try:
             if index.takes_text(k):
-                return index.search_by_text(text, self.name, k, where)
+                return index.search_by_text(text, self.name, k, where, wanted)
             [vector] = self.encode([text])
-            return index.search(vector, k, where)
+            if wanted is None:
+                return Near(index.search(vector, k, where), [], None)
+            return index.search_words(vector, k, wanted, where)
         except ImgsearchError as error:
             raise explained(error, self.model.place, self.model.model_id) from None
 
@@ -69,8 +76,8 @@ class _Inside:
     def encode(self, texts: Sequence[str]) -> Vectors:
         return self._answer(lambda: self._texts.encode(texts))
 
-    def search(self, words: str, k: int, where: Filter) -> list[Neighbour]:
-        return self._answer(lambda: self._texts.search(self._index, words, k, where))
+    def search(self, words: str, k: int, where: Filter, wanted: Wanted | None) -> Near:
+        return self._answer(lambda: self._texts.search(self._index, words, k, where, wanted))
 
     def _answer(self, ask: Callable[[], _T]) -> _T:
         try:

@@ -1,0 +1,37 @@
+"""Single values of a database that may be a stranger's, or damaged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def is_text(value: object) -> bool:
+    """Bytes that are not UTF-8 come from the database as lone surrogates."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def text(value: Any) -> str | None:
+    """None for what is none."""
+    return value if is_text(value) else None
+
+
+def tags(value: Any) -> tuple[str, ...]:
+    """As they are stored; none for what cannot be a list of them."""
+    try:
+        found = json.loads(value)
+    except (TypeError, ValueError, RecursionError):
+        return ()
+    return tuple(filter(is_text, found)) if isinstance(found, list) else ()
+
+
+def degrees(value: object, most: float) -> float | None:
+    if not isinstance(value, (int, float)):
+        return None
+    return float(value) if abs(value) <= most else None  # NaN is not

@@ -1,0 +1,112 @@
+"""Words of names, captions, tags and places in SQLite's full-text index (FTS5): kept in step with
+`photos`, from which it can be made again at any time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from imgsearch.index.base import Record
+from imgsearch.index.local import filters, stored_values
+from imgsearch.index.local.database import Database
+from imgsearch.matching import FIELDS, Field, Wanted, words_of
+from imgsearch.question import Filter
+
+# Kept in step by whoever writes: SQLite forbids triggers to use virtual tables in a database that
+# is not trusted. It holds tokens of `imgsearch.matching` with spaces between; in some scripts marks
+# are parts of letters.
+TABLE = """
+create virtual table words using fts5(
+    name, caption, tag, place, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M*'"
+);
+"""
+MOST = 20_000  # photos with the wanted words that are looked at
+_AT_A_TIME = 5000
+
+
+def store(connection: sqlite3.Connection, row: int, record: Record) -> None:
+    """In the transaction that writes the photo."""
+    connection.execute("delete from words where rowid = ?", (row,))
+    _insert(connection, [(row, record.words)])
+
+
+def _insert(
+    connection: sqlite3.Connection, rows: Sequence[tuple[int, Mapping[Field, str]]]
+) -> None:
+    """Photos without a word have no row."""
+    columns = ", ".join(FIELDS)
+    places = ", ".join("?" * len(FIELDS))
+    connection.executemany(
+        f"insert into words (rowid, {columns}) values (?, {places})",
+        [(row, *(words.get(name, "") for name in FIELDS)) for row, words in rows if words],
+    )
+
+
+def delete_photos(connection: sqlite3.Connection, ids: Sequence[bytes]) -> None:
+    """Photos with all that belongs to them."""
+    one = "select row from photos where id = ?"
+    blobs = [(id,) for id in ids]
+    connection.executemany(f"delete from words where rowid = ({one})", blobs)
+    connection.executemany("delete from photos where id = ?", blobs)
+
+
+def fill(connection: sqlite3.Connection) -> None:
+    """All of it anew. The photos may be a stranger's: what is no text has no words."""
+    connection.execute("delete from words")
+    last = 0
+    while True:
+        found = connection.execute(
+            "select row, relative_path, title, caption, tags, country, city from photos"
+            " where row > ? order by row limit ?",
+            (last, _AT_A_TIME),
+        ).fetchall()
+        if not found:
+            return
+        last = found[-1][0]
+        _insert(connection, [(row, _words(*texts)) for row, *texts in found])
+
+
+def _words(
+    path: object, title: object, caption: object, tags: object, country: object, city: object
+) -> Mapping[Field, str]:
+    return words_of(
+        stored_values.text(path) or "",
+        (stored_values.text(title), stored_values.text(caption)),
+        stored_values.tags(tags),
+        stored_values.text(country),
+        stored_values.text(city),
+    )
+
+
+def forget_erased(connection: sqlite3.Connection) -> None:
+    """Words of photos that are gone stay in the full-text index until its parts are merged."""
+    connection.execute("insert into words (words) values ('optimize')")
+
+
+def having_all(database: Database, wanted: Wanted, where: Filter) -> list[int]:
+    """Rows of photos that have each of the words, ascending; no more than `MOST`."""
+    if not wanted.words:
+        return []
+    each = (" OR ".join(map(_quoted, phrases)) for phrases in wanted.words)
+    return sorted(_rows(database, " AND ".join(f"({one})" for one in each), where, MOST, ""))
+
+
+def having_any(database: Database, wanted: Wanted, where: Filter, most: int) -> list[int]:
+    """Rows of photos that have some of the words, the best first (BM25)."""
+    if not wanted.words:
+        return []
+    each = " OR ".join(_quoted((token,)) for token in wanted.tokens)
+    return _rows(database, each, where, most, "order by words.rank")
+
+
+def _quoted(phrase: Sequence[str]) -> str:
+    """Tokens hold nothing but letters, marks and digits."""
+    return f'"{" ".join(phrase)}"'
+
+
+def _rows(database: Database, text: str, where: Filter, most: int, order: str) -> list[int]:
+    sql, values = filters.condition(where)
+    beside = f" join photos on photos.row = words.rowid where words match ? and {sql}"
+    statement = f"select words.rowid from words{beside if sql else ' where words match ?'}"
+    found = database.rows(f"{statement} {order} limit ?", [text, *values, most])
+    return [row for (row,) in found]

@@ -1,0 +1,140 @@
+"""What an index holds of photos and says of them: records, rows, fingerprints, neighbours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from imgsearch.matching import Field, words_of
+from imgsearch.models.base import Vector
+from imgsearch.question import Folder, Orientation
+
+_ESCAPED = re.compile("%[0-9A-Fa-f]{2}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One photo as the index keeps it."""
+
+    id: str  # hash of library and relative path: `imgsearch.photos.photo_id`
+    library: str
+    relative_path: str  # from the library's root, "/"-separated
+    path_escaped: bool = False  # the name is not UTF-8: relative_path has percent-escaped bytes
+    size: int  # bytes
+    mtime_ns: int  # with size: the fingerprint
+    content_hash: str  # of the bytes, hexadecimal
+    format: str  # as Pillow names it: "JPEG"
+    width: int  # pixels, upright
+    height: int
+    taken: str | None = None  # ISO 8601 local time, "2024-05-01T12:30:00"; of a year its start
+    taken_offset: str | None = None  # "+02:00"
+    latitude: float | None = None  # degrees, WGS 84
+    longitude: float | None = None
+    camera: str | None = None  # make and model
+    lens: str | None = None
+    taken_precision: str | None = None  # how much of `taken` is known: second, day, month, year
+    taken_source: str | None = None  # exif, xmp, iptc; name: the file's name
+    title: str | None = None
+    caption: str | None = None
+    tags: tuple[str, ...] = ()
+    rating: int | None = None  # 1 to 5; -1: rejected
+    country: str | None = None  # ISO 3166 alpha-2
+    city: str | None = None  # GeoNames' English name; of an unknown city what its writer called it
+    metadata_mark: int = 0  # of what the metadata was read from; 0: by a version before
+    # 64 hexadecimal digits (`imgsearch.photos.perceptual_hash`); None: by a version before
+    perceptual_hash: str | None = None
+
+    @property
+    def orientation(self) -> Orientation:
+        if self.width == self.height:
+            return "square"
+        return "landscape" if self.width > self.height else "portrait"
+
+    @property
+    def folder(self) -> str | None:
+        """The first folder below the library, as an address writes it: "holiday/italy". None for a
+        photo that lies in no folder."""
+        first, slash, _ = self.relative_path.partition("/")
+        return Folder(self.library, first).written() if slash else None
+
+    @property
+    def words(self) -> dict[Field, str]:
+        """What `Index.match` looks in, in tokens."""
+        path = _ESCAPED.sub(" ", self.relative_path) if self.path_escaped else self.relative_path
+        return words_of(path, (self.title, self.caption), self.tags, self.country, self.city)
+
+
+class Row(NamedTuple):
+    """A record and its vector. None: the vector that is stored under this id stays."""
+
+    record: Record
+    vector: Vector | None
+
+
+class Fingerprint(NamedTuple):
+    id: str
+    size: int
+    mtime_ns: int
+    metadata_mark: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fingerprints:
+    """Many at a time, as arrays, since an ingest begins with reading those of the whole index."""
+
+    ids: str  # one after the other, 32 digits each
+    sizes: npt.NDArray[np.int64]
+    mtimes: npt.NDArray[np.int64]
+    marks: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, each: Sequence[Fingerprint]) -> Fingerprints:
+        ids, *numbers = zip(*each, strict=True) if each else ((), (), (), ())
+        sizes, mtimes, marks = (np.array(column, np.int64) for column in numbers)
+        return cls("".join(ids), sizes, mtimes, marks)
+
+    def __iter__(self) -> Iterator[Fingerprint]:
+        columns = self.sizes.tolist(), self.mtimes.tolist(), self.marks.tolist()
+        for place, numbers in enumerate(zip(*columns, strict=True)):
+            yield Fingerprint(self.ids[32 * place : 32 * place + 32], *numbers)
+
+
+class Look(NamedTuple):
+    """By what copies of one picture are told, of one photo. The fields are those of `Record`."""
+
+    id: str
+    content_hash: str
+    perceptual_hash: str | None
+    size: int
+    width: int
+    height: int
+    taken: str | None
+    taken_precision: str | None
+    taken_source: str | None
+
+
+class Failure(NamedTuple):
+    """A row that the index refused, and its reason."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    record: Record
+    score: float  # cosine, higher is better, the same on every backend
+
+
+class Near(NamedTuple):
+    """`named`: the nearest of the photos that have every word that was looked for. `photos`: how
+    many the filter lets through; None: not told."""
+
+    neighbours: list[Neighbour]
+    named: list[Neighbour]
+    photos: int | None

@@ -1,0 +1,73 @@
+"""One order for what was found by its vector and what was found by its words.
+
+Both are brought together by reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): a
+photo weighs 1 / (60 + its rank) in each of the two lists. What fits comes before what is only
+nearest; a photo that has all the words fits. An inventory number comes before all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from imgsearch.fitting import Chance
+from imgsearch.index import matches
+from imgsearch.index.base import Near, Neighbour, Record, Wanted
+from imgsearch.matching import Field
+
+Reason = Literal["fit"] | Field
+
+RANKED = 50  # of the nearest: further ones add nothing to a photo that has the words
+_CONSTANT = 60  # of the fusion: the higher, the less the first ranks weigh
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A photo that was found. `score`: cosine; None where no vector was asked for. `why`: "fit"
+    where its cosine says so, and the fields that have all the words. `fits`: None where it is not
+    known."""
+
+    record: Record
+    score: float | None = None
+    why: tuple[Reason, ...] = ()
+    fits: bool | None = None
+
+
+def fused(near: Near, wanted: Wanted | None, chance: Chance | None) -> list[Found]:
+    """The best first. As long as `near.neighbours` has `RANKED` photos or all, those that follow
+    in a longer list change nothing before."""
+    weights: dict[str, float] = {}
+    exact = {one.record.id for one in near.named if wanted and _is_the_one(one.record, wanted)}
+    named = sorted(near.named, key=lambda one: one.record.id not in exact)  # keeps their order
+    for rank, one in enumerate(named, start=1):
+        weights[one.record.id] = 1 / (_CONSTANT + rank)
+    for rank, one in enumerate(near.neighbours, start=1):
+        has_words = one.record.id in weights
+        if not has_words or rank <= RANKED:
+            weights[one.record.id] = weights.get(one.record.id, 0) + 1 / (_CONSTANT + rank)
+    both = {one.record.id: one for one in (*near.neighbours, *named)}
+    found = [_judged(one, wanted, chance) for one in both.values()]
+
+    def order(one: Found) -> tuple[bool, bool, float, str]:
+        weight = weights[one.record.id]
+        return one.record.id not in exact, one.fits is False, -weight, one.record.id
+
+    return sorted(found, key=order) if named else found
+
+
+def _is_the_one(record: Record, wanted: Wanted) -> bool:
+    return wanted.is_code and matches.is_exact(record, wanted)
+
+
+def _judged(one: Neighbour, wanted: Wanted | None, chance: Chance | None) -> Found:
+    fields = wanted.fields(one.record.words) if wanted is not None else ()
+    near_enough = chance is not None and one.score >= chance.line
+    why: tuple[Reason, ...] = (*(("fit",) if near_enough else ()), *fields)
+    fits = True if why else (None if chance is None else False)
+    return Found(one.record, one.score, why, fits)
+
+
+def by_words(records: Iterable[Record], wanted: Wanted) -> list[Found]:
+    """Of photos that were found by words alone: those that have all of them fit."""
+    fields = [(record, wanted.fields(record.words)) for record in records]
+    return [Found(record, None, why, bool(why)) for record, why in fields]
