@@ -207,7 +207,6 @@ class Library:
         return search.embed_picture(source, path, encoder, limit, box)
 
     def sample(self, needed: bool = True) -> Vectors | None:
-        """See `Background`."""
         return self.background.vectors(needed=needed)
 
     def search_text(self, words: str, k: int, where: Filter, wanted: Wanted | None) -> Near | None:
