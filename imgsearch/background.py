@@ -33,8 +33,8 @@ class Background:
         self._drawn: tuple[int, Vectors] | None = None  # photos in the index at that time
 
     def vectors(self, *, needed: bool) -> Vectors | None:
-        """(n, dims), at most SIZE; fewer where the index holds fewer. None where it is not `needed`
-        and this machine has none of a distant index: to fetch one takes several requests."""
+        """A sample of the index's vectors: (n, dims), at most SIZE rows; all of them where the
+        index holds fewer."""
         with self._lock:
             count = self._index.count()
             if self._drawn is None or not _serves(self._drawn[0], count):
@@ -81,7 +81,8 @@ class Background:
             useless.unlink(missing_ok=True)
 
     def _key(self) -> str:
-        """Of this index with these models: embedded anew, it keeps its id."""
+        """The sample's name in the cache. An index that was embedded anew keeps its id, so the
+        models are part of it."""
         models = self._index.models()
         told = [self._index.index_id]
         if models is not None:

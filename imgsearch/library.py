@@ -87,7 +87,7 @@ def open_library(settings: Settings, *, create: bool = False, talk: Talk = SILEN
 
 
 class Library:
-    """See the module's description. Made by `open_library` or `imgsearch.open`."""
+    """See the module. Made by `open_library` or `imgsearch.open`."""
 
     def __init__(self, index: Index, roots: Roots, settings: Settings, talk: Talk = SILENT) -> None:
         self.index, self.roots, self.settings, self.talk = index, roots, settings, talk
@@ -153,7 +153,7 @@ class Library:
         return self.search(self.like(photo), **others)
 
     def like(self, photo: str | os.PathLike[str], weight: float = 1.0) -> Question:
-        """What `similar` asks, to be joined with other terms. Raises PhotoError."""
+        """The question that `similar` asks, to be joined with other terms. Raises PhotoError."""
         self.check_not_empty()
         name = os.fspath(photo)
         found = names.find_photo(self.index, self.roots, name)
@@ -278,7 +278,7 @@ class Library:
         named.name_root(text, self.roots, self.index)
 
     def location(self, record: Record) -> locations.Located:
-        """Where the photo lies on this machine: the one answer for every output."""
+        """Where the photo lies on this machine. Every output goes by this answer."""
         return locations.located(self.roots.root(record.library), record)
 
     def folder(self, name: str) -> Filter:
@@ -315,7 +315,7 @@ class Library:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Only one may ingest into a local index at a time. Raises IndexLocked."""
+        """Only one process may ingest into a local index at a time. Raises IndexLocked."""
         with self.index.lock():
             yield
 

@@ -49,7 +49,7 @@ def _or(names: list[str]) -> str:
 
 
 class Fields(NamedTuple):
-    """What the options or fields of a circle are called."""
+    """The names of a circle's options or fields, for messages."""
 
     near: str
     within: str

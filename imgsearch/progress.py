@@ -17,7 +17,7 @@ class Progress(Protocol):
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """For callers that show nothing."""
+    """A `Progress` that shows nothing."""
 
 
 def ago(age: timedelta) -> str:

@@ -58,13 +58,13 @@ class Folder:
     path: str | None = None
 
     def written(self) -> str:
-        """As an address has it: "holiday/italy/florence"; "/" within the library's name is
+        """The folder as an address has it: "holiday/italy/florence". A "/" in the library's name is
         escaped."""
         return f"{_quoted(self.library)}/{self.path or ''}"
 
     @classmethod
     def read(cls, written: str) -> Folder:
-        """What `written` returned."""
+        """The folder that `written` returned as text."""
         library, _, path = written.partition("/")
         return cls(library.replace("%2F", "/").replace("%25", "%") or None, path or None)
 

@@ -49,7 +49,7 @@ def opened(path: str | bytes | Path, *, follow_links: bool = False) -> BinaryIO:
 
 
 def read(path: str | bytes | Path, *, follow_links: bool = False, limit: int = SMALL) -> bytes:
-    """At most `limit` bytes of it, from its beginning. Raises NotRegular, OSError."""
+    """At most `limit` bytes from the beginning of a regular file. Raises NotRegular, OSError."""
     with opened(path, follow_links=follow_links) as file:
         return file.read(limit)
 

@@ -39,7 +39,7 @@ class Hit:
 
     @property
     def path(self) -> Path | None:
-        """The file on this machine."""
+        """The file on this machine; None where it cannot be known."""
         return None if self.raw_path is None else Path(os.fsdecode(self.raw_path))
 
 

@@ -35,7 +35,7 @@ class Encodes(Protocol):
         ...
 
     def search_text(self, words: str, k: int, where: Filter, wanted: Wanted | None) -> Near | None:
-        """In one request, where the index makes the vector itself; else None."""
+        """Search for words in one request, where the index makes the vector itself; else None."""
         ...
 
     def sample(self, needed: bool = True) -> Vectors | None:
@@ -162,7 +162,7 @@ def _by_words(index: Index, question: Question) -> list[Found]:
 
 
 def _browsed(index: Index, question: Question) -> list[Found]:
-    """By date. Those that are left out are few."""
+    """Photos by date, without those that are excluded."""
     order = question.order if question.order != "fit" else "newest"
 
     def browse(k: int) -> list[Found]:
@@ -195,7 +195,8 @@ def _folded(found: Sequence[Found]) -> list[list[Found]]:
 
 
 def _bytes_of(record: Record) -> str:
-    """What copies have in common; another program's photos have no hash."""
+    """A key that copies of one file share. Another program's photos have no hash, so each is its
+    own."""
     return record.content_hash or record.id
 
 
@@ -227,7 +228,7 @@ def _vector_of(index: Index, encodes: Encodes, term: Term) -> Vector:
 
 
 def _stored_vector(index: Index, encodes: Encodes, id: str) -> Vector:
-    """Of a photo in the index: no model is needed."""
+    """The vector of a photo in the index. No model is needed."""
     vector = encodes.stored(id)
     if vector is None:
         record = index.records([id]).get(id)
@@ -300,7 +301,7 @@ def _presentable(found: Sequence[Found], min_score: float | None) -> Iterator[Fo
 
 
 def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None) -> Hit:
-    """`group`: a photo, and its copies."""
+    """A hit of a group: a photo and its copies."""
     one = group[0]
     found = locations.located(roots.root(one.record.library), one.record)
     surprise = None if chance is None or one.score is None else chance.surprise(one.score)

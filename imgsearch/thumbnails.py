@@ -60,7 +60,7 @@ class Thumbnails:
         return self._submit(_Wanted(record, path, size), self._makers).result()
 
     def of(self, hit: Hit, size: int) -> bytes | None:
-        """Of a hit as it was located, None where its file is not here or cannot be read."""
+        """A hit's thumbnail as WebP bytes; None where its file is not here or cannot be read."""
         from imgsearch.photos.decode import Undecodable
 
         if hit.raw_path is None or hit.missing:
@@ -83,7 +83,8 @@ class Thumbnails:
             makers.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self, wanted: _Wanted, makers: ThreadPoolExecutor) -> Future[bytes]:
-        """What is waited for overtakes what is made ahead."""
+        """Queue the making of a thumbnail. Those that are waited for come before those that are
+        made ahead."""
         kept = self._file(wanted.record, wanted.size)
         with self._lock:
             running = self._making.get(kept)

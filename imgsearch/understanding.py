@@ -84,7 +84,7 @@ def told(question: Question, beside: Filter = ALL) -> str:
 
 
 def described(where: Filter) -> Iterator[str]:
-    """Its date and its place."""
+    """The date and the place of a filter, in words."""
     first, last = where.taken_from, where.taken_to
     if first is not None and last is not None:
         yield f"taken {_days(first, last)}"

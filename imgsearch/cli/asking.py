@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def asked(library: Library, given: Asked) -> Question:
-    """What the options ask for, without the command's own words and pictures. Raises UsageError,
-    PhotoError."""
+    """The question that the options ask, without the command's own words and pictures. Raises
+    UsageError, PhotoError."""
     from imgsearch.question import Question
 
     for root in given.root:
@@ -91,8 +91,8 @@ def _picture(text: str) -> tuple[float, str]:
 
 
 def picture(library: Library, name: str, weight: float = 1.0) -> Question:
-    """One that is looked for: `similar`'s argument; "-" is read from stdin, "@3" is the third hit
-    of the last result list."""
+    """A term for a picture that is looked for (an argument of `similar`). The name "-" reads it
+    from stdin."""
     from imgsearch.question import Question, Term
 
     record = ranked(library, name)
@@ -234,7 +234,7 @@ def _texts_of(values: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _format(name: str) -> str:
-    """As Pillow names it."""
+    """The name that Pillow has for a picture format, such as "JPEG" for "jpg"."""
     upper = name.lstrip(".").upper()
     usual = {"JPG": "JPEG", "TIF": "TIFF", "HEIC": "HEIF", "PSB": "PSD"}
     return usual.get(upper, upper)

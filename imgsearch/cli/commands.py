@@ -131,7 +131,7 @@ def _common(
 
 
 def _parsed(option: Option, raw: Any) -> Any:
-    """Raises UsageError."""
+    """The value of an option, parsed from what was typed. Raises UsageError."""
     if raw is None:
         return option.default
     if option.kind in ("flag", "count"):

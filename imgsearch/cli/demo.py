@@ -60,7 +60,8 @@ def demo(common: Common, given: NoOptions) -> None:
 
 
 def _index_folder(photos: Path) -> Path:
-    """In the cache, one for each place that imgsearch is installed in."""
+    """The folder of the demo's index: in the cache, one for each place where imgsearch is
+    installed."""
     from imgsearch import paths
 
     installation = hashlib.blake2b(os.fsencode(photos), digest_size=6).hexdigest()
@@ -68,7 +69,8 @@ def _index_folder(photos: Path) -> Path:
 
 
 def _ingest_anew_if_need_be(chosen: Settings, photos: Path, console: Console) -> None:
-    """Another version's index, of other weights or another schema, is the demo's to throw away."""
+    """Ingest the demo's photos. An index that another version made, with other weights or another
+    schema, is thrown away first."""
     from imgsearch.errors import IndexContradiction, IndexDamaged, IndexTooNew
 
     try:

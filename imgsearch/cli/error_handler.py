@@ -67,7 +67,8 @@ def say(text: str) -> None:
 
 
 def say_usage(error: Exception) -> None:
-    """What Typer says of words that it does not understand, with a way on."""
+    """Print Typer's message about a command line that it does not understand, and what to do
+    next."""
     message = str(getattr(error, "message", "") or "")
     said = error.format_message() if hasattr(error, "format_message") else message
     ctx = getattr(error, "ctx", None)
@@ -90,14 +91,15 @@ def _indented(text: str) -> str:
 
 
 def _refused(error: OSError) -> str:
-    """What the system would not do with a file of ours: a full disk, a missing permission."""
+    """The sentence for an OSError on a file of ours, such as a full disk or a missing
+    permission."""
     from imgsearch.paths import shown
 
     what = error.strerror or type(error).__name__
     where = f": {shown(error.filename)}" if isinstance(error.filename, (str, bytes)) else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{what}{where}\nMake room and give the same command again; nothing is lost."
-    return f"{what}{where}\nMend that and give the same command again."
+        return f"{what}{where}\nFree some space, then run the same command again; nothing is lost."
+    return f"{what}{where}\nFix that, then run the same command again."
 
 
 def bug_report(error: Exception) -> str:
@@ -127,7 +129,8 @@ def _write_report(error: Exception) -> Path:
 
 
 def listen(verbose: int) -> None:
-    """What the libraries below report (retries, above all) goes to stderr as far as -v asks."""
+    """Send the log messages of the package (retries, above all) to stderr, as many as `-v` asks
+    for."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logger = logging.getLogger("imgsearch")
     logger.setLevel(level)
@@ -139,12 +142,13 @@ def listen(verbose: int) -> None:
 
 
 def hide(secret: str) -> None:
-    """From now on this text is left out of messages, logs and reports."""
+    """Leave this text out of all messages, logs and reports from now on."""
     _hidden.add(secret)
 
 
 def without_secrets(text: str) -> str:
-    """For a report: without what `hide` was told, and what the environment's names call secret."""
+    """The text of a report without any secret: neither those that `hide` was told nor the values of
+    environment variables whose names call them secret."""
     of_environment = (value for name, value in os.environ.items() if _SECRET_VARIABLE.search(name))
     return _without((*_hidden, *of_environment), text)
 

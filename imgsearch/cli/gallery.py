@@ -142,7 +142,7 @@ def _write_to_stdout(pieces: Iterable[bytes]) -> None:
 
 
 def _write(file: Path, pieces: Iterable[bytes]) -> None:
-    """Whole or not at all. Raises UsageError."""
+    """Write a file completely or not at all. Raises UsageError."""
     target = Path(os.path.realpath(file))  # a link stays one
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:

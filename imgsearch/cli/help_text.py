@@ -55,7 +55,7 @@ def _write_paragraph(formatter: Any, text: str) -> None:
 
 
 def _write_examples(formatter: Any, examples: Iterable[str]) -> None:
-    """One a line, never broken: they are for copying."""
+    """Write one example a line. Lines are never broken, so that they can be copied."""
     lines = [f"    {example}" for example in examples]
     heading = "Example" if len(lines) == 1 else "Examples"
     formatter.write_paragraph()

@@ -118,7 +118,8 @@ def _options(chosen: Settings, given: Ingest) -> Options:
 
 
 def options(chosen: Settings, *, background: bool = False, **given: Any) -> Options:
-    """What the user did not set is chosen from what this process may use of the machine."""
+    """The options of an ingest. What the user did not set is chosen by what this process may use of
+    the machine."""
     from imgsearch.ingest.pipeline import Limits
     from imgsearch.ingest.scan import Options
 
@@ -160,7 +161,7 @@ def _ingest(chosen: Settings, given: Ingest, began: float) -> tuple[Result, Fill
 
 
 def _ask_about_foreign(library: Library) -> None:
-    """Another program's index, such as the tutorial's, is written to only when the user says so."""
+    """Ask before anything is written to another program's index, such as the tutorial's."""
     if library.index.foreign:
         question = f"{library.index.place} was not made by imgsearch. Write into it?"
         typer.confirm(question, abort=True, err=True)

@@ -41,7 +41,7 @@ def open_photos(common: Common, given: Opening) -> None:
 
 
 def _file(library: Library, photo: str) -> bytes:
-    """Where the photo lies, which is inside its library's folder. Raises PhotoError."""
+    """The path of a photo's file, which lies inside its library's folder. Raises PhotoError."""
     from imgsearch import names
 
     record = asking.ranked(library, photo)

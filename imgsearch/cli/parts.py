@@ -39,7 +39,8 @@ def load_settings(common: Common, *, ask: bool = True, **options: Any) -> Settin
 
 
 def _allow_model_code(folders: Iterable[str]) -> None:
-    """Only the command line may say so: there is no setting of this name."""
+    """Allow Python code in these model folders. There is no setting of this name, so only the
+    command line can do it."""
     from imgsearch.errors import UsageError
 
     for name in folders:
@@ -55,7 +56,8 @@ def _allow_model_code(folders: Iterable[str]) -> None:
 
 
 def talk() -> Talk:
-    """On stderr, with bars; questions on a terminal alone."""
+    """How the library speaks to the user: on stderr, with progress bars, and with questions only on
+    a terminal."""
     from imgsearch.cli.progress import bytes_bar, photos_bar
     from imgsearch.progress import Talk
 
@@ -71,7 +73,7 @@ def _may_remove(said: str) -> bool:
 
 
 def _confirmed(said: str, question: str) -> bool:
-    """False without a terminal."""
+    """Whether the user says yes to a question. False where there is no terminal to ask on."""
     import typer
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -96,7 +98,8 @@ def opened_for_ingest(chosen: Settings) -> Iterator[Library]:
 
 @contextlib.contextmanager
 def opened_for_dry_run(chosen: Settings) -> Iterator[Library]:
-    """Where there is no index yet, an empty one elsewhere stands in: nothing may be made."""
+    """Open the library for a dry run. Where there is no index yet, an empty one in a temporary
+    folder stands in for it."""
     import tempfile
 
     from imgsearch.errors import IndexNotFound

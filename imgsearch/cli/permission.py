@@ -48,7 +48,7 @@ def granted(not_obeyed: Sequence[NotObeyed]) -> bool:
 
 
 def description(name: str, found: Mapping[str, Setting]) -> str:
-    """What a file sets, secrets hidden."""
+    """One line that says what a file sets, with secrets hidden."""
     from imgsearch import paths
 
     values = "; ".join(f"{key} = {paths.shown(str(one.value))}" for key, one in found.items())

@@ -99,7 +99,7 @@ def _draw(
 
 
 def _window() -> os.terminal_size:
-    """(0, 0) where it is not known."""
+    """The terminal's size in pixels, (0, 0) where it is not known."""
     from imgsearch.output import console
 
     with contextlib.suppress(OSError):

@@ -26,7 +26,7 @@ SETTINGS = ("k", "min_score", "num_candidates")  # of the table of settings
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What both commands take."""
+    """The options that `query` and `similar` share."""
 
     plus: tuple[str, ...] = several(
         text, "--plus [N:]WORDS", "These words too, N times as much (repeatable).", heading=TERMS
@@ -167,7 +167,7 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class AskedInWords(Asked):
-    """Of `query`."""
+    """The options and arguments of `query`."""
 
     text: tuple[str, ...] = arguments(
         values.text, "[TEXT...]", "What to look for, in any language; -: see --from-file."
@@ -184,7 +184,7 @@ class AskedInWords(Asked):
 
 @dataclass(frozen=True, kw_only=True)
 class AskedByPictures(Asked):
-    """Of `similar`."""
+    """The options and arguments of `similar`."""
 
     photos: tuple[str, ...] = arguments(
         text,

@@ -110,14 +110,11 @@ class Output:
         count = library.index.count()
         scored = bool(results.question.terms)
         if count < FEW and scored and not self._for_programs and not self._shown:
-            say(
-                f"Only {count} photos are in the index: in so small a library scores lie close"
-                " together."
-            )
+            say(f"The index holds only {count} photos: with so few, scores differ little.")
 
 
 def _nothing_found(library: Library) -> str:
-    """Names only what was asked for."""
+    """The message for an empty result, which names the conditions that were set."""
     least = library.settings.setting("min_score")
     if least.value is None:
         return "Nothing found."
@@ -125,7 +122,7 @@ def _nothing_found(library: Library) -> str:
 
 
 def _say_what_paths_leaves_out(results: Results, split: int) -> None:
-    """`split`: how many paths with a line break were left out."""
+    """Say on stderr how many paths `--paths` left out. `split`: those with a line break."""
     from imgsearch.output import console
     from imgsearch.roots.locations import Refusal
 

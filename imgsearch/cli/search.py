@@ -74,7 +74,8 @@ def similar(common: Common, given: AskedByPictures) -> None:
 
 
 def _titles(question: Question, pictures: Sequence[str]) -> tuple[str, str]:
-    """With the pictures as they were typed, and without their folders, for a file that is sent."""
+    """Two titles for the results: with the pictures as they were typed, and without their folders,
+    for a file that may be sent on."""
     return _title(question, pictures), _title(question, list(map(os.path.basename, pictures)))
 
 

@@ -65,8 +65,8 @@ def _tell(line: str) -> None:
 
 
 def _end() -> None:
-    """At once, also where a thread still waits for a cluster or decodes a picture: nothing that it
-    does is kept."""
+    """End the process at once, even while a thread waits for a cluster or decodes a picture:
+    nothing that it does is kept."""
     sys.stdout.flush()
     sys.stderr.flush()
     if any(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Arrangement(JsonObject):
-    """All but --json are for a model in a cluster."""
+    """The options of `setup-model`. All but --json are about a model in a cluster."""
 
     allocations: int | None = option(
         whole,
@@ -79,7 +79,7 @@ def setup_model(common: Common, given: Arrangement) -> None:
 
 
 def _show(found: ModelSet, there: tuple[Arranged, str] | None, json: bool) -> None:
-    """`there`: what was done in a cluster, and its place."""
+    """Print what was set up. `there`: what was done in a cluster, and the cluster's address."""
     from imgsearch.output import console
 
     if json:
@@ -90,7 +90,7 @@ def _show(found: ModelSet, there: tuple[Arranged, str] | None, json: bool) -> No
 
 
 def _check(chosen: Settings, common: Common, given: Arrangement) -> None:
-    """Raises UsageError where options do not go together."""
+    """Raises UsageError where options contradict each other."""
     from imgsearch.errors import UsageError
 
     asked = [

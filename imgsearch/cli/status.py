@@ -88,7 +88,7 @@ def _look(chosen: Settings) -> Known:
 
 
 def _encoded_where(library: Library) -> str:
-    """With the reason that lies deepest."""
+    """Where queries are encoded, and the reason why."""
     local = library.settings.text_encoder == "local"
     choice = library.text_choice("local" if local else "auto", ask_anew=True)
     if choice.inside is not None:
@@ -143,7 +143,7 @@ def _show(known: Known, chosen: Settings, verbose: bool) -> None:
 
 
 def _facts(known: Known, verbose: bool) -> dict[str, str]:
-    """What everybody wants to know."""
+    """The lines that `status` prints; with `verbose` all of them."""
     from imgsearch.output import console as rendering
 
     if known.trouble is not None:
@@ -222,8 +222,8 @@ def _details(known: Known) -> dict[str, str]:
 
 
 def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
-    """For programs: numbers are numbers, what is not known is null. See
-    `guides/scripts.md`."""
+    """The same as JSON values: numbers are numbers, and what is not known is null.
+    `guides/scripts.md` documents the keys."""
     from imgsearch import paths
 
     info = known.info

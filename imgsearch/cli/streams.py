@@ -22,7 +22,7 @@ class EscapingStream(io.TextIOWrapper):
         return len(text)
 
     def write_raw(self, text: str) -> None:
-        """For progress bars, which move the cursor."""
+        """Write without escaping: progress bars move the cursor."""
         with _reader_may_have_gone(2):
             super().write(text)
 
@@ -65,7 +65,7 @@ def prepare() -> None:
 
 
 def bar_file() -> RawWriter | None:
-    """Where a progress bar is drawn; None for Python's default."""
+    """The stream that progress bars are drawn on; None for tqdm's default."""
     return RawWriter(sys.stderr) if isinstance(sys.stderr, EscapingStream) else None
 
 

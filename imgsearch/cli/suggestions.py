@@ -1,4 +1,4 @@
-"""The command that was meant, for a word that is none."""
+"""Suggestions for a word that is not a command."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ _LONGEST = 60  # characters of a question that is repeated
 
 
 def unknown_command(words: Sequence[str], commands: Sequence[str]) -> UsageError:
-    """`words`: from the one that is no command on."""
+    """The error for a word that is not a command, with the command that was probably meant.
+    `words`: that word and all that follow it."""
     word = words[0]
     message = f"There is no command {_quoted(word)}."
     near = difflib.get_close_matches(word.lower(), [*commands, *MEANT], n=1, cutoff=0.7)
@@ -53,7 +54,7 @@ def unknown_command(words: Sequence[str], commands: Sequence[str]) -> UsageError
 
 
 def _command_line(meant: str, rest: Sequence[str]) -> str:
-    """With what followed, if it is short."""
+    """The suggested command line, with the words that followed if they are few."""
     line = " ".join([meant, *map(_quoted, rest)])
     if meant.startswith("-"):
         return meant

@@ -35,8 +35,8 @@ def open_in_browser(page: Path) -> bool:
 
 
 def _has_a_screen() -> bool:
-    """Without one a browser would be one of text, which shows no pictures; unless the user has
-    named one."""
+    """Whether a graphical browser can be expected. Without a screen Python would start a text
+    browser, which shows no pictures, unless the user has chosen one."""
     if sys.platform in ("darwin", "win32"):
         return True
     named = ("DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "BROWSER")
@@ -52,7 +52,8 @@ def _start_on_windows(path: bytes) -> bool:
 
 
 def _start(path: bytes) -> subprocess.Popen[bytes] | None:
-    """In a session of its own, so that Ctrl-C here does not close it; silent."""
+    """Start a viewer in a session of its own, without output, so that Ctrl-C here does not close
+    it."""
     try:
         return subprocess.Popen(
             [PROGRAM, path],

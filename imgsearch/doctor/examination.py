@@ -72,7 +72,7 @@ def _names(settings: Settings, recorded: ModelPair | None, cache: Path) -> Model
 def _of_cluster(
     settings: Settings, place: ClusterPlace, cache: Path, deep: bool
 ) -> Iterator[Finding]:
-    """Without a connection nothing else of it can be told."""
+    """Findings about a cluster. Without a connection there is only one, which says why."""
     try:
         there = patiently(lambda: Cluster.connect(connection(place, settings)), _PATIENCE)
     except ImgsearchError as error:

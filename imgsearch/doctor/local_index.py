@@ -22,7 +22,8 @@ _DATABASE = "index.sqlite"
 
 
 def database(folder: Path) -> Path | None:
-    """Of the generation that serves; None: no index is there. Raises ValueError."""
+    """The database of the generation that is in use; None where there is no index. Raises
+    ValueError."""
     try:
         content = regular_files.read(folder / "CURRENT")
     except (FileNotFoundError, NotADirectoryError):
@@ -36,7 +37,8 @@ def database(folder: Path) -> Path | None:
 
 
 def recorded_models(folder: Path) -> ModelPair | None:
-    """Of an index that holds photos; None for any that cannot be read, too: `index` tells."""
+    """The models of an index that holds photos; None for an empty index, and for one that cannot be
+    read (`index` reports that)."""
     try:
         path = database(folder)
         if path is None:
@@ -48,7 +50,7 @@ def recorded_models(folder: Path) -> ModelPair | None:
 
 
 def index(folder: Path, deep: bool = False) -> Iterator[Finding]:
-    """`deep`: every row and every vector is read."""
+    """Findings about a local index. `deep`: every row and every vector is read."""
     try:
         path = database(folder)
         if path is None:

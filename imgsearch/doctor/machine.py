@@ -62,7 +62,7 @@ _SHOWN |= {"elasticsearch", "numkong", "pillow"}
 
 
 def formats() -> Iterator[Finding]:
-    """Beyond those that every Pillow reads."""
+    """Findings about picture formats that not every Pillow reads."""
     from PIL import features
 
     reads = ["JPEG", "PNG", "GIF", "TIFF", "BMP"]
@@ -89,7 +89,7 @@ def _installed(distribution: str) -> bool:
 
 
 def processor(precision: str) -> Iterator[Finding]:
-    """What ingest would run on. Opening a runtime says it best."""
+    """Which runtime and precision an ingest would use, found by opening the runtime."""
     quiet_environment()
     import openvino
 
@@ -115,7 +115,8 @@ def processor(precision: str) -> Iterator[Finding]:
 
 
 def _threads() -> str:
-    """Those that an ingest uses: fewer than the machine's in a container, or by affinity."""
+    """The number of threads that an ingest uses: fewer than the machine has in a container or under
+    an affinity mask."""
     used, there = resources.cores(), os.cpu_count() or 1
     return f"{there} threads" if used >= there else f"{used} of {there} threads"
 
@@ -144,7 +145,7 @@ def models(names: ModelNames, cache: Path, index: ModelPair | None) -> Iterator[
 
 
 def space(name: str, folder: Path) -> Iterator[Finding]:
-    """`folder` may not exist yet."""
+    """A finding about the free space on the disk of `folder`, which need not exist yet."""
     there = folder
     while not there.exists() and there != there.parent:
         there = there.parent

@@ -43,7 +43,7 @@ def read(name: str) -> list[City]:
 
 
 def country_names(countries: list[City]) -> dict[str, list[str]]:
-    """By ISO 3166 alpha-2, the English name and then every other name."""
+    """Names of each country by its ISO 3166 alpha-2 code; the English name comes first."""
     by_code: dict[str, list[str]] = {}
     locales = [Locale.parse(language) for language in LANGUAGES.split()]
     for country in countries:

@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 def unit_vectors(
     latitudes: Sequence[float] | Floats, longitudes: Sequence[float] | Floats
 ) -> Floats:
-    """One row of three for each pair of coordinates in degrees."""
+    """The points on the unit sphere, (n, 3), of n coordinates in degrees."""
     up, round_ = np.radians(np.asarray(latitudes)), np.radians(np.asarray(longitudes))
     return np.stack([np.cos(up) * np.cos(round_), np.cos(up) * np.sin(round_), np.sin(up)], axis=1)
 

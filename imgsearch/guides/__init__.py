@@ -22,7 +22,7 @@ def _title(path: Path) -> str:
 
 
 def text(topic: str) -> str:
-    """A guide, as Markdown. Raises UsageError for a topic that there is none of."""
+    """A guide, as Markdown. Raises UsageError for an unknown topic."""
     known = topics()
     if topic not in known:
         raise UsageError(f"There is no guide named {topic!r}.", f"There are: {', '.join(known)}.")

@@ -21,7 +21,7 @@ def _local(place: LocalPlace, settings: Settings, create: bool) -> Index:
 
 
 def connection(place: ClusterPlace, settings: Settings) -> Connection:
-    """Where the cluster is, and as whom."""
+    """The address of a cluster and the credentials for it."""
     from imgsearch.index.elasticsearch.connection import Connection
 
     return Connection(

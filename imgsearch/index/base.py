@@ -92,7 +92,7 @@ class TextModels(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What only some backends can do; None: not this one."""
+    """What only some backends can do. A capability that a backend does not have is None."""
 
     text_models: TextModels | None = None
     distant: bool = False  # each look into it is a request over the network
@@ -155,11 +155,12 @@ class Index(Protocol):
     def set_root_hint(self, library: str, root_hint: str | None) -> None: ...
 
     def fingerprints(self) -> Iterator[Fingerprints]:
-        """Of every photo of every library, in no order, as one consistent view."""
+        """Size and mtime of every photo in all libraries, in no particular order, as one consistent
+        view."""
         ...
 
     def records(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Those that exist, by id."""
+        """The records of those ids that exist, by id."""
         ...
 
     def photo(self, ids: Sequence[str]) -> tuple[Record, Vector | None] | None:
@@ -178,14 +179,14 @@ class Index(Protocol):
         ...
 
     def looks(self, where: Filter = ALL) -> Iterator[Look]:
-        """Of every photo, in no order, with bounded memory."""
+        """`Look` of every photo, in no particular order, with bounded memory."""
         ...
 
     def ids(self, where: Filter = ALL) -> Iterator[str]: ...
 
     def ids_named(self, name: str) -> list[str]:
-        """Of photos that another program put there, by the relative path or the id that it gave
-        them: their ids are not made of library and path."""
+        """Ids of photos that another program has indexed, by the relative path or the id that it
+        gave them: such ids are not made of library and path."""
         ...
 
     def count(self, where: Filter = ALL) -> int: ...

@@ -134,7 +134,8 @@ def _stays_inside(record: Record) -> bool:
 
 
 def _compare(sample: dict[str, str], source: Index, target: Index, result: Result) -> None:
-    """`sample`: ids in the source, and in the target."""
+    """Compare a sample of rows in both indexes. `sample`: the id in the source, and the id in the
+    target."""
     for ids in _chunks(sample, CHUNK):
         theirs = target.vectors([sample[id] for id in ids])
         for id, vector in source.vectors(ids).items():

@@ -98,7 +98,7 @@ class Intake:
         self._held = self._held_bytes = 0  # photos that are on the way
 
     def run(self, candidates: Ahead[Candidate]) -> None:
-        """Until all are in the index. On any exception the rows that were written stay."""
+        """Ingest all candidates. On any exception the rows that were written stay."""
         self._candidates = candidates
         sizes = {"readers": READERS, "workers": self._limits.workers, "index": 1}
         with Crew(sizes) as self._crew, closing(candidates):
@@ -108,7 +108,7 @@ class Intake:
                 self._report()
 
     def _hand_out(self, idle: bool) -> bool:
-        """All that can be begun now. False: everything is done."""
+        """Start every task that can be started now. False when everything is done."""
         self._begin_reading()
         self._begin_index_work()
         self._begin_embedding(idle)
@@ -145,7 +145,7 @@ class Intake:
         return True, candidate, read_photo(candidate, self._stopwatch, self._must_hash)
 
     def _describe(self, candidate: Candidate) -> Described | Skip:
-        """On a reader."""
+        """Read a photo's metadata again. Runs on a reader thread."""
         if self._dry_run:
             return Described(candidate, None)
         found = describe(candidate, None, self._embedding.max_megapixels, self._stopwatch)
@@ -279,7 +279,7 @@ class Intake:
         self._crew.give("index", take, self._write, rows, gone)
 
     def _write(self, rows: Sequence[Row], gone: Sequence[str]) -> Sequence[Failure]:
-        """On the index's thread."""
+        """Write rows and delete others. Runs on the index's thread."""
         with self._stopwatch("index"):
             return self._index.write(rows, gone)
 

@@ -58,7 +58,7 @@ def let_go_of(folder: Path) -> None:
 
 
 def _quotas() -> Iterator[float]:
-    """In cores, of our group and of those that it lies in."""
+    """The processor limits, in cores, of our control group and of those around it."""
     for folder in _folders(""):
         quota, _, period = _text(folder / "cpu.max").partition(" ")
         if quota.isdecimal():
@@ -113,7 +113,7 @@ USUAL_BATCH, SMALL_BATCH = 16, 2  # photos
 
 
 def workers(cores: int, memory: int) -> int:
-    """One a core, if each has room."""
+    """How many threads to use: one a core, if there is memory for each."""
     return max(1, min(cores, (memory - _PROGRAM) // _A_WORKER))
 
 

@@ -168,7 +168,7 @@ def _free_name(library: str, roots: Roots, index: Index) -> str:
 
 
 def distinct(jobs: Iterable[Job]) -> list[Job]:
-    """Without folders that lie inside another one that is named too."""
+    """The jobs without folders that lie inside another named folder."""
     kept: list[Job] = []
     for job in sorted(jobs, key=lambda job: (job.library, job.within)):
         last = kept[-1] if kept else None

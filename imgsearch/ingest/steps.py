@@ -121,7 +121,8 @@ def describe(
 
 
 def facts_of_copy(candidate: Candidate, inside: Metadata) -> Facts:
-    """`inside`: of any photo with the same bytes."""
+    """The metadata of a photo, of which a copy with the same bytes was read. `inside`: what the
+    copy's file says."""
     [facts] = facts_of([(*_named(candidate), inside)])
     return facts
 

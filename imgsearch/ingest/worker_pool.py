@@ -33,7 +33,7 @@ class Crew:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """What was not begun is given up; what was, is waited for."""
+        """Cancel tasks that were not started, and wait for those that were."""
         for group in self._groups.values():
             group.shutdown(wait=False, cancel_futures=True)
         for group in self._groups.values():
@@ -42,7 +42,7 @@ class Crew:
     def give(
         self, group: str, then: Callable[[T], None], task: Callable[..., T], *arguments: Any
     ) -> None:
-        """`then` gets the result, on the leader's thread."""
+        """Queue a task for a group of threads. `then` gets its result, on the thread that leads."""
         self.busy[group] += 1
         future = self._groups[group].submit(task, *arguments)
         future.add_done_callback(lambda future: self._done.put((group, future, then)))

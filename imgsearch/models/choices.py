@@ -12,7 +12,7 @@ DEMO_MODELS = Path(__file__).parents[1] / "demo" / "models"
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """Of a vision transformer: what its work for one picture follows from."""
+    """The sizes of a vision transformer, from which its work for one picture follows."""
 
     size: int  # pixels of the square that it sees
     patch: int  # pixels of a patch's side
@@ -22,7 +22,7 @@ class Architecture:
 
     @property
     def multiply_adds(self) -> float:
-        """For one picture, without the head."""
+        """Multiply-adds for one picture, without the head."""
         tokens = (self.size // self.patch) ** 2 + 1
         weights = 4 * self.width**2 + 2 * self.width * self.mlp
         attention = 2 * tokens * self.width
@@ -130,6 +130,5 @@ CHOICES = {
 
 
 def work(choice: Choice) -> float:
-    """What embedding a picture costs, beside the default model: the multiply-adds of its image
-    tower."""
+    """The work of embedding one picture, as a multiple of the default model's."""
     return choice.vision.multiply_adds / VIT_B_32.multiply_adds

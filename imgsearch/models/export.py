@@ -52,7 +52,7 @@ class NotExportable(Exception):
 
 @dataclass(frozen=True)
 class _Answers:
-    """What sentence-transformers says to the samples, and the inputs of its model."""
+    """Vectors that sentence-transformers makes of the samples, and the inputs of its model."""
 
     vectors: Vectors  # not of unit length
     inputs: tuple[str, ...]
@@ -157,7 +157,7 @@ def _ask(model: SentenceTransformer, kind: Kind, source: Path) -> _Answers:
 
 
 def _write_front(model: SentenceTransformer, kind: Kind, folder: Path) -> dict[str, Any]:
-    """What comes before the graph: the tokenizer's file, or the parameters for images."""
+    """Write what comes before the graph: the tokenizer's file, or the parameters for images."""
     try:
         if kind == "text":
             fixed = model_type(model) in FIXED_LENGTH

@@ -21,7 +21,8 @@ HUB_NAME = re.compile(r"(?!\.)[\w.-]+/(?!\.)[\w.-]+")
 
 @dataclass(frozen=True, slots=True)
 class ModelNames:
-    """Each a name on the hub, or the absolute path of a sentence-transformers directory."""
+    """The names of a pair: each one a name on the hub, or the absolute path of a
+    sentence-transformers folder."""
 
     image: str
     text: str

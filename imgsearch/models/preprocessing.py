@@ -34,7 +34,7 @@ class Preprocessing:
     offset: npt.NDArray[np.float32]  # (3,)
 
     def pixels(self, image: Image) -> Pixels:
-        """One RGB image, upright, to (1, 3, height, width)."""
+        """Turn an upright RGB image into pixels (1, 3, height, width)."""
         small = np.asarray(self._fitted(image))  # (height, width, 3), bytes
         pixels = np.empty((1, 3, self.height, self.width), np.float32)
         for channel in range(3):
@@ -63,7 +63,8 @@ class Preprocessing:
 
 
 def _scaled(size: tuple[int, int], shortest_edge: int) -> tuple[int, int]:
-    """As transformers rounds: the longer edge is cut off to whole pixels."""
+    """The size after scaling. As in transformers, the longer edge is rounded down to whole
+    pixels."""
     width, height = size
     if width <= height:
         return shortest_edge, int(shortest_edge * height / width)

@@ -64,7 +64,8 @@ def _quantize(tower: Tower, path: Path) -> None:
 
 @contextlib.contextmanager
 def _muted() -> Iterator[None]:
-    """It recommends, on the root logger, a step that the export has already done."""
+    """Silence the quantiser's advice on the root logger, about a step that the export has already
+    done."""
     logger = logging.getLogger()
     logger.disabled, was = True, logger.disabled
     try:

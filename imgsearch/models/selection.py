@@ -31,7 +31,7 @@ _CONTRADICTION_CURE = (
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """What the user asked for; None: not said."""
+    """The models that the user named; None where nothing was said."""
 
     model: str | None = None
     image_model: str | None = None
@@ -71,7 +71,8 @@ class ModelSelection:
         )
 
     def names_for_successor(self) -> ModelNames:
-        """Of an index that is to take this one's place: a chosen model counts alone."""
+        """The models of an index that is to take this one's place: only what the user chose
+        counts."""
         chosen = self.choice
         if chosen.model or self._recorded() is None:
             return model_names(chosen.model, chosen.image_model, chosen.text_model)
@@ -123,7 +124,7 @@ class ModelSelection:
         return asked
 
     def text_encoder(self) -> TextEncoder:
-        """Made once."""
+        """The text encoder, made once."""
         from imgsearch.models import encoders
 
         with self._lock:
@@ -132,14 +133,14 @@ class ModelSelection:
             return self._text
 
     def text_encoder_at_hand(self) -> TextEncoder | None:
-        """None where the model would have to be fetched or exported first."""
+        """The text encoder; None where the model would have to be fetched or exported first."""
         from imgsearch.models import encoders
 
         found = cached(self.names(), self.cache)
         return None if found is None else encoders.text_encoder(found.text)
 
     def image_encoder(self) -> ImageEncoder:
-        """For one picture at a time; made once."""
+        """The image encoder for one picture at a time, made once."""
         from imgsearch.models import encoders
 
         with self._lock:
@@ -158,13 +159,14 @@ class ModelSelection:
         return encoder, found.pair(quantized=precision == "int8")
 
     def successor_pair(self) -> ModelPair:
-        """What an index that is to take this one's place records."""
+        """The pair that is recorded by an index that is to take this one's place."""
         found = ready_models(self.names_for_successor(), self.cache, self._talk)
         return found.pair(quantized=self.choice.precision == "int8")
 
 
 def same_as_recorded(recorded: ModelPair | None, index_name: str) -> Check | None:
-    """What raises IndexContradiction for another model than the index was made with."""
+    """A check that raises IndexContradiction for another model than the one the index was made
+    with."""
     if recorded is None:
         return None
 

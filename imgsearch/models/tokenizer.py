@@ -161,7 +161,7 @@ def write(tokenizer: Any, folder: Path, max_length: int, fixed_length: bool) -> 
 
 
 def _take_vocabulary_out(described: dict[str, Any], folder: Path) -> None:
-    """All but the special tokens move into the mapped files."""
+    """Move all tokens but the special ones into the memory-mapped files."""
     model = described["model"]
     vocabulary = {piece.encode(): number for piece, number in model["vocab"].items()}
     pieces = sorted(vocabulary)

@@ -37,7 +37,7 @@ _allowed: set[Path] = set()
 
 
 def allow(folder: Path) -> None:
-    """From now on this process runs code that lies in `folder`: the command line said so."""
+    """Allow this process to run code in `folder`, as the command line asked."""
     _allowed.add(folder.expanduser().resolve())
 
 
@@ -138,7 +138,7 @@ def _check_files(part: Path, folder: Path) -> None:
 
 
 def _json(path: Path) -> Any:
-    """None where it is missing or no JSON."""
+    """The content of a JSON file; None where it is missing or not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except (OSError, ValueError):

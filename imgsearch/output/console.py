@@ -63,7 +63,7 @@ def print_json(value: Any) -> None:
 
 
 def write_bytes(data: bytes) -> None:
-    """To stdout, after what was written there as text."""
+    """Write bytes to stdout, after any text that was written before."""
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
@@ -86,7 +86,7 @@ def page_of(columns: int | None) -> Page:
 
 
 def columns() -> int | None:
-    """Of the terminal, or of COLUMNS; None in a pipe, where lines may be of any length."""
+    """The width of the terminal, or COLUMNS; None in a pipe, where lines may have any length."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given):
         return int(given)
@@ -134,7 +134,7 @@ def moment(iso: str) -> str:
 
 
 def size(number: float) -> str:
-    """Bytes for a person: 1.2 MB."""
+    """A number of bytes for people, such as "1.2 MB"."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if abs(number) < 1000 or unit == "GB":
             break

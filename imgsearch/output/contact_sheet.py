@@ -39,7 +39,7 @@ class Sheet:
 
 
 def pixels_needed(cell: Cell) -> int:
-    """Of a thumbnail's longer side."""
+    """The longer side of a thumbnail, in pixels."""
     return max(COLUMNS * cell.width, ROWS * cell.height)
 
 
@@ -98,7 +98,7 @@ class _Line:
         self.text, self._columns = "", 0
 
     def add(self, column: int, pieces: Sequence[Piece]) -> None:
-        """At most one piece, which begins at `column`."""
+        """Add at most one piece to a line, at `column`."""
         for text, columns in pieces:
             self.text += " " * (column - self._columns) + text
             self._columns = column + columns

@@ -92,6 +92,6 @@ def blocks(image: Image, columns: int, rows: int) -> tuple[list[str], int]:
 
 
 def _pair(upper: bytes, lower: bytes) -> str:
-    """Of two pixels, three bytes each."""
+    """The escape sequence for a half block of two pixels, three bytes each."""
     over, under = (";".join(map(str, colour)) for colour in (upper, lower))
     return f"\x1b[38;2;{over};48;2;{under}m{_HALF_BLOCK}"

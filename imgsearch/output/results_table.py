@@ -31,8 +31,7 @@ Piece = tuple[str, int]  # text, with its styles; the columns that it takes
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the table is written on. `columns`: None where lines may be of any length. `links`:
-    paths are links to their files."""
+    """The width and style of the output. `columns`: None where lines may have any length."""
 
     columns: int | None
     styled: bool
@@ -225,7 +224,7 @@ def _fewer(pieces: Sequence[bytes], separator: bytes) -> Iterator[list[bytes]]:
 
 
 def width(text: str) -> int:
-    """Columns of a terminal."""
+    """The number of terminal columns that a text takes."""
     if _NARROW.fullmatch(text):
         return len(text)
     from rich.cells import cell_len

@@ -27,7 +27,7 @@ USUAL_CELL = Cell(10, 20)  # of the VT340, which terminals that say nothing imit
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """`protocol`: how it takes pictures; None: not at all, as far as it says."""
+    """What a terminal can draw. `protocol`: how it takes pictures; None where it takes none."""
 
     protocol: Protocol | None
     cell: Cell

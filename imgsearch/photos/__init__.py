@@ -57,7 +57,7 @@ class SkipReason(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """`path`: as `os.fsdecode` gives it, so that any name survives."""
+    """A file that was skipped. `path`: as `os.fsdecode` gives it, so that any name can be kept."""
 
     path: str
     reason: SkipReason
@@ -65,7 +65,7 @@ class Skip:
 
 
 def unreadable(path: str, error: OSError) -> Skip:
-    """What the system said about a file or folder, as a reason."""
+    """A `Skip` with the reason that the system gave for a file or folder."""
     if isinstance(error, PermissionError):
         reason = SkipReason.NO_PERMISSION
     elif isinstance(error, FileNotFoundError):
@@ -78,17 +78,17 @@ def unreadable(path: str, error: OSError) -> Skip:
 
 
 def mtime_ns(status: os.stat_result) -> int:
-    """As an index can keep it, in 64 bits: a date after April 2262 is that day's."""
+    """The modification time in ns, within 64 bits: a date after April 2262 becomes that day's."""
     return max(-_LATEST, min(status.st_mtime_ns, _LATEST))
 
 
 def ctime_ns(status: os.stat_result) -> int:
-    """In 64 bits too."""
+    """The change time in ns, within 64 bits."""
     return max(-_LATEST, min(status.st_ctime_ns, _LATEST))
 
 
 def inode(status: os.stat_result) -> int:
-    """In 63 bits, which some file systems' numbers exceed."""
+    """The inode number, within 63 bits, which some file systems exceed."""
     return status.st_ino & _LATEST
 
 
@@ -105,7 +105,7 @@ def library_hash(library: str) -> hashlib.blake2b:
 
 
 def content_hash(data: bytes | memoryview) -> str:
-    """32 hexadecimal digits."""
+    """A hash of a file's bytes: 32 hexadecimal digits."""
     return hashlib.blake2b(data, digest_size=_HASH_BYTES).hexdigest()
 
 

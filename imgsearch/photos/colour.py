@@ -17,7 +17,7 @@ _SAME = 6  # of 255: sRGB's profiles by different makers differ by as much in da
 
 
 def rgb(image: Image.Image) -> Image.Image:
-    """In sRGB with 8 bits a channel; on white where it is transparent."""
+    """The image in sRGB with 8 bits a channel, on white where it is transparent."""
     if image.mode.startswith("I") or image.mode == "F":
         image = _eight_bits(image)
     profile = image.info.get("icc_profile")
@@ -64,7 +64,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 @functools.lru_cache(maxsize=16)  # one camera, one profile
 def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """None: the colours are sRGB already, or the profile is broken or of another kind of image."""
+    """The transform to sRGB; None where the colours are sRGB already, or the profile is broken or
+    meant for another kind of image."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = source.profile.xcolor_space.strip()

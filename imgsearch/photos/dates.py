@@ -64,7 +64,7 @@ def of_name(name: str) -> Moment | None:
 
 
 def parse_offset(text: str | None) -> str | None:
-    """From UTC, as "+02:00"; None for what is none."""
+    """An offset from UTC such as "+02:00"; None for any other text."""
     if text == "Z":
         return "+00:00"
     found = _OFFSET.fullmatch((text or "").strip())

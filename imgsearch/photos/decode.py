@@ -111,13 +111,13 @@ def inspect(path: str, *, max_megapixels: float) -> Metadata:
 
 
 def said_inside(source: Source, *, max_megapixels: float) -> Metadata:
-    """`inspect` without sidecar and name."""
+    """What a picture's own file says of it: `inspect` without sidecar and name."""
     found = _inspected(source, max_megapixels)
     return found or decode(source, target=1, max_megapixels=max_megapixels).metadata
 
 
 def _inspected(source: Source, max_megapixels: float) -> Metadata | None:
-    """By the header alone; None where that does not tell."""
+    """A picture's metadata by its header alone; None where the header does not tell enough."""
     _prepare_pillow(max_megapixels)
     with _opened(source) as file:
         head = file.read(formats.HEAD_BYTES)
@@ -170,7 +170,8 @@ def _register_heif() -> None:
 
 
 def _own_reader(head: bytes) -> Reader | None:
-    """For what Pillow does not know."""
+    """Our reader for a format that Pillow does not know, by a file's first bytes; None for all
+    others."""
     if head.startswith(netpbm.MAGIC):
         return netpbm.read
     return photoshop.read if photoshop.is_unknown_to_pillow(head) else None
@@ -179,7 +180,7 @@ def _own_reader(head: bytes) -> Reader | None:
 def _decode_by_own(
     read: Reader, format: str, file: IO[bytes], target: int, max_megapixels: float
 ) -> Decoded:
-    """By a reader that gives the picture as it is stored and leaves the rest to us."""
+    """Decode by one of our readers, which returns the picture as it is stored."""
     image = read(file, lambda width, height: _check_size(width, height, max_megapixels))
     image.format = format
     exif = tiff.exif(file) if format == "TIFF" else image.getexif()
@@ -272,7 +273,8 @@ def _check_size(width: int, height: int, max_megapixels: float) -> None:
 
 
 def _one_at_a_time(image: Image.Image) -> contextlib.AbstractContextManager[Any]:
-    """What is held while decoding: few of a large JPEG's pixels, unless it is progressive."""
+    """A lock to hold while decoding, so that only one huge picture is in memory. Of a large JPEG
+    few pixels are decoded, unless it is progressive."""
     pixels = image.width * image.height
     if image.info.get("progressive"):
         pixels *= 8
@@ -313,7 +315,7 @@ def _decode_raw(file: IO[bytes], target: int, max_megapixels: float) -> Decoded:
 def _preview_image(
     shot: raw.Raw, preview: bytes, target: int, max_megapixels: float
 ) -> Image.Image | None:
-    """None where it is too small or broken."""
+    """The picture of a RAW's embedded preview; None where that is too small or broken."""
     try:
         with Image.open(io.BytesIO(preview), formats=["JPEG", "MPO"]) as image:
             if min(image.size) < 2 * target:

@@ -58,7 +58,7 @@ def eight_bits(
 
 
 def _range(values: Values, no_data: float | None) -> tuple[float, float, int]:
-    """What is darkest, what is brightest, and how bright that is."""
+    """The darkest and the brightest value, and how bright the brightest is (0 to 255)."""
     flat = values.reshape(-1)
     sample = flat[:: max(1, flat.size // _SAMPLE)].astype(np.float64)
     known = np.isfinite(sample)

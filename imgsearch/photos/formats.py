@@ -69,7 +69,7 @@ _OTHER_USES = frozenset((".fit", ".msp", ".ras", ".spi"))  # of endings: no prom
 
 
 class Undecodable(Exception):
-    """Why a file gives no image."""
+    """Raised for a file that gives no image, with the reason."""
 
     def __init__(self, reason: SkipReason, detail: str) -> None:
         super().__init__(f"{reason.value}: {detail}")
@@ -78,7 +78,7 @@ class Undecodable(Exception):
 
 
 def undecodable(error: Exception) -> Undecodable:
-    """What a decoder says of a bad file, as a reason for people."""
+    """The error for what a decoder raised on a bad file."""
     text = str(error) or type(error).__name__
     truncated = isinstance(error, EOFError) or _TRUNCATED.search(text)
     return Undecodable(SkipReason.TRUNCATED if truncated else SkipReason.DAMAGED, text)
@@ -90,7 +90,8 @@ def has_picture_ending(name: str) -> bool:
 
 
 def looks_like_picture(head: bytes, name: str) -> bool:
-    """By the first HEAD_BYTES of a file; the name only counts for formats without a mark."""
+    """Whether a file may be a picture, by its first HEAD_BYTES. The name counts only for formats
+    without a signature."""
     if is_raw(head) or any(mark.match(head) for mark in _UNREAD.values()):
         return True
     return bool(_formats(head, _ending(name)))
@@ -133,7 +134,7 @@ def _picture_endings() -> frozenset[str]:
 
 
 def _formats(head: bytes, ending: str | None) -> list[str]:
-    """Those that the content allows, and the ending unless it is None."""
+    """The formats that the content allows, and the ending where it is given."""
     found = [name for name in ("HEIF", *_pillow_formats()) if _allows(name, head, ending)]
     return sorted(found, key=_BY_ENDING.__contains__)  # a sure mark before a weak one
 
@@ -149,7 +150,7 @@ def _allows(name: str, head: bytes, ending: str | None) -> bool:
 
 
 def _brands(head: bytes) -> set[bytes]:
-    """Of an ISO media file: the major one and those it is compatible with."""
+    """The brands of an ISO media file: the major one and the compatible ones."""
     if head[4:8] != b"ftyp":
         return set()
     end = min(struct.unpack(">I", head[:4])[0], len(head))
@@ -183,7 +184,7 @@ class _Bytes:
         self._head, self._file = head, file
 
     def at(self, start: int, count: int) -> bytes:
-        """Fewer than `count` where the file ends, or where it is not given."""
+        """`count` bytes from `start` on; fewer where the file ends or is not given."""
         if start + count <= len(self._head) or self._file is None:
             return self._head[start : start + count]
         self._file.seek(start)

@@ -16,7 +16,8 @@ Datasets = Mapping[int, list[str]]  # by number within record 2
 
 
 def parse(data: bytes) -> Datasets:
-    """What is broken ends the reading; what came before it counts."""
+    """The datasets of an IPTC block. Reading stops at what is broken; what came before it
+    counts."""
     found: dict[int, list[str]] = {}
     utf_8 = False
     for record, number, value in _datasets(data):

@@ -182,7 +182,7 @@ def _first(datasets: iptc.Datasets, *numbers: int, most: int = words.TITLE) -> s
 
 
 def _rating(value: Any) -> int | None:
-    """None for 0 too: not rated."""
+    """A rating from 1 to 5; None for 0, which means not rated."""
     try:
         rating = round(float(value))
     except _UNREADABLE:
@@ -200,7 +200,7 @@ def _iim_of_photoshop(main: Mapping[int, Any]) -> bytes:
 
 
 def _windows(main: Mapping[int, Any], tag: int, most: int = words.TITLE) -> str | None:
-    """Explorer's tags, in UTF-16."""
+    """A text of Windows Explorer's tags, which are UTF-16."""
     data = _bytes(main, tag)
     return words.clean(data.decode("utf-16-le", "replace").partition("\0")[0], most)
 
@@ -282,7 +282,7 @@ def _moment_of(properties: xmp.Properties) -> Moment | None:
 
 
 def _moment_of_iim(datasets: iptc.Datasets) -> Moment | None:
-    """20190714 and 123045+0200."""
+    """The date and time of IPTC's 20190714 and 123045+0200."""
     day, time = _first(datasets, iptc.DATE) or "", _first(datasets, iptc.TIME) or ""
     if not re.fullmatch(r"\d{8}", day):
         return None

@@ -19,7 +19,7 @@ SIDEWAYS = {TURNS[orientation] for orientation in (5, 6, 7, 8)}
 
 
 def exif_of(image: Image.Image) -> Image.Exif | None:
-    """None: there is none, or it cannot be read, which is no fault of the picture."""
+    """The picture's EXIF; None where there is none or it cannot be read."""
     try:
         return image.getexif()
     except BROKEN:

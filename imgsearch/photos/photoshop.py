@@ -28,7 +28,7 @@ _MOST_BYTES = 1 << 30  # of pixels
 
 
 def is_unknown_to_pillow(head: bytes) -> bool:
-    """By a file's first bytes: whether it is a PSB, or of more than 8 bits."""
+    """Whether a file is a PSB, or a PSD of more than 8 bits, by its first bytes."""
     return head.startswith(MAGIC) and (
         head[4:6] == b"\0\2" or head[22:24] in (b"\0\x10", b"\0\x20")
     )
@@ -76,7 +76,7 @@ def _is_transparent(file: IO[bytes], layers: int, size: str) -> bool:
 def _planes(
     file: IO[bytes], channels: int, wanted: int, height: int, width: int, depth: int, version: int
 ) -> Bytes:
-    """[wanted, height, width]"""
+    """The first `wanted` channels, as an array of shape [wanted, height, width]."""
     (compression,) = struct.unpack(">H", _exactly(file, 2))
     row = width * depth // 8
     if compression == _RAW:

@@ -49,7 +49,7 @@ def clean(file: IO[bytes]) -> tuple[io.BytesIO, bytes | None]:
 
 
 def _profile(data: bytes) -> bytes | None:
-    """Of an iCCP chunk: a name, NUL, a byte for the method, then compressed."""
+    """The ICC profile of an iCCP chunk: after a name, NUL and a method byte, compressed."""
     unpacking = zlib.decompressobj()
     with contextlib.suppress(zlib.error):
         profile = unpacking.decompress(data.partition(b"\0")[2][1:], _MOST_PROFILE)

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 
 @functools.lru_cache(maxsize=1)
 def keep_quiet() -> bool:
-    """Once for the process. Whether libtiff is quiet: on Windows its functions are out of reach."""
+    """Silence libtiff, once a process. Returns whether it is silent: on Windows its functions are
+    out of reach."""
     for name in ("PIL", "tifffile"):
         logging.getLogger(name).addHandler(logging.NullHandler())
     if os.name == "nt":

@@ -40,7 +40,7 @@ def opened(file: IO[bytes]) -> Iterator[Raw]:
 
 
 class Raw:
-    """`width`, `height`: pixels, as the sensor lies."""
+    """An open camera RAW. `width`, `height`: pixels, as the sensor lies."""
 
     def __init__(self, file: IO[bytes], raw: Any, rawpy: Any) -> None:
         self._file, self._raw, self._rawpy = file, raw, rawpy
@@ -55,14 +55,15 @@ class Raw:
         return self.width, self.height
 
     def develop(self, target: int) -> Image.Image:
-        """Half of the sensor's pixels, upright; all where half would be below the target."""
+        """The developed picture, upright: from half of the sensor's pixels, from all where half
+        would be below the target."""
         half = min(self.width, self.height) >= 2 * target
         return Image.fromarray(
             self._raw.postprocess(half_size=half, use_camera_wb=True, gamma=_SRGB)
         )
 
     def preview(self) -> bytes | None:
-        """The camera's own JPEG."""
+        """The camera's own JPEG; None where there is none."""
         try:
             found = self._raw.extract_thumb()
         except (self._rawpy.LibRawError, self._rawpy.NotSupportedError):
@@ -78,7 +79,7 @@ class Raw:
         return _TURNS.get(self._flip)
 
     def exif(self, preview: bytes | None) -> Image.Exif | None:
-        """Of the RAW itself where it is built like a TIFF, else of the preview in it."""
+        """EXIF of the RAW itself where it is built like a TIFF, else of its preview."""
         exif = Image.Exif()
         with contextlib.suppress(*BROKEN):
             self._file.seek(0)

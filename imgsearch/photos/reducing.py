@@ -14,8 +14,8 @@ _STRIP = 32  # lines of the smaller picture
 
 
 def _factor(image: Image.Image, target: int) -> int:
-    """By which an image is still at least twice the target when it is reduced; below 2: not at
-    all."""
+    """The largest whole number by which the image can be reduced and keep twice the target; below
+    2, none."""
     return min(image.size) // (2 * target)
 
 

@@ -13,7 +13,7 @@ _ENDING = b".xmp"
 
 
 class Sidecar(NamedTuple):
-    """`size` and `mtime_ns` are its fingerprint: another one means that it was changed."""
+    """An XMP file beside a photo. `size` and `mtime_ns` tell whether it has changed."""
 
     path: str
     size: int  # bytes

@@ -88,7 +88,7 @@ def read(file: IO[bytes], check_size: Callable[[int, int], None]) -> Image.Image
 
 
 def exif(file: IO[bytes]) -> Image.Exif:
-    """What the first directory says; of a BigTIFF, without the sections below it."""
+    """EXIF of the first directory; of a BigTIFF, without the sections below it."""
     found = Image.Exif()
     with contextlib.suppress(*BROKEN):
         file.seek(0)

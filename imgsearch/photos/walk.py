@@ -91,7 +91,7 @@ class Listing(NamedTuple):
         return listing._replace(joined=sorted(joined))
 
     def ids(self, library: str) -> list[str]:
-        """The `photo_id` of each."""
+        """The `photo_id` of each photo."""
         return self._ids(library, self.names)
 
     def ids_of_joined(self, library: str) -> list[str]:
@@ -129,7 +129,7 @@ def listings(
     within: bytes = b"",
     join_raw: bool = False,
 ) -> Iterator[Listing]:
-    """`walk`, folder by folder. `join_raw`: a RAW and the JPEG beside it are one photo."""
+    """As `walk`, one folder at a time."""
     excluded = _matcher(exclude)
     folders = [_Folder(within, None)]
     entered: set[tuple[int, int]] = set()  # a folder that links lead to is entered once
@@ -195,7 +195,7 @@ def _list(
 
 
 def _enter(root: str, folder: _Folder, entered: set[tuple[int, int]]) -> bool:
-    """False: it was entered before, by another path."""
+    """Note that a folder is entered. False where it was entered before, by another path."""
     try:
         status = os.stat(os.fsencode(_path(root, folder.relative)))
     except OSError:
@@ -236,7 +236,8 @@ def _status(
 
 
 def _is_above(status: os.stat_result, root: str, folder: _Folder | None) -> bool:
-    """Only asked for links to folders, so that no other folder costs a stat."""
+    """Whether a link leads to a folder that contains it. Only asked for links to folders, so that
+    no other folder costs a stat."""
     while folder is not None:
         if os.path.samestat(status, os.stat(os.fsencode(_path(root, folder.relative)))):
             return True

@@ -19,7 +19,7 @@ _LOOKED_AT = 20_000  # characters of a text
 
 
 def clean(text: str, most: int = TITLE) -> str | None:
-    """In one line; None where nothing is left."""
+    """The text in one line, without control characters; None where nothing is left."""
     text = _SURROGATES.sub("\ufffd", text[:_LOOKED_AT])
     text = " ".join(_UNSEEN.sub(" ", unicodedata.normalize("NFC", text)).split())
     return text[:most].rstrip() or None
@@ -50,7 +50,7 @@ def _even(data: bytes) -> bytes:
 
 
 def keywords(found: Iterable[str]) -> tuple[str, ...]:
-    """Each once, whatever its case, in the order in which they come."""
+    """The keywords, each once whatever its case, in their order."""
     kept: dict[str, str] = {}
     for text in found:
         word = clean(text, KEYWORD)

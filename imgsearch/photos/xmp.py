@@ -53,7 +53,7 @@ def parse(packet: bytes) -> Properties:
 
 
 class _Stop(Exception):
-    """There is nothing more to read, or something that must not be read."""
+    """Raised where there is nothing more to read, or something that must not be read."""
 
 
 @dataclass(slots=True)
@@ -127,7 +127,7 @@ def _short(name: str) -> str:
 
 
 def degrees(text: str, signs: Mapping[str, int]) -> float | None:
-    """Of "48,51.5N" or "48,51,30N"; `signs` by the letter at its end."""
+    """Degrees of "48,51.5N" or "48,51,30N". `signs`: +1 or -1 by the letter at the end."""
     found = re.fullmatch(
         r"(\d{1,3})(?:,(\d{1,2}(?:\.\d{1,12})?))?(?:,(\d{1,2}))?([NSEWnsew])", text
     )

@@ -45,7 +45,7 @@ class Roots:
         return None if (root := self._known.get(library)) is None else root.path
 
     def root(self, library: str) -> Root | None:
-        """With what is known about it."""
+        """The root of a library on this machine; None where it is not known."""
         return self._known.get(library)
 
     def all(self) -> dict[str, Root]:
@@ -84,8 +84,8 @@ class Roots:
     def remember(
         self, library: str, root: Path, *, follow_links: bool = False, within: bytes = b""
     ) -> None:
-        """`follow_links`: it is ingested with its links; so it stays once it was. `within`: only
-        this folder of it is ingested, so that nothing beside it counts, unless that is known."""
+        """Remember a library's root. `follow_links`: it is ingested with symbolic links; that stays
+        once it was set."""
         known = self._registered.get(library)
         same = known if known is not None and known.path == root else None
         follow_links |= same is not None and same.follow_links

@@ -39,7 +39,8 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """`path`: absolute; None if refused. `missing`: no regular file lies there."""
+    """Where a photo lies. `path`: absolute; None if refused. `missing`: there is no regular file at
+    it."""
 
     path: bytes | None
     refusal: Refusal | None = None
@@ -62,7 +63,8 @@ def relative_bytes(relative_path: str, escaped: bool) -> bytes | None:
 
 
 def located(root: Root | None, record: Record) -> Located:
-    """Where the photo lies, or lay, on this machine."""
+    """Where the photo lies, or lay, on this machine. The only function that makes a path of a
+    record."""
     relative = relative_bytes(record.relative_path, record.path_escaped)
     if relative is None:
         return Located(None, Refusal.LEADS_OUT)

@@ -26,11 +26,11 @@ class Registry:
         self._damaged = False
 
     def roots(self, index_id: str) -> Libraries:
-        """Those of one index. None of a file that cannot be read, with a note."""
+        """The roots of one index's libraries; none, with a note, where the file cannot be read."""
         return self._read().get(index_id, {})
 
     def set(self, index_id: str, library: str, root: Root | None) -> None:
-        """None: forget it."""
+        """Set a library's root; None forgets it."""
         from filelock import FileLock, Timeout
 
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ class Registry:
         )
 
     def _write(self, known: dict[str, Libraries]) -> None:
-        """What could not be read is kept beside it."""
+        """Write the registry. A file that could not be read is kept beside it."""
         dumped = {
             id: {name: _dumped(root) for name, root in roots.items()} for id, roots in known.items()
         }

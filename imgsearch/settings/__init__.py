@@ -83,7 +83,7 @@ class Settings(Values):
         return self._values[name]
 
     def secrets(self) -> Iterator[str]:
-        """What no message may repeat, passwords within URLs among it."""
+        """All values that no message may repeat, including passwords within URLs."""
         for name, setting in self._values.items():
             if KNOWN[name].secret and setting.value:
                 yield setting.value
@@ -91,7 +91,7 @@ class Settings(Values):
                 yield from paths.passwords_in(setting.value)
 
     def shown(self) -> dict[str, Setting]:
-        """For `status`: every setting, a secret's value hidden."""
+        """Every setting for `status`, with secrets hidden."""
         return {name: _showable(name, setting) for name, setting in self._values.items()}
 
 
@@ -262,7 +262,7 @@ def _parse_dotenv(content: str) -> dict[str, str | None]:
 
 
 def _from_config(path: Path) -> dict[str, Setting]:
-    """The user's own file."""
+    """The settings of the user's own configuration file."""
     try:
         content = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):

@@ -97,7 +97,7 @@ def permission(file: FolderFile) -> Permission:
 
 
 def remember(files: list[FolderFile], *, allowed: bool) -> None:
-    """Raises OSError where it cannot be kept."""
+    """Remember the user's answer about these files. Raises OSError where it cannot be kept."""
     known = _remembered()
     for file in files:
         known[str(file.path)] = {"sha256": file.digest, "allowed": allowed}

@@ -59,7 +59,7 @@ class Option:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """As they are typed: ("-y", "--yes"); for "--[no-]x" the first of the two."""
+        """The option's spellings as typed: ("-y", "--yes"); for "--[no-]x" the first of the two."""
         words = self.spelling.replace("[no-]", "").replace(",", "").split()
         return tuple(word for word in words if word.startswith("-"))
 
@@ -70,12 +70,12 @@ class Option:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """All values that it may have; empty where they are not a list of words."""
+        """All words that the value may be; empty where any text may be."""
         return getattr(self.parse, "choices", ())
 
     @property
     def metavar(self) -> str:
-        """What stands for the value: the words that it may be, where they are not spelled out."""
+        """What stands for the value in the help, such as "FILE", or the words that it may be."""
         last = self.spelling.split()[-1] if self.spelling else ""
         if last and not last.startswith("-"):
             return last
@@ -89,7 +89,7 @@ class Option:
 
     @property
     def shown_default(self) -> str:
-        """For a person; empty where nothing is worth saying."""
+        """The default for people; empty where there is nothing worth saying."""
         if self.default_text:
             return self.default_text
         if self.kind == "count" or self.default in (None, (), [], False):
@@ -138,7 +138,7 @@ def several(parse: Callable[[Any], T], spelling: str, help: str, **more: Any) ->
 
 
 def flag(spelling: str, help: str, **more: Any) -> bool:
-    """False unless it is given."""
+    """A flag: False unless it is given."""
     from imgsearch.settings.values import flag as parse
 
     field: Any = _field("flag", parse, more.pop("default", False), spelling, help, more)
@@ -146,13 +146,13 @@ def flag(spelling: str, help: str, **more: Any) -> bool:
 
 
 def count(spelling: str, help: str, **more: Any) -> int:
-    """How often it is given."""
+    """An option that counts how often it is given."""
     field: Any = _field("count", int, 0, spelling, help, more)
     return field  # type: ignore[no-any-return] # likewise
 
 
 def argument(parse: Callable[[Any], T], metavar: str, help: str, **more: Any) -> T:
-    """One word without an option's name; required unless the metavar begins with "["."""
+    """A positional argument; required unless the metavar begins with "["."""
     field: Any = _field("argument", parse, more.pop("default", None), metavar, help, more)
     return field  # type: ignore[no-any-return] # likewise
 

@@ -31,7 +31,7 @@ def flag(value: Any) -> bool:
 
 
 def not_negative(value: Any) -> int:
-    """A whole number, 0 or more."""
+    """A whole number of 0 or more. Raises ValueError."""
     number = _whole(value)
     if number is None or number < 0:
         raise ValueError("not a whole number of 0 or more")
@@ -39,7 +39,7 @@ def not_negative(value: Any) -> int:
 
 
 def whole(value: Any) -> int:
-    """A whole number, 1 or more."""
+    """A whole number of 1 or more. Raises ValueError."""
     number = _whole(value)
     if number is None or number < 1:
         raise ValueError("not a whole number of 1 or more")
@@ -77,7 +77,7 @@ def stars(value: Any) -> int:
 
 
 def part(value: Any) -> tuple[int, int]:
-    """ "1/4" as (1, 4)."""
+    """ "1/4" as (1, 4). Raises ValueError."""
     found = re.fullmatch(r"\s*([0-9]{1,9})/([0-9]{1,9})\s*", str(value))
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise ValueError("not I/N, one part of how many, such as 1/4")
@@ -126,7 +126,7 @@ def texts(value: Any) -> list[str]:
 
 @dataclass(frozen=True)
 class OneOf(Generic[Word]):
-    """A word of a list."""
+    """A parser for one word of a list."""
 
     choices: tuple[Word, ...]
 

@@ -45,7 +45,7 @@ class Libraries:
 
     @contextlib.contextmanager
     def using(self) -> Iterator[Library]:
-        """Raises ImgsearchError where it cannot be opened."""
+        """The open library. Raises ImgsearchError where it cannot be opened."""
         with self._lock:
             opened = self._now = self._now or self._opened_now()
             opened.users += 1
@@ -81,7 +81,7 @@ class Libraries:
                 self._now = None
 
     def close(self) -> None:
-        """Where a call still works with the library, it is closed after that."""
+        """Close the library, as soon as no call works with it."""
         with self._lock:
             opened, self._now = self._now, None
             if opened is None:

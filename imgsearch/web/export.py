@@ -78,7 +78,7 @@ def _download(answer: Response, ending: str) -> Response:
 
 
 def _paths(selected: Selected) -> bytes:
-    """One a line; a path that a line break would split is left out."""
+    """The selected paths, one a line, without those that a line break would split."""
     paths = [path for _, path in selected if path and b"\n" not in path and b"\r" not in path]
     return b"".join(path + b"\n" for path in paths)
 
@@ -99,7 +99,8 @@ def _csv(selected: Selected) -> str:
 
 
 def _zip(selected: Selected) -> Iterator[bytes]:
-    """Without compression, since pictures have their own; one piece of a file is in memory."""
+    """A ZIP of the originals, not compressed, since pictures are already. At most one chunk of a
+    file is in memory."""
     out = _Sink()
     names: set[str] = set()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:

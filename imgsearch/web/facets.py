@@ -69,7 +69,7 @@ class Group:
 
     @property
     def first(self) -> Sequence[Choice]:
-        """What is seen at once; whatever is chosen, and its parts, are among it."""
+        """The choices that are shown at once, including those that are chosen."""
         last = max(
             (n for n, one in enumerate(self.choices, 1) if one.is_chosen or one.is_part), default=0
         )

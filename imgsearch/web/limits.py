@@ -48,14 +48,14 @@ class Turns:
 
 
 class Places:
-    """So many may be taken at a time."""
+    """A number of places, each taken by one request at a time."""
 
     def __init__(self, number: int) -> None:
         self._free = number
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
-        """Raises HTTPException 429 where none is free."""
+        """Take a place for the time of the block. Raises HTTPException 429 where none is free."""
         if self._free < 1:
             raise HTTPException(
                 429, "Too many requests at once. Try again in a moment.", {"retry-after": "1"}

@@ -146,7 +146,7 @@ def _grid(question: Question, results: Results) -> dict[str, Any]:
 
 
 def _make_thumbnails(ctx: Context, results: Results) -> None:
-    """Before the browser asks for them."""
+    """Start making the thumbnails before the browser asks for them."""
     there = [(hit.record, hit.raw_path) for hit in results if hit.raw_path and not hit.missing]
     ctx.thumbnails.prepare(there, 480)
 

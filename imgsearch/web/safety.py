@@ -139,7 +139,7 @@ def _same_origin(headers: dict[str, str]) -> bool:
 
 
 def _equal(given: str | None, secret: str | None) -> bool:
-    """In a time that does not tell how much of it is right."""
+    """Compare in constant time, so that an attacker learns nothing from how long it takes."""
     return (
         given is not None
         and secret is not None

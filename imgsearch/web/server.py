@@ -39,12 +39,13 @@ class Service:
         return is_loopback(self.host)
 
     def policy(self) -> Policy:
-        """On this machine alone nothing is asked for; from elsewhere a password or a token is."""
+        """Who may open the page: anybody on this machine; from elsewhere whoever has the password
+        or token."""
         secret = self.password or (None if self.is_local else secrets.token_urlsafe(16))
         return Policy(secret, () if self.host in _EVERYWHERE else (self.host,))
 
     def address(self, policy: Policy, port: int) -> str:
-        """What a browser is to open. A token that was made stands in it; a password does not."""
+        """The address for a browser. It contains a token that was made, never a password."""
         host = _own_name() if self.host in _EVERYWHERE else self.host
         host = f"[{host}]" if ":" in host else host
         token = "" if policy.secret in (None, self.password) else f"?token={policy.secret}"

@@ -66,7 +66,8 @@ class Uploads:
         self._make_room()
 
     def file(self, name: str) -> Path:
-        """Where an upload lies. Raises PhotoError for any other name, and for one that is gone."""
+        """The file of an upload. Raises PhotoError for any other name, and for an upload that is
+        gone."""
         match = _NAME.fullmatch(name)
         if match is None:
             raise PhotoError("An address names only pictures that were uploaded.", "Upload it.")

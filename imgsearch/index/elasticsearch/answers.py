@@ -12,7 +12,7 @@ Object = dict[str, Any]
 
 
 def at(value: Any, *keys: str) -> Any:
-    """What lies in nested objects under these keys; None where there is no such part."""
+    """The value under nested keys of an answer; None where there is no such part."""
     for key in keys:
         if not isinstance(value, dict):
             return None
@@ -21,7 +21,8 @@ def at(value: Any, *keys: str) -> Any:
 
 
 def odd(place: str, what: str) -> NoReturn:
-    """`what`: the part that is missing or of another kind."""
+    """Raises IndexUnavailable for an answer that is not Elasticsearch's. `what`: the part that is
+    missing or has another type."""
     raise trouble("odd_answer", place=place, what=what)
 
 
@@ -46,7 +47,8 @@ def integer(place: str, answer: Any, *keys: str) -> int:
 
 
 def number(place: str, answer: Any, *keys: str) -> float:
-    """Finite."""
+    """A finite number under nested keys of an answer. Raises IndexUnavailable where there is
+    none."""
     found = at(answer, *keys)
     if type(found) not in (int, float) or not math.isfinite(found):
         odd(place, f"it holds no number {'.'.join(keys)}")
@@ -54,7 +56,8 @@ def number(place: str, answer: Any, *keys: str) -> float:
 
 
 def objects(place: str, answer: Any, *keys: str) -> list[Object]:
-    """A list of objects."""
+    """A list of objects under nested keys of an answer. Raises IndexUnavailable where there is
+    none."""
     found = at(answer, *keys)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         odd(place, f"it holds no list {'.'.join(keys)}")
@@ -62,12 +65,13 @@ def objects(place: str, answer: Any, *keys: str) -> list[Object]:
 
 
 def hits(place: str, answer: Any) -> list[Object]:
-    """Of a search."""
+    """The hits of a search's answer. Raises IndexUnavailable where there are none."""
     return objects(place, answer, "hits", "hits")
 
 
 def values(place: str, answer: Any, *keys: str) -> list[Object]:
-    """Of an object whose values are objects."""
+    """The values of an object all of whose values are objects. Raises IndexUnavailable where it is
+    another kind of answer."""
     found = at(answer, *keys)
     if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
         odd(place, f"it holds no object {'.'.join(keys)}")

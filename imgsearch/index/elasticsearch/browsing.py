@@ -18,7 +18,8 @@ _SPANS: Mapping[Facet, str] = {"year": "yyyy", "month": "yyyy-MM"}
 
 
 def sort(order: BrowseOrder, fields: Fields) -> list[dict[str, Any]]:
-    """By date, photos without one last; then by id, and by what no two documents share."""
+    """A search's `sort`: by date, with undated photos last, then by id, then by a key that is
+    unique to each document."""
     direction = "desc" if order == "newest" else "asc"
     keys: list[dict[str, Any]] = []
     if fields.can_be(DATE, "date"):
@@ -29,7 +30,7 @@ def sort(order: BrowseOrder, fields: Fields) -> list[dict[str, Any]]:
 
 
 def aggregations(names: Collection[Facet], fields: Fields) -> dict[str, Any]:
-    """Of those facets that the index can have."""
+    """The aggregations that count these facets, as far as the index has the fields for them."""
     asked: dict[str, Any] = {}
     for name in names:
         if name in _TERMS and fields.can_be(name, "keyword"):

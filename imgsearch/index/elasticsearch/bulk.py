@@ -24,7 +24,7 @@ Items = list[tuple[str, dict[str, Any]]]  # as `answers.bulk_items` gives them
 
 
 class Operation(NamedTuple):
-    """One line, or two, of a bulk request."""
+    """One operation of a bulk request, as one or two lines of JSON."""
 
     id: str
     lines: bytes
@@ -77,7 +77,7 @@ class BulkWriter:
         return total
 
     def send(self, chunk: Sequence[Operation]) -> Outcome:
-        """One request, and again what may pass of it."""
+        """Send one request, and again the items that failed for a passing reason."""
         waiting = Patience(self._patience)
         failures: list[Failure] = []
         deleted = 0
@@ -185,12 +185,13 @@ _OF_THE_WHOLE_INDEX = {
 
 
 def blocked(status: int, type: str) -> bool:
-    """By somebody, not by a disk that is full (429)."""
+    """Whether somebody has blocked writes to the index; a full disk (429) does not count."""
     return status == 403 and type == "cluster_block_exception"
 
 
 def first_symptom(items: Items, wanted: Callable[[int, str], bool]) -> Symptom | None:
-    """Of the first item whose status and type of error are `wanted`."""
+    """The symptom of the first item whose status and error type fulfil `wanted`; None where no item
+    does."""
     for _, result in items:
         if wanted(result["status"], result["error"].get("type", "")):
             return answer_symptom(result["status"], result)
@@ -204,7 +205,7 @@ def _reason(type: str, error: dict[str, Any]) -> str:
 
 
 def _chunks(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
-    """By number and by size: a chunk is sent when either is reached."""
+    """Split operations into requests of bounded length and size."""
     chunk: list[Operation] = []
     size = 0
     for operation in operations:

@@ -47,8 +47,8 @@ class Found:
 
     @classmethod
     def of(cls, index: str, described: Any, place: str) -> Found:
-        """From the answer to `GET /NAME`. Raises IndexUnavailable where that is none, and
-        IndexTooNew."""
+        """Read an index's description from the answer to `GET /NAME`. Raises IndexUnavailable where
+        it is not one, and IndexTooNew."""
         mappings = answers.at(described, "mappings")
         settings = answers.at(described, "settings", "index")
         if not isinstance(mappings, dict) or not isinstance(settings, dict):
@@ -76,7 +76,7 @@ class Found:
 
     @property
     def index_id(self) -> str:
-        """What this machine remembers libraries' folders by."""
+        """The id under which this machine remembers the folders of the index's libraries."""
         return str(self.meta.get("index_id") or self.uuid or self.index)
 
     @property
@@ -95,7 +95,8 @@ class Found:
 
     @property
     def target(self) -> str:
-        """What rows are written to; of another program's index, what they are deleted from."""
+        """The name that rows are written to; for another program's index, the name that they are
+        deleted from."""
         return rows_alias(self.index) if self.ours else self.index
 
     @property
@@ -115,7 +116,8 @@ class Found:
 
 
 def _kinds(properties: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """One level of objects deep, as we have them."""
+    """The type of each field by its name, down to one level of nested objects, such as
+    "exif.date"."""
     for name, mapping in properties.items():
         kind, inside = answers.at(mapping, "type"), answers.at(mapping, "properties")
         if isinstance(kind, str):
@@ -239,7 +241,7 @@ def _made(
     meta: Mapping[str, Any],
     options: CreateOptions,
 ) -> bool:
-    """False: another process has made an index of that name meanwhile."""
+    """Create an index. False where another process has just made one of that name."""
     body = create_body([alias, rows_alias(index)], meta, options, cluster.features)
     try:
         cluster.call("PUT", f"/{index}", body, place=cluster.index_place(name))
@@ -301,7 +303,7 @@ def add_fields(cluster: Cluster, name: str, found: Found) -> bool:
 
 
 def switch(cluster: Cluster, name: str, old: str, new: str) -> None:
-    """`name` means `new` from now on, and `old` is gone: all at once, or nothing."""
+    """Make the alias `name` point to `new` and delete `old`, in one atomic step."""
     actions = [
         {"remove_index": {"index": old}},
         {"add": {"index": new, "alias": name}},

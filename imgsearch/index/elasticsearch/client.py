@@ -207,12 +207,13 @@ class Cluster:
 
 
 def symptom_of(error: ImgsearchError) -> Symptom | None:
-    """What a request was refused with, for callers that expect it."""
+    """The symptom behind an error of ours, for callers that expect some; None where the cluster did
+    not cause it."""
     return getattr(error, "symptom", None)
 
 
 def describe(told: Symptom) -> str:
-    """For the log."""
+    """A symptom as one line for the log."""
     words = [told.kind if not told.status else str(told.status), told.type, told.reason[:200]]
     return " ".join(word for word in words if word)
 

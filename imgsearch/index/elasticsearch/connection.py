@@ -20,7 +20,8 @@ CERTIFICATES_NOT_VERIFIED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """`url` without an index name. `ca_certs` are trusted besides the system's."""
+    """Where a cluster is, and the credentials for it. `url` has no index name; `ca_certs` are
+    trusted in addition to the system's."""
 
     url: str | None = None
     cloud_id: str | None = None
@@ -36,11 +37,11 @@ class Connection:
 
     @property
     def place(self) -> str:
-        """For people, and never with a password."""
+        """The cluster's address for messages, never with a password."""
         return without_credentials(self.url) if self.url else "the cluster of the cloud id"
 
     def index_place(self, index_name: str) -> str:
-        """What the user may write behind --index."""
+        """The index as the user can write it after --index."""
         return f"{self.place.rstrip('/')}/{index_name}" if self.url else index_name
 
 

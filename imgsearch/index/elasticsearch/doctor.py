@@ -37,7 +37,7 @@ USES: Mapping[str, tuple[list[str], list[str]]] = {
 
 
 def server(cluster: Cluster) -> Iterator[Finding]:
-    """It has been reached, or there would be no `Cluster`."""
+    """The cluster's name and version. There is a `Cluster` only if it could be reached."""
     name = cluster.info.get("cluster_name", "?")
     detail = f"Elasticsearch {cluster.features} ({name}) at {cluster.place}"
     if not cluster.features.serverless and cluster.features.version < (9,):
@@ -317,7 +317,7 @@ def _bytes(text: str) -> float:
 
 
 def _asked(cluster: Cluster, path: str, **parameters: Any) -> Any:
-    """None for what this user may not see."""
+    """The answer to a GET request; None where this user may not see it."""
     try:
         return cluster.call("GET", path, timeout=_ASK_SECONDS, **parameters)
     except ImgsearchError as error:

@@ -16,7 +16,8 @@ NAMED = 20  # documents in a finding
 
 
 def documents(cluster: Cluster, found: Found | None, place: str, deep: bool) -> Iterator[Finding]:
-    """`deep`: all of them."""
+    """Findings about the documents of an index. `deep`: all of them are read, else the first
+    LOOKED_AT."""
     if found is None or not found.vector:
         return
     reader = Reader(cluster, found, place, found.index, 0.0)
@@ -47,7 +48,7 @@ def documents(cluster: Cluster, found: Found | None, place: str, deep: bool) -> 
 
 
 def _shown(id: str) -> str:
-    """As it can be pasted behind `imgsearch remove`."""
+    """An id as it can be pasted after `imgsearch remove`."""
     return shell_quoted(id.encode("utf-8", "surrogatepass"))
 
 

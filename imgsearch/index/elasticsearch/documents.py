@@ -35,7 +35,8 @@ _OFFSET = re.compile(r"Z|[+-]\d\d:\d\d", re.ASCII)
 
 
 def document(record: Record) -> dict[str, Any]:
-    """Without the vector. What is not known is null: so an update overwrites what was."""
+    """The document of a record, without its vector. Unknown values are null, so that an update
+    overwrites older ones."""
     location = None
     if record.latitude is not None and record.longitude is not None:
         location = {"lat": record.latitude, "lon": record.longitude}
@@ -131,7 +132,8 @@ _T = TypeVar("_T")
 
 
 class _Fields:
-    """Of an object. A value that its reader does not take (None) is noted in `faults`."""
+    """Reads the fields of an object. A value that its reader refuses is left out, and its name goes
+    to `faults`."""
 
     def __init__(self, source: Any, faults: list[str] | None = None) -> None:
         self.faults = [] if faults is None else faults
@@ -183,13 +185,13 @@ def _long_text(value: Any) -> str | None:
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:
-    """One or several."""
+    """A text, or a list of texts, as a tuple; None for anything else."""
     texts = value if isinstance(value, list) else [value]
     return tuple(texts) if all(map(is_text, texts)) else None
 
 
 def _path(value: Any, escaped: bool = False) -> str | None:
-    """One that stays in its library."""
+    """A relative path that stays inside its library; None for any other value."""
     if not is_text(value, _LONGEST_PATH):
         return None
     found: str = value
@@ -248,7 +250,8 @@ def unpacked(value: Any, dims: int | None = None) -> Vector | None:
 
 
 def _of_unit_length(vector: Vector) -> Vector | None:
-    """Ours are, and stay as they are; another program's are scaled."""
+    """The vector at unit length. Our own have it and are returned unchanged; another program's are
+    scaled. None for a zero vector."""
     with np.errstate(over="ignore"):
         length = float(np.linalg.norm(vector))
     if not 0 < length < math.inf:  # NaN is not
@@ -293,7 +296,7 @@ LOOK = (
 
 
 def look(fields: Any, id_field: str) -> Look | None:
-    """Of a document's doc values. None: not a photo of ours."""
+    """The `Look` of a document's doc values; None where it is not a photo of ours."""
     id, seen, hash, size, width, height, date, precision, source = (
         _only(answers.at(fields, name)) for name in (id_field, *LOOK)
     )
@@ -313,7 +316,7 @@ def look(fields: Any, id_field: str) -> Look | None:
 
 
 def _only(values: Any) -> Any:
-    """Of doc values; None where there is none, or are several."""
+    """The single value of a field's doc values; None where there is none or several."""
     return values[0] if isinstance(values, list) and len(values) == 1 else None
 
 

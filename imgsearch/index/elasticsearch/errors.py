@@ -20,7 +20,7 @@ def trouble(row_name: str, /, **values: object) -> ImgsearchError:
 
 
 def diagnosis(symptom: Symptom, place: str) -> ImgsearchError:
-    """What a symptom means to the user."""
+    """The error for a symptom, in the words of the table."""
     name = next(
         name for name, row in TROUBLES.items() if row.recognises and row.recognises(symptom)
     )
@@ -35,7 +35,7 @@ def diagnosis(symptom: Symptom, place: str) -> ImgsearchError:
 
 
 def _privileges(reason: str) -> str:
-    """The server names those that would do, from 7.16 on."""
+    """What the user must be granted, as far as the server says (7.16 and later)."""
     granted = re.search(r"granted by the (index|cluster) privileges \[([^\]]+)\]", reason)
     if granted is None:
         return "imgsearch guide elasticsearch lists what ingesting and searching want."
@@ -47,7 +47,7 @@ _UPGRADE = "{upgrade}", f"pip install --upgrade {installation.DISTRIBUTION}"
 
 
 def rows(table: Mapping[str, Trouble] = TROUBLES) -> Iterator[tuple[str, str]]:
-    """(what you see, what to do), for the guides."""
+    """Pairs of what the user sees and what to do, for the guides."""
     for row in table.values():
         yield tuple(  # type: ignore[misc] # of two
             _PLACEHOLDER.sub(lambda found: f"<{found.group(1)}>", text.replace(*_UPGRADE))

@@ -23,7 +23,7 @@ class Features:
 
     @classmethod
     def of(cls, info: dict[str, object]) -> Features:
-        """From the answer to `GET /`."""
+        """The features of the server that answered `info` to `GET /`."""
         version = info.get("version")
         facts = version if isinstance(version, dict) else {}
         numbers = tuple(
@@ -50,12 +50,14 @@ class Features:
 
     @property
     def rescores(self) -> bool:
-        """`rescore_vector`: quantised hits are scored again by their full vectors."""
+        """Whether the server scores hits of a quantised index again by their full vectors
+        (`rescore_vector`)."""
         return self._from(8, 18)
 
     @property
     def leaves_vectors_out(self) -> bool:
-        """Of `_source`, by the index setting `mapping.exclude_source_vectors`."""
+        """Whether new indexes leave vectors out of `_source` (setting
+        `mapping.exclude_source_vectors`)."""
         return self._from(9, 2)
 
     @property
@@ -64,5 +66,6 @@ class Features:
 
     @property
     def embeds_queries(self) -> bool:
-        """`query_vector_builder.text_embedding`."""
+        """Whether a search can have its words embedded by the server
+        (`query_vector_builder.text_embedding`)."""
         return self._from(8, 7)

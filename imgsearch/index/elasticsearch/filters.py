@@ -128,7 +128,8 @@ def _term(name: str, value: str) -> Clause:
 
 
 def _sound(text: str) -> str:
-    """Half a surrogate pair, as a terminal may pass it on, is in no document."""
+    """The text without lone surrogates, which a terminal may pass on and which no document
+    holds."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -95,8 +95,8 @@ class ElasticsearchIndex:
         return self._live.found.index_id
 
     def models(self) -> ModelPair | None:
-        """Of an index that was opened to search, what is recorded: whether there is a photo is
-        told by the search."""
+        """The recorded models. For an index that was opened for searching, whether it holds photos
+        is left to the search."""
         stamped = self._live.models()
         if stamped is None or self._live.reads_only or self._holds_photos:
             return stamped
@@ -131,7 +131,7 @@ class ElasticsearchIndex:
             stamping.stamp(self._live, models)
 
     def info(self) -> IndexInfo:
-        """Also what `details` says; several requests."""
+        """What `status` shows, `details` included. Takes several requests."""
         self._live.reload()
         index, settings = self._live.found.index, dict(self._live.found.settings)
         photos = self._live.reader.count(ALL)
@@ -220,7 +220,8 @@ class ElasticsearchIndex:
         return self._live.reader.ids_named(name)
 
     def count(self, where: Filter = ALL) -> int:
-        """Of an index that was opened to search, what the last search has seen."""
+        """The number of photos. For an index that was opened for searching, the number that the
+        last search reported."""
         self._live.refresh()
         if self._live.reads_only and where == ALL and self._live.neighbours.photos is not None:
             return self._live.neighbours.photos
@@ -273,7 +274,7 @@ class ElasticsearchIndex:
     def search_by_text(
         self, text: str, model_id: str, k: int, where: Filter = ALL, wanted: Wanted | None = None
     ) -> Near:
-        """As `search_words`, for what a model that is deployed in the cluster makes of the text."""
+        """As `search`, for the vector that a model deployed in the cluster makes of the text."""
         self._live.refresh()
         return self._live.neighbours.near(Words(text, model_id), k, wanted, where, ())
 
@@ -334,12 +335,13 @@ class ElasticsearchIndex:
         self._predecessor = None
 
     def _lacks(self, predecessor: ElasticsearchIndex) -> list[Record]:
-        """What others have written to the predecessor since this one was begun."""
+        """The records that other machines have written to the predecessor since this index was
+        begun."""
         assert self._begun is not None
         return succession.not_taken_over(self._begun, predecessor._live.reader, self._live.reader)
 
     def _become(self, successor: ElasticsearchIndex) -> None:
-        """In place of this one, which is empty."""
+        """Take the place of this index, which is empty."""
         successor.promote()
         self._live.writer.close()
         self._live.use(successor._live.found)

@@ -49,7 +49,7 @@ class LiveIndex:
         self.use(found)
 
     def use(self, found: Found) -> None:
-        """From now on this one is read and written to."""
+        """Read from and write to this index from now on."""
         self.found = found
         self.reader = Reader(self.cluster, found, self.place, found.index, self.patience)
         self.neighbours = Neighbours(self.cluster, found, self.reader, self.num_candidates)
@@ -71,13 +71,14 @@ class LiveIndex:
             self.use(found)
 
     def models(self) -> ModelPair | None:
-        """Those that are recorded; while writing, also what another process has just recorded."""
+        """The recorded models; while writing, also those that another process has just recorded."""
         if self.found.models is None and not self.reads_only:
             self.reload()
         return self.found.models
 
     def change_meta(self, properties: dict[str, Any] | None = None, **changes: Any) -> None:
-        """`_meta` is replaced as a whole, so what others wrote is read first."""
+        """Change parts of the mapping's `_meta`. It can only be replaced as a whole, so what others
+        wrote is read first."""
         self.reload()
         meta = {**self.found.meta, **changes}
         body = {"_meta": {key: value for key, value in meta.items() if value is not None}}
@@ -94,7 +95,7 @@ class LiveIndex:
             self.unrefreshed.clear()
 
     def remember(self, rows: Iterable[Row]) -> None:
-        """That these were written, until a search shows them."""
+        """Note that these rows were written, until a refresh makes searches show them."""
         self.unrefreshed.update((row.record.id, row.record.content_hash) for row in rows)
         if len(self.unrefreshed) > _UNREFRESHED:
             self.refresh()

@@ -29,7 +29,8 @@ _RESCORED_HERE = 200  # hits: 2 MB of JSON
 
 
 class Neighbours:
-    """`num_candidates`: of each shard; None for as many as fit the number of hits."""
+    """Searches one index. `num_candidates`: how many each shard looks at; None to choose by the
+    number of hits."""
 
     def __init__(
         self, cluster: Cluster, found: Found, reader: Reader, num_candidates: int | None

@@ -116,7 +116,7 @@ def _make(cluster: Cluster, name: str, patience: float) -> None:
 
 
 def last_ingest(cluster: Cluster, name: str, index_id: str) -> dict[str, Any] | None:
-    """None: nothing is recorded, or it is not for this user to see."""
+    """The last ingest's summary; None where there is none, or this user may not read it."""
     try:
         found = cluster.call("GET", f"/{notes_index(name)}/_doc/{index_id}", timeout=20.0)
     except ImgsearchError:

@@ -42,7 +42,7 @@ _HAS_VECTOR = {"exists": {"field": VECTOR}}
 
 
 class Reader:
-    """`library`: the name given to photos of another program, which name none."""
+    """`library`: the name for photos of another program, whose documents name none."""
 
     def __init__(
         self,
@@ -107,7 +107,8 @@ class Reader:
                 yield Fingerprints.of(some)
 
     def looks(self, where: Filter) -> Iterator[Look]:
-        """From doc values alone. Of another program's photos only that they are there."""
+        """`Look` of every photo, from doc values alone. For another program's index, only the
+        ids."""
         if not self._found.ours:
             for id in self.ids(where):
                 yield Look(id, "", None, 0, 0, 0, None, None, None)
@@ -119,8 +120,8 @@ class Reader:
             yield from (found for found in each if found is not None)
 
     def ids(self, where: Filter) -> Iterator[str]:
-        """Each document's own `_id`, which is what deleting goes by: its `image_id` may be another
-        document's."""
+        """The `_id` of each document, by which it can be deleted. (Its `image_id` may be another
+        document's.)"""
         sort = self._found.keyword("image_id") if self._found.ours else "_shard_doc"
         for hits in self._pages(self._query(where), {"_source": False}, MOST, sort):
             yield from (answers.text(self.place, hit, "_id") for hit in hits)
@@ -186,7 +187,7 @@ class Reader:
         )
 
     def in_order(self, where: Filter, order: BrowseOrder, k: int, offset: int) -> list[Record]:
-        """By `search_after`, since a server looks at no more than `MOST` hits from the first on."""
+        """Records by date, by `search_after`: a server returns at most `MOST` hits by offset."""
         found: list[Record] = []
         after = None
         while len(found) < k:
@@ -286,7 +287,7 @@ class Reader:
         return found
 
     def ids_named(self, name: str) -> list[str]:
-        """Of documents whose relative path, or `image_id`, that is; no more than a page."""
+        """Ids of documents with this relative path or `image_id`; at most `MOST`."""
         if not is_text(name):
             return []
         fields = [self._found.keyword(field) for field in ("relative_path", "image_id")]
@@ -319,7 +320,7 @@ class Reader:
         return None if value is None else unpacked(value, self._found.dims)
 
     def _note(self, id: str, faults: Sequence[str]) -> None:
-        """Once for each command."""
+        """Note odd values of a document, once a command."""
         beginning = f"{self.place} holds documents with values that no photo has"
         if not any(note.startswith(beginning) for note in self._cluster.notes):
             named = f"{shell_quoted(id.encode('utf-8', 'surrogatepass'))} ({', '.join(faults)})"

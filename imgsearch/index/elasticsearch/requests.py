@@ -38,7 +38,7 @@ class CreateOptions:
 
 
 def check_name(name: str) -> None:
-    """Raises UsageError."""
+    """Raises UsageError for a name that an index cannot have."""
     if not _NAME.fullmatch(name) or len(name.encode()) > _LONGEST_NAME:
         raise trouble("bad_name", name=name)
 
@@ -160,7 +160,7 @@ def candidates(k: int, override: int | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """In a vector's place: text for a model that is deployed in the cluster."""
+    """A query text for a model deployed in the cluster, in place of a vector."""
 
     text: str
     model_id: str  # or the name of its deployment

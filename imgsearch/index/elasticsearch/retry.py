@@ -33,7 +33,7 @@ class Patience:
         self.renew()
 
     def renew(self) -> None:
-        """Something got through."""
+        """Start the time limit anew, after a request has succeeded."""
         self._attempts, self._since = 0, self._clock()
 
     @property
@@ -41,7 +41,8 @@ class Patience:
         return self._clock() - self._since >= self._limit
 
     def pause(self, what: str, why: str) -> None:
-        """Half of it fixed, half at random, so that two machines do not come back in step."""
+        """Wait before the next attempt: half of the time fixed, half random, so that two machines
+        do not retry in step."""
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._attempts)
         seconds = longest / 2 + random.uniform(0, longest / 2)
         self._attempts += 1

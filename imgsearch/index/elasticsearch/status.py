@@ -15,7 +15,7 @@ FIELD_USAGE_UP_TO = 1 << 30  # bytes
 
 
 def bytes_on_disk(cluster: Cluster, index: str) -> int:
-    """Of all copies."""
+    """The size of all copies of an index, in bytes."""
     stats = _asked(cluster, f"/{index}/_stats/store", filter_path="_all.total.store")
     size = at(stats, "_all", "total", "store", "size_in_bytes")
     return size if type(size) is int else 0

@@ -126,7 +126,8 @@ def _found_or_made(index: LiveIndex, models: ModelPair, options: CreateOptions) 
 
 
 def _options_of_successor(index: LiveIndex) -> CreateOptions:
-    """What was not asked for anew stays as it is."""
+    """The options for the index that takes this one's place. What was not asked for anew stays as
+    it is."""
     if index.options.quantization is not None:
         return index.options
     kinds = {kind: name for name, kind in INDEX_TYPES.items()}
@@ -134,7 +135,8 @@ def _options_of_successor(index: LiveIndex) -> CreateOptions:
 
 
 def not_taken_over(moment: Moment, old: Reader, new: Reader) -> list[Record]:
-    """What was written to `old` since, and is not in `new` with the same size and date."""
+    """Records written to `old` since that moment which are not in `new` with the same size and
+    date."""
     missing = []
     for records in moment.written_since(old):
         there = new.records([record.id for record in records])
@@ -151,7 +153,7 @@ def _fingerprint(record: Record) -> tuple[int, int]:
 
 
 def check_nothing_is_lost(missing: Sequence[Record], place: str) -> None:
-    """Raises IndexUnavailable, naming some."""
+    """Raises IndexUnavailable where records are missing, naming some."""
     if missing:
         named = [f"{record.library}/{record.relative_path}" for record in missing[:_NAMED]]
         more = [f"and {len(missing) - _NAMED} more"] if len(missing) > _NAMED else []

@@ -35,8 +35,8 @@ def item_passing(status: int, type: str) -> bool:
 
 
 def symptom(error: BaseException) -> Symptom | None:
-    """None: it does not come from the client. Recognised by name, so that the client need not be
-    imported to say that a URL is malformed."""
+    """What an exception of the client says went wrong; None where it is not the client's.
+    Recognised by class name, so that the client need not be imported to report a malformed URL."""
     names = {kind.__name__ for kind in type(error).__mro__}
     if "UnsupportedProductError" in names:
         return Symptom("not elasticsearch")

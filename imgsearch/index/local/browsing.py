@@ -101,7 +101,7 @@ def _grouped(database: Database, where: Filter, name: Facet) -> list[tuple[Any, 
 
 
 def _written(name: Facet, value: Any, library: str | None) -> str | None:
-    """None for what no imgsearch has stored."""
+    """A facet's value as text; None for a value that imgsearch does not store."""
     if not stored_values.is_text(value):
         return None
     if name == "folder":

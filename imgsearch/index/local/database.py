@@ -102,7 +102,7 @@ def door(path: Path) -> Iterator[None]:
 
 
 def quoted(count: int) -> str:
-    """`?, ?, ?` for an IN."""
+    """The placeholders `?, ?, ?` for an IN."""
     return ", ".join("?" * count)
 
 
@@ -112,7 +112,8 @@ def chunks(items: Sequence[Any], size: int = VARIABLES) -> Iterator[Sequence[Any
 
 
 def _text(stored: bytes) -> str:
-    """What is not UTF-8 comes as lone surrogates, so that one such value costs no other."""
+    """Stored text as str. Bytes that are not UTF-8 become lone surrogates, so that one bad value
+    does not hide the rest of a row."""
     return stored.decode("utf-8", "surrogateescape")
 
 
@@ -238,13 +239,15 @@ class Database:
     def rows_in(
         self, statement: str, keys: Sequence[Any], values: Sequence[Any] = ()
     ) -> Iterator[tuple[Any, ...]]:
-        """`statement` has `IN ({})` for the keys, ahead of its other variables."""
+        """Rows of a statement with `IN ({})` for the keys, which come before its other
+        variables."""
         for some in chunks(keys):
             yield from self.rows(statement.format(quoted(len(some))), [*some, *values])
 
     @contextlib.contextmanager
     def view(self) -> Iterator[None]:
-        """What is read inside belongs together, whatever others write meanwhile."""
+        """Everything that is read inside is consistent, whatever other processes write
+        meanwhile."""
         with door(self.path):
             self._connection.execute("begin")
             try:
@@ -254,7 +257,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing, on disk when it ends."""
+        """All changes inside are made together, or none; they are on disk when the block ends."""
         self.must_be_writable()
         with door(self.path):
             self._connection.execute("begin immediate")

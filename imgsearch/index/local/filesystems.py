@@ -39,7 +39,8 @@ _DRIVE_REMOTE = 4  # Windows: GetDriveTypeW
 
 
 def on_network(folder: Path) -> bool:
-    """False where it cannot be told: macOS is only asked below /Volumes and /net."""
+    """Whether a folder lies on a network share; False where that cannot be told. On macOS only
+    /Volumes and /net are looked at."""
     if sys.platform == "win32":
         return _remote_drive(folder)
     path = os.path.realpath(folder)

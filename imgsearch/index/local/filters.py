@@ -15,7 +15,7 @@ _DEGREE_KM = math.pi * EARTH_KM / 180
 
 
 class Part(NamedTuple):
-    """One condition, and the values of its variables."""
+    """One SQL condition and the values of its variables."""
 
     sql: str
     values: list[Any]
@@ -36,7 +36,7 @@ def condition(where: Filter) -> tuple[str, list[Any]]:
 
 
 def _sound(value: Any) -> Any:
-    """Half a surrogate pair, as a terminal may pass it on, is in no record."""
+    """The value without lone surrogates, which a terminal may pass on and which no record holds."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
@@ -136,7 +136,7 @@ def _written(where: Filter) -> Iterator[Part]:
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """What `condition` uses and SQLite lacks."""
+    """Add the functions that `condition` uses to a connection."""
     connection.create_function("distance_km", 4, _distance_km, deterministic=True)
 
 

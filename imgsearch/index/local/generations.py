@@ -80,7 +80,7 @@ class IndexFolder:
         return generation
 
     def _first(self, create: bool) -> Path:
-        """Nothing says which generation serves: there is none yet, or making it was interrupted."""
+        """The first generation of an index, or the one whose making was interrupted."""
         if self.path.exists() and not self.path.is_dir():
             raise IndexUnavailable(f"{self.path} is a file.", "Name a folder with --index.")
         generations = [entry for entry in self._entries() if (entry / DATABASE).exists()]
@@ -131,7 +131,7 @@ class IndexFolder:
                     entry.unlink()
 
     def serve(self, generation: Path) -> None:
-        """From now on this one, whose database is there."""
+        """Make this generation, whose database exists, the one in use."""
         partial = self.path / f"CURRENT.{os.getpid()}.partial"
         with door(self.path):
             with private_file(partial) as file:

@@ -219,7 +219,7 @@ class LocalIndex:
         return erased
 
     def complete_erasing(self) -> None:
-        """Of an `erase` that was interrupted: its rows can no longer be named again."""
+        """Finish an `erase` that was interrupted: its rows cannot be named again."""
         if (
             self._database.writable
             and self._meta.get("erasing")

@@ -32,7 +32,7 @@ class Meta:
         self._database = database
 
     def get(self, key: str) -> Any:
-        """None too for what cannot be read."""
+        """The value under a key; None where there is none, or it cannot be read."""
         value = self._database.value("select value from meta where key = ?", (key,))
         try:
             return json.loads(value)
@@ -66,14 +66,15 @@ class Meta:
         return made
 
     def models(self) -> ModelPair | None:
-        """None: no photo was ever written. Raises IndexDamaged where they cannot be read."""
+        """The recorded models; None before the first photo was written. Raises IndexDamaged where
+        they cannot be read."""
         try:
             return recorded_models.checked(self.get("models"))
         except ValueError:
             raise self.without_models() from None
 
     def stamp(self, models: ModelPair) -> None:
-        """Of an index without photos."""
+        """Record the models of an index without photos."""
         with self._database.transaction() as connection:
             connection.execute("delete from segments")  # of an emptied index: all its rows are gone
             connection.execute(
@@ -82,7 +83,7 @@ class Meta:
             )
 
     def without_models(self) -> IndexDamaged:
-        """The error, to be raised."""
+        """The error for an index that does not say which models made it, to be raised."""
         path = self._database.path
         return IndexDamaged(f"{path} does not say which models made its vectors.", BACKUP)
 
@@ -95,8 +96,8 @@ class Meta:
             )
 
     def take_over(self, other: Meta) -> None:
-        """What belongs to the index, not to its models: its id, its libraries, their roots, and
-        their rules."""
+        """Copy what belongs to the index and not to its models: its id, its libraries and their
+        roots."""
         with self._database.transaction() as connection:
             connection.execute(
                 "update meta set value = ? where key = 'index_id'",

@@ -32,7 +32,8 @@ def id_blob(photo_id: str) -> bytes | None:
 
 
 def hash_blob(content_hash: str) -> bytes | str:
-    """Half the space for lower-case hexadecimal, which is what hashes come as."""
+    """A content hash as stored: lower-case hexadecimal in half the space, any other text as it
+    is."""
     try:
         blob = bytes.fromhex(content_hash)
     except ValueError:
@@ -41,7 +42,7 @@ def hash_blob(content_hash: str) -> bytes | str:
 
 
 def columns_of(record: Record, photo_id: bytes, library: int) -> tuple[Any, ...]:
-    """In the order of COLUMNS."""
+    """The values of a record, in the order of COLUMNS."""
     return (
         photo_id,
         library,
@@ -130,7 +131,7 @@ def perceptual_hash(value: object) -> str | None:
 
 
 def look_of(columns: Sequence[Any]) -> Look | None:
-    """From a row of LOOK; None where it cannot be a photo's."""
+    """The `Look` of a row; None where it cannot be a photo's."""
     id, content_hash, seen, size, width, height, *taken = columns
     if isinstance(content_hash, bytes):
         content_hash = content_hash.hex()
@@ -146,7 +147,7 @@ def is_id(value: object) -> bool:
 
 
 def library_names(rows: Iterable[tuple[Any, Any]]) -> dict[int, str]:
-    """From rows of number and name, without what cannot be a library's name."""
+    """Library names by number, without those that cannot be a library's."""
     return {
         number: name
         for number, name in rows
@@ -212,7 +213,8 @@ def _stored(
 
 
 def _store_tags(connection: sqlite3.Connection, photo: int, tags: Sequence[str]) -> None:
-    """Each in lower case, for finding it; the record has them as they were written."""
+    """Store a photo's tags in lower case, for searching. The record keeps them as they were
+    written."""
     connection.executemany(
         "insert or ignore into tags (tag, photo) values (?, ?)",
         [(tag.lower(), photo) for tag in tags],

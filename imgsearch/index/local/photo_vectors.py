@@ -42,7 +42,8 @@ def read(blob: object, checksum: object, dims: int) -> Vector | None:
 def readable(
     found: Iterable[tuple[int, Any, Any]], dims: int
 ) -> tuple[npt.NDArray[np.int64], Vectors]:
-    """Of rows, blobs and checksums: the rows (n,) whose vectors are whole, and these (n, dims)."""
+    """The rows (n,) whose vectors are undamaged, and these vectors (n, dims). `found`: row, blob
+    and checksum of each."""
     whole = [(row, blob) for row, blob, checksum in found if _is_whole(blob, checksum, dims)]
     rows = np.fromiter((row for row, _ in whole), np.int64, len(whole))
     vectors = np.frombuffer(b"".join(blob for _, blob in whole), "<f4").reshape(len(whole), dims)

@@ -35,13 +35,13 @@ _HAS_VECTOR = "exists (select 1 from embeddings where photo = photos.row and kin
 
 
 class Reader:
-    """`place`: the index as messages name it."""
+    """Reads the photos of one database. `place`: the index as messages name it."""
 
     def __init__(self, database: Database, meta: Meta, place: str) -> None:
         self._database, self._meta, self.place = database, meta, place
 
     def models(self) -> ModelPair | None:
-        """None where there is no photo."""
+        """The recorded models; None where there is no photo. Raises IndexDamaged."""
         if not self.count():
             return None
         models = self._meta.models()
@@ -62,7 +62,8 @@ class Reader:
         }
 
     def _photos_by_library(self) -> dict[int, int]:
-        """As the triggers keep it; counted where that cannot be right."""
+        """The number of photos in each library, as triggers keep it. Counted where the kept numbers
+        cannot be right."""
         kept = dict(self._database.rows("select number, photos from libraries"))
         top = self._database.value("select max(row) from photos") or 0
         right = all(isinstance(count, int) and count >= 0 for count in kept.values())
@@ -124,7 +125,7 @@ class Reader:
         return photo_rows.library_names(self._database.rows("select number, name from libraries"))
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
-        """Without those that are missing or damaged."""
+        """Vectors by id, without those that are missing or damaged."""
         models = self.models()
         if models is None:
             return {}

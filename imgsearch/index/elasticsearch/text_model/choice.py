@@ -209,7 +209,7 @@ def _cluster_or_reason(cluster: Cluster, request: TextRequest, looks: bool) -> C
 
 
 def deployed(model: ClusterModel) -> tuple[Model, Deployment]:
-    """Raises ModelUnavailable where there is none that answers."""
+    """The model in the cluster and its deployment. Raises ModelUnavailable where none answers."""
     return _looked_at(model), _deployment(model)
 
 
@@ -243,7 +243,8 @@ def _same_by_note(described: Model, text: ModelIdentity) -> bool:
 
 
 def _compared(texts: ClusterTexts, here: TextEncoder | None, request: TextRequest) -> Choice:
-    """Another tool's: its vectors decide, once for each machine."""
+    """Whether a model that another tool uploaded makes the same vectors. Compared once a
+    machine."""
     model = texts.model
     if here is None:
         reason = f"{model.model_id} was imported by another tool and has not been compared yet"

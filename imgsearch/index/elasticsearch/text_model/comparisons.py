@@ -54,7 +54,8 @@ class Deployed:
 def recall_deployed(
     cache: Path, model: ClusterModel, index_uuid: str, text: ModelIdentity
 ) -> Deployed | None:
-    """What answered for the index of that UUID a few minutes ago, with the vectors of `text`."""
+    """The deployment that answered a few minutes ago for the index of that UUID with vectors of
+    `text`; None where there was none."""
     found = _read(cache).get(_deployed_key(model))
     if not isinstance(found, dict) or not _is_recent(found.get("since"), DEPLOYED_FOR):
         return None
@@ -98,7 +99,7 @@ _DESCRIBED: dict[str, tuple[type, ...]] = {
 
 
 def _described(model_id: str, kept: Any) -> Model | None:
-    """None where the file was damaged, or a version of imgsearch with other fields wrote it."""
+    """A remembered model; None where the file is damaged or was written by another version."""
     if not isinstance(kept, dict) or not isinstance(kept.get("metadata"), dict):
         return None
     values: dict[str, Any] = {name: kept.get(name) for name in _DESCRIBED}
@@ -128,7 +129,8 @@ def _key(model: ClusterModel) -> str:
 
 
 def _absent_key(model: ClusterModel) -> str:
-    """By the address: a query does not always ask which cluster it is."""
+    """The key for a model that was not there. Made of the address, because a query does not always
+    ask for the cluster's id."""
     return f"{model.place}/{model.model_id}/absent"
 
 

@@ -25,14 +25,15 @@ _WHAT = "starting the text model in the cluster"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """None: the server's default for a new deployment, what it has for one that is there."""
+    """The options of a deployment. None: the server's default for a new one, and no change for an
+    existing one."""
 
     allocations: int | None = None
     threads: int | None = None
     priority: str | None = None  # normal, low
 
     def contradicts(self, found: Deployment) -> bool:
-        """What a running deployment cannot be changed to."""
+        """Whether a running deployment would have to be stopped to get these options."""
         threads = self.threads is not None and self.threads != found.threads
         return threads or (self.priority is not None and self.priority != found.priority)
 

@@ -26,7 +26,8 @@ LOCAL = "queries are encoded on this machine"
 
 
 class TextModel:
-    """`must`: the user asked for the cluster's encoder; then what is missing is a failure."""
+    """Checks the text model in a cluster. `must`: the user asked for the cluster's encoder, so what
+    is missing is a failure."""
 
     def __init__(self, model: ClusterModel, text: ModelIdentity | None, must: bool) -> None:
         self._model, self._text, self._must = model, text, must

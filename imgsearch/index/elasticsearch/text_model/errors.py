@@ -244,7 +244,7 @@ def recognised(error: ImgsearchError) -> str | None:
 
 
 def explained(error: ImgsearchError, place: str, model_id: str) -> ImgsearchError:
-    """What a request about a model was refused with, in this table's words if it has any."""
+    """The error for a refused request about a model, in this table's words where it has any."""
     name, told = recognised(error), _told(error)
     if name is None or told is None:
         return error
@@ -255,10 +255,10 @@ def explained(error: ImgsearchError, place: str, model_id: str) -> ImgsearchErro
 
 
 def rows() -> Iterator[tuple[str, str]]:
-    """(what you see, what to do), for the README."""
+    """Pairs of what the user sees and what to do, for the guides."""
     yield from errors.rows(FAILURES)
 
 
 def _told(error: ImgsearchError) -> Symptom | None:
-    """As `client.symptom_of`, without importing the client for a table."""
+    """The symptom behind an error. As `client.symptom_of`, but without importing the client."""
     return getattr(error, "symptom", None)

@@ -51,7 +51,8 @@ class Arranged:
 
 
 def check_possible(cluster: Cluster) -> None:
-    """What can be known before anything large is made. Raises ModelUnavailable."""
+    """Raises ModelUnavailable where a text model cannot run in this cluster, before anything large
+    is made."""
     if not loads_our_traces(cluster.features):
         raise failure(
             "libtorch",
@@ -141,7 +142,8 @@ class _Run:
         self._since = now
 
     def _usable(self, found: Model | None) -> Model | None:
-        """What lies there, if it can be gone on from. Deletes what cannot and is nobody's."""
+        """What an earlier run left, if it can be completed. What cannot, and does not belong to
+        anybody, is deleted."""
         if found is None:
             return None
         if self._wish.replace:

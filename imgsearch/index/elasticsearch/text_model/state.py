@@ -46,7 +46,7 @@ def default_model_id(text_model: str) -> str:
 
 
 def checked_id(model_id: str) -> str:
-    """Raises ModelError where the server would not have it."""
+    """The model id. Raises ModelError where the server would refuse it."""
     if not _ID.fullmatch(model_id) or len(model_id) > _LONGEST_ID:
         raise failure("bad_id", model_id=model_id)
     return model_id
@@ -85,19 +85,20 @@ class Model:
 
     @property
     def ours(self) -> Mapping[str, Any]:
-        """What our upload noted in it; empty where another tool made it."""
+        """What our upload recorded in the model's metadata; empty for another tool's."""
         found = self.metadata.get(OURS)
         return found if isinstance(found, dict) else {}
 
     @property
     def stamp(self) -> str:
-        """Another one for another upload under the same id."""
+        """A text that identifies this upload. Another upload under the same id has another one."""
         return f"{self.created}-{self.ours.get('upload', '')}"
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """`name`: what inference and searches say; the model's id unless somebody chose another."""
+    """A running deployment. `name`: what inference and searches call it; the model's id unless
+    somebody chose another."""
 
     name: str
     state: str
@@ -116,14 +117,14 @@ class Deployment:
 
 
 class ClusterModel:
-    """One id in a cluster's list of models, whatever lies there."""
+    """One id in the cluster's list of models, and whatever lies there."""
 
     def __init__(self, cluster: Cluster, model_id: str) -> None:
         self.cluster, self.model_id = cluster, checked_id(model_id)
         self.place = cluster.place
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
-        """Raises `imgsearch.errors` in the words of `failures`."""
+        """Send a request about this model. Raises errors in the words of the table."""
         whole = f"/_ml/trained_models/{quote(self.model_id, safe='')}{path}"
         return self.ask(method, whole, body, **options)
 

@@ -46,7 +46,7 @@ class Trace:
 
 
 def kept(folder: Path) -> Trace | None:
-    """What an earlier run left, where it is whole."""
+    """The trace that an earlier run left, where it is complete."""
     try:
         described = json.loads((folder / DESCRIPTION).read_text("utf-8"))
         found = Trace(folder, described["sha256"], described["size"], described["configuration"])
@@ -127,7 +127,8 @@ def configuration(made: Mapping[str, Any], tower: Tower, size: int) -> dict[str,
 
 
 def longest_text(folder: Path) -> int | None:
-    """In tokens, as sentence-transformers cuts a text off; None: as the tokenizer says."""
+    """The number of tokens at which sentence-transformers cuts a text; None for the tokenizer's own
+    limit."""
     try:
         config = json.loads((folder / "sentence_bert_config.json").read_text("utf-8"))
     except (OSError, ValueError):
@@ -164,5 +165,5 @@ def _sha256(path: Path) -> str:
 
 
 def _first(error: Exception) -> str:
-    """One line of what may be a page."""
+    """The first line of an error's text, which may be a page long."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -47,7 +47,7 @@ def announce(model: ClusterModel, trace: Trace, tower: Tower) -> Model:
 
 
 class Upload:
-    """`sent`: bytes that went over the wire in this run, without those that were refused."""
+    """A finished upload. `sent`: bytes sent in this run, without those that were refused."""
 
     def __init__(self, model: ClusterModel, announced: Model, trace: Trace) -> None:
         self._model, self._trace = model, trace

@@ -83,7 +83,7 @@ class Codes:
         return self.between(int(np.searchsorted(self.rows, row, side="right")), len(self))
 
     def between(self, start: int, stop: int) -> Codes:
-        """By place."""
+        """Those at positions [start, stop)."""
         return Codes(self.rows[start:stop], self.norms[start:stop], self.codes[start:stop])
 
     def at(self, places: Rows) -> Codes:

@@ -75,7 +75,7 @@ class Segments:
     # searching
 
     def current(self, dims: int) -> list[tuple[Codes, Sketch | None]]:
-        """All of it, as of now."""
+        """The search files of all rows, and the rows in memory that are in no file yet."""
         pieces = self._opened_pieces(dims)
         names = {name for piece in pieces for name in (piece.codes, piece.sketch)}
         for known in (self._opened, self._sketches):
