@@ -220,8 +220,7 @@ class ElasticsearchIndex:
         return self._live.reader.ids_named(name)
 
     def count(self, where: Filter = ALL) -> int:
-        """The number of photos. For an index that was opened for searching, the number that the
-        last search reported."""
+        """While searching, the number of all photos is the one that the last search reported."""
         self._live.refresh()
         if self._live.reads_only and where == ALL and self._live.neighbours.photos is not None:
             return self._live.neighbours.photos
@@ -335,8 +334,7 @@ class ElasticsearchIndex:
         self._predecessor = None
 
     def _lacks(self, predecessor: ElasticsearchIndex) -> list[Record]:
-        """The records that other machines have written to the predecessor since this index was
-        begun."""
+        """What other machines have written to the predecessor since this index was begun."""
         assert self._begun is not None
         return succession.not_taken_over(self._begun, predecessor._live.reader, self._live.reader)
 
