@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -44,11 +44,10 @@ if TYPE_CHECKING:
         TextMode,
         Wanted,
     )
+    from imgsearch.ingest.options import Options
     from imgsearch.ingest.result import Result as IngestResult
-    from imgsearch.ingest.scan import Options
     from imgsearch.models.base import Vector, Vectors
     from imgsearch.results import Results
-
 
 FITS_ALWAYS = 24  # characters: every model reads at least so many tokens
 
@@ -60,12 +59,6 @@ def index_place(settings: Settings) -> paths.LocalPlace | paths.ClusterPlace:
 def model_cache() -> Path:
     """The folder of exported models."""
     return paths.cache_dir() / "models"
-
-
-def model_choice(settings: Settings) -> ModelChoice:
-    return ModelChoice(
-        settings.model, settings.image_model, settings.text_model, settings.precision
-    )
 
 
 def open_library(settings: Settings, *, create: bool = False, talk: Talk = SILENT) -> Library:
@@ -91,9 +84,10 @@ class Library:
 
     def __init__(self, index: Index, roots: Roots, settings: Settings, talk: Talk = SILENT) -> None:
         self.index, self.roots, self.settings, self.talk = index, roots, settings, talk
-        self.models = ModelSelection(
-            model_choice(settings), index.models, index.place, model_cache(), talk
+        chosen = ModelChoice(
+            settings.model, settings.image_model, settings.text_model, settings.precision
         )
+        self.models = ModelSelection(chosen, index.models, index.place, model_cache(), talk)
         self.pictures: dict[str, bytes] = {}  # without a file, by the name that a term gives them
         self.background = Background(index, paths.cache_dir() / "samples")
         self._lock = threading.RLock()
@@ -320,13 +314,19 @@ class Library:
             yield
 
     def ingest(
-        self, folders: Sequence[str | os.PathLike[str]], options: Options, name: str | None = None
+        self,
+        paths: Sequence[str | os.PathLike[str]] | None = None,
+        options: Options | None = None,
+        name: str | None = None,
+        *,
+        files: Iterable[str | os.PathLike[str]] | None = None,
     ) -> IngestResult:
-        """Brings folders of photos into the index; `name`: the library's, else the folder's. To be
-        called while `locked`. Raises PhotoError, UsageError, IndexContradiction."""
+        """Brings folders and files into the index; `files`: files alone; neither: all libraries of
+        this machine, again. `name`: of a new library, else the folder's name; one of single files
+        holds no others. While `locked`. Raises PhotoError, UsageError, IndexContradiction."""
         from imgsearch.ingest import run
 
-        return run.ingest(self, [Path(folder) for folder in folders], options, name)
+        return run.ingest(self, paths, options, name, files)
 
     def re_embed(self, options: Options) -> IngestResult:
         """Everything anew with the chosen models, into a second index beside this one, which serves

@@ -56,8 +56,7 @@ def copy(common: Common, given: Copying) -> None:
             is_new = library in new.index.libraries() and new.roots.get(library) is None
             if is_new and old.roots.registered(library):
                 for within in root.within or (b"",):
-                    links = root.follow_links
-                    new.roots.remember(library, root.path, follow_links=links, within=within)
+                    new.roots.remember(library, root.path, of=root, within=within)
     _show(result, given.json)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from imgsearch.cli import ingest_summary, parts
+from imgsearch.cli import ingest_summary, name_list, parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.ingest_summary import Filled
 from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
@@ -20,17 +19,26 @@ from imgsearch.settings.table import PICTURES, SPEED
 from imgsearch.settings.values import one_of, text, whole
 
 if TYPE_CHECKING:
+    from imgsearch.ingest.options import Options
     from imgsearch.ingest.result import Result
-    from imgsearch.ingest.scan import Options
     from imgsearch.library import Library
     from imgsearch.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ingest:
-    directories: tuple[str, ...] = arguments(
-        text, "[DIR...]", "Folders of pictures.", completion="folders"
+    paths: tuple[str, ...] = arguments(
+        text,
+        "[DIR|FILE...]",
+        "Folders of pictures, or single files (default: all known libraries, once more).",
+        completion="folders",
     )
+    files_from: str | None = option(
+        text,
+        "--files-from FILE",
+        "Ingest the files that FILE names, one a line or NUL-separated; - for stdin.",
+    )
+    null: bool = flag("-0, --null", "Names in --files-from are NUL-separated in any case.")
     library: str | None = option(
         text,
         "--library NAME",
@@ -57,7 +65,7 @@ class Ingest:
         default_text="one",
         heading=PICTURES,
     )
-    strict: bool = flag("--strict", "Exit code 1 when a file was skipped.")
+    strict: bool = flag("--strict", "Exit code 1 when a file was skipped or is not there.")
     background: bool = flag(
         "--background", "Give way to other programs, and leave a core free.", heading=SPEED
     )
@@ -84,7 +92,8 @@ class Ingest:
 def ingest(common: Common, given: Ingest) -> None:
     """Walk folders, embed every picture, and keep the index.
 
-    Unchanged files are not embedded again; renamed ones keep their vector.
+    Without folders and files, all libraries that this machine has ingested. Unchanged files are not
+    embedded again; renamed ones keep their vector.
     """
     if given.background:
         resources.give_way()  # before anything is imported that makes threads
@@ -98,7 +107,7 @@ def ingest(common: Common, given: Ingest) -> None:
         print_json(report_of(result))
     else:
         ingest_summary.show(result, filled, dry_run=given.dry_run, verbose=common.verbose)
-    if given.strict and result.skipped:
+    if given.strict and (result.skipped or result.named_missing):
         raise typer.Exit(1)
 
 
@@ -120,8 +129,8 @@ def _options(chosen: Settings, given: Ingest) -> Options:
 def options(chosen: Settings, *, background: bool = False, **given: Any) -> Options:
     """The options of an ingest. What the user did not set is chosen by what this process may use of
     the machine."""
+    from imgsearch.ingest.options import Options
     from imgsearch.ingest.pipeline import Limits
-    from imgsearch.ingest.scan import Options
 
     for_good = chosen.setting("exclude").source == "--exclude"
     memory = resources.memory()
@@ -142,21 +151,20 @@ def options(chosen: Settings, *, background: bool = False, **given: Any) -> Opti
 
 def _ingest(chosen: Settings, given: Ingest, began: float) -> tuple[Result, Filled]:
     from imgsearch.errors import UsageError
-    from imgsearch.ingest.sources import check_directory
+    from imgsearch.ingest.named_files import check_paths
 
-    if not given.directories:
-        raise UsageError("No folder is named.", "Name one: imgsearch ingest ./photos")
-    for directory in given.directories:
-        if not directory:
-            raise UsageError(
-                "The name of a folder is empty.", "Name one: imgsearch ingest ./photos"
-            )
-        check_directory(Path(directory))
+    if "" in given.paths:
+        raise UsageError("The name of a folder is empty.", "Name one: imgsearch ingest ./photos")
+    listed = None
+    if given.files_from is not None:
+        listed = name_list.read(given.files_from, nul=given.null)
+    check_paths(given.paths, listed, given.prune)
     opened = parts.opened_for_dry_run if given.dry_run else parts.opened_for_ingest
     with opened(chosen) as library:
         if not given.dry_run and not given.yes:
             _ask_about_foreign(library)
-        result = library.ingest(given.directories, _options(chosen, given), given.library)
+        asked = _options(chosen, given)
+        result = library.ingest(given.paths or None, asked, given.library, files=listed)
         return result, Filled.of(library, time.perf_counter() - began)
 
 
@@ -170,7 +178,7 @@ def _ask_about_foreign(library: Library) -> None:
 def _re_embed(chosen: Settings, given: Ingest, began: float) -> tuple[Result, Filled]:
     from imgsearch.errors import UsageError
 
-    if given.directories or given.library or given.limit or given.dry_run:
+    if given.paths or given.files_from or given.library or given.limit or given.dry_run:
         raise UsageError(
             "--re-embed is for the whole index.", "Leave out folders, --limit and --dry-run."
         )

@@ -17,7 +17,7 @@ from imgsearch.question import Filter
 from imgsearch.rules import Rules
 
 if TYPE_CHECKING:
-    from imgsearch.ingest.scan import Options
+    from imgsearch.ingest.options import Options
     from imgsearch.ingest.sources import Job
     from imgsearch.library import Library
 

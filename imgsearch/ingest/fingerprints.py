@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.index.base import Fingerprints
+from imgsearch.index.base import Fingerprints, Record
 from imgsearch.ingest import file_states
 from imgsearch.ingest.file_states import Numbers, States
 from imgsearch.photos.sidecars import Sidecar
@@ -73,6 +73,20 @@ class KnownPhotos:
         self._confirmed: dict[str, tuple[int, int]] = {}  # ctime and inode of what was written
         self._distinct_sizes = np.unique(sizes)
         self._new_sizes: set[int] = set()
+        self._all_sizes = False  # any size may be known
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> KnownPhotos:
+        """These photos alone: of a large index it is not worth loading all for a few files. That a
+        size is unknown cannot be said then."""
+        found = list(records)
+        columns = [
+            np.array([getattr(record, name) for record in found], dtype=np.int64)
+            for name in ("size", "mtime_ns", "metadata_mark")
+        ]
+        known = cls(_keys("".join(record.id for record in found)), *columns)
+        known._all_sizes = True
+        return known
 
     @classmethod
     def load(cls, fingerprints: Iterable[Fingerprints]) -> KnownPhotos:
@@ -162,7 +176,7 @@ class KnownPhotos:
 
     def has_size(self, size: int) -> bool:
         """Whether a photo of this many bytes is in the index: if not, its bytes cannot be known."""
-        if size in self._new_sizes:
+        if self._all_sizes or size in self._new_sizes:
             return True
         place = int(np.searchsorted(self._distinct_sizes, size))
         return place < len(self._distinct_sizes) and int(self._distinct_sizes[place]) == size

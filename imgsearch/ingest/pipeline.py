@@ -170,7 +170,7 @@ class Intake:
         self._held -= 1
         if found is not None:
             self._result.skipped.append(found)
-        if candidate is not None and candidate.known and is_no_picture(found):
+        if candidate is not None and candidate.may_be_pruned and is_no_picture(found):
             self.replaced.append(candidate.id)
 
     def _may_be_known(self, size: int) -> bool:

@@ -17,6 +17,7 @@ class Result:
     renamed: int = 0
     removed: int = 0
     missing: int = 0  # gone from disk, kept in the index
+    named_missing: int = 0  # of these, files that were named one by one
     left_out: int = 0  # removed before, so not taken in again
     joined: int = 0  # RAWs that are one photo with the JPEG beside them
     embedded: int = 0
@@ -28,7 +29,7 @@ class Result:
         """Adds what a second run over the same photos did."""
         for name in ("added", "updated", "renamed", "removed", "embedded", "described"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
-        for name in ("missing", "left_out", "joined", "skipped"):
+        for name in ("missing", "named_missing", "left_out", "joined", "skipped"):
             setattr(self, name, getattr(later, name))
         for stage, spent in later.seconds.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent

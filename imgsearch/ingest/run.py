@@ -3,48 +3,63 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgsearch import paths
 from imgsearch.errors import Interrupted
 from imgsearch.ingest import decisions, sources
 from imgsearch.ingest.file_states import FileStates
+from imgsearch.ingest.known_libraries import all_jobs, known_jobs
+from imgsearch.ingest.named_files import named_jobs
+from imgsearch.ingest.options import Options
 from imgsearch.ingest.result import Result
-from imgsearch.ingest.scan import Ingest, Options
+from imgsearch.ingest.scan import Ingest
 from imgsearch.ingest.sources import Job
-from imgsearch.photos import path_text
+from imgsearch.photos import Skip, path_text
 from imgsearch.question import Filter
 from imgsearch.rules import Rules, lift_removed
 from imgsearch.rules import of as rules_of
 
 if TYPE_CHECKING:
+    from imgsearch.index.base import Index
     from imgsearch.library import Library
     from imgsearch.models.base import ImageEncoder
+    from imgsearch.roots import Roots
 
 _DELETED_AT_A_TIME = 512
 SKIPPED_KEPT = 1000  # skipped files that the index remembers of its last ingest
 
 
-def ingest(library: Library, folders: Sequence[Path], options: Options, name: str | None) -> Result:
+def ingest(
+    library: Library,
+    paths: Iterable[str | os.PathLike[str]] | None,
+    options: Options | None,
+    name: str | None,
+    files: Iterable[str | os.PathLike[str]] | None,
+) -> Result:
+    """As `Library.ingest` says."""
+    options = options or Options()
     library.models.check_choice()
-    jobs = sources.jobs_for(folders, name, library.roots, library.index, library.talk.tell)
+    where = library.roots, library.index, library.talk.tell
+    if paths is None and files is None:
+        jobs, skips = known_jobs(name, *where)
+    else:
+        named = [os.fspath(path) for path in paths or ()]
+        listed = [os.fspath(file) for file in files or ()]
+        jobs, skips = named_jobs(named, listed, name, *where)
+    if not jobs and not skips:
+        library.talk.tell("No file is named; nothing was changed.")
+        return Result()
     rules = {job.library: decisions.in_force(library, job, options) for job in jobs}
     if not options.dry_run:
         decisions.keep(library, [job.library for job in jobs], options)
-        for job in jobs:
-            is_named_by_index = library.roots.get(job.library) and not library.roots.registered(
-                job.library
-            )
-            if not (job.within and is_named_by_index):
-                library.roots.remember(
-                    job.library, job.root, follow_links=options.follow_links, within=job.within
-                )
-    result = _run(library, jobs, options, rules)
+        if paths is not None or files is not None:
+            _remember(library.roots, jobs, options)
+    result = _run(library, jobs, options, rules, skips)
     if options.include_removed and not options.dry_run:
         for job in jobs:
             lift_removed(library.index, job.library)
@@ -54,22 +69,40 @@ def ingest(library: Library, folders: Sequence[Path], options: Options, name: st
     return result
 
 
+def _remember(roots: Roots, jobs: Sequence[Job], options: Options) -> None:
+    for job in jobs:
+        if job.files is not None:
+            if roots.get(job.library) != job.root:
+                roots.remember(job.library, job.root, only_files=True)
+        elif not job.within or not roots.get(job.library) or roots.registered(job.library):
+            # else the index alone names the folder, and only a part of it is ingested
+            links = options.follow_links
+            roots.remember(job.library, job.root, follow_links=links, within=job.within)
+
+
 def _join_inner(library: Library, job: Job) -> None:
     """Libraries inside the folder that was ingested have become a part of it: their photos, whose
-    vectors were taken over by their bytes, would be there twice."""
+    vectors were taken over by their bytes, would be there twice. So would files of it that were
+    ingested by their names, into a library of a folder above."""
     for inner in sources.inner_libraries(job, library.roots, library.index):
-        ids = iter(library.index.ids(Filter.within(inner)))
-        while some := list(islice(ids, _DELETED_AT_A_TIME)):
-            library.index.write([], some)
+        _delete(library.index, Filter.within(inner))
         decisions.join(library, job, inner)
         library.roots.forget(inner)
         library.talk.tell(f"Library {inner!r} is a part of {job.library!r} now.")
+    for where in sources.files_around(job, library.roots):
+        _delete(library.index, where)
+
+
+def _delete(index: Index, where: Filter) -> None:
+    ids = iter(index.ids(where))
+    while some := list(islice(ids, _DELETED_AT_A_TIME)):
+        index.write([], some)
 
 
 def re_embed(library: Library, options: Options) -> Result:
     sources.check_all_reachable(library.index, library.roots, options.prune)
     sources.check_all_ingested_here(library.roots)
-    jobs = sources.all_jobs(library.roots)
+    jobs = all_jobs(library.roots, library.index)
     index = library.index.successor(library.models.successor_pair())
     successor = library.beside(index)
     without_prune = replace(options, prune=False)
@@ -86,7 +119,11 @@ def re_embed(library: Library, options: Options) -> Result:
 
 
 def _run(
-    library: Library, jobs: Sequence[Job], options: Options, rules: Mapping[str, Rules]
+    library: Library,
+    jobs: Sequence[Job],
+    options: Options,
+    rules: Mapping[str, Rules],
+    passed_over: Sequence[Skip] = (),
 ) -> Result:
     index = library.index
 
@@ -100,7 +137,7 @@ def _run(
             states = FileStates(paths.data_dir() / "file-states", index.index_id)
             may_remove = library.talk.may_remove
             run = Ingest(index, open_encoder, options, progress, may_remove, states, rules)
-            result = run.run(jobs, library.roots.all())
+            result = run.run(jobs, library.roots.all(), passed_over)
             if not options.dry_run:
                 index.finish(progress)
     except KeyboardInterrupt:

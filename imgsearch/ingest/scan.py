@@ -7,39 +7,31 @@ One thread walks ahead, one compares what it finds with the index, and the calle
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from itertools import chain, compress, islice
+from itertools import chain, compress
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from imgsearch import photos
-from imgsearch.errors import PhotoError
-from imgsearch.escaping import shown
-from imgsearch.index.base import Index, Record
+from imgsearch.index.base import Index
 from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.fingerprints import Found, KnownPhotos, State, metadata_mark
-from imgsearch.ingest.pipeline import Intake, Limits
+from imgsearch.ingest.gone import Gone, Seen
+from imgsearch.ingest.options import Options, in_part
+from imgsearch.ingest.pipeline import Intake
 from imgsearch.ingest.prefetch import Ahead
-from imgsearch.ingest.recognition import within_folder
 from imgsearch.ingest.result import Result
-from imgsearch.ingest.sources import (
-    Job,
-    check_not_empty,
-    emptied_folders,
-    is_there,
-)
+from imgsearch.ingest.sources import Job, check_not_empty
 from imgsearch.ingest.steps import Candidate, Checking, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder
-from imgsearch.photos import Skip, sidecars, walk
+from imgsearch.photos import Skip, SkipReason, sidecars, walk
 from imgsearch.photos.sidecars import Sidecar
 from imgsearch.photos.walk import Listing, Photo
 from imgsearch.progress import Progress, silent
-from imgsearch.question import Filter
 from imgsearch.roots.locations import Root
 from imgsearch.rules import LeftOut, Rules
 
@@ -47,35 +39,14 @@ STAGES = ("walk", "read", "decode", "embed", "index")
 WALK_CHUNK = 1024  # photos compared with the index at a time, or as many as a folder has more
 CHUNKS_AHEAD = 32  # that wait for the comparing, which waits for the index's fingerprints
 WALK_AHEAD = 20_000  # photos: 8 MB, and makes the bar's total right for most libraries
-GONE_CHUNK = 512  # rows looked up and deleted at a time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    limits: Limits = field(default_factory=Limits)
-    max_megapixels: float = 250.0
-    exclude: Sequence[str] = ()  # in this run
-    exclude_for_good: Sequence[str] = ()  # from now on, as a rule of the libraries
-    forget_excluded: bool = False  # what was excluded for good until now
-    include_removed: bool = False  # take photos in again that were removed
-    raw_apart: bool | None = None  # a RAW and its JPEG are two photos; None: as before
-    follow_links: bool = False
-    limit: int | None = None  # new or changed photos
-    dry_run: bool = False  # nothing is embedded or written
-    prune: bool = False
-    sure: bool = False  # do not ask before a folder whose photos are all gone is pruned
-    part: tuple[int, int] | None = None  # (1, 4): the first of four parts, split by photo id
-
-
-def in_part(id: str, part: tuple[int, int] | None) -> bool:
-    """Whether a photo belongs to part i of n, by its id: the same answer on every machine."""
-    return part is None or int(id[:8], 16) % part[1] == part[0] - 1
+_REMOVED = "removed before; --include-removed takes it in again"
+FEW_FILES = 512  # named ones, for which the whole index's fingerprints are not worth loading
 
 
 class _Chunk(NamedTuple):
     """Photos of one library, with their ids. `joined`: ids of RAWs that are part of another."""
 
-    library: str
+    job: Job
     ids: list[str]
     listings: list[Listing]
     sidecars: dict[str, Sidecar]  # by the photo's id
@@ -151,18 +122,22 @@ class Ingest:
         self._stay_out = 0  # photos that were removed before
         self._raws = 0  # that are part of another photo
         self._joined: set[str] = set()  # ids of rows of RAWs that are part of another photo now
+        self._met: set[tuple[str, bytes]] = set()  # files of jobs that list them, if they are there
 
-    def run(self, jobs: Sequence[Job], roots: Mapping[str, Root]) -> Result:
+    def run(
+        self, jobs: Sequence[Job], roots: Mapping[str, Root], passed_over: Sequence[Skip] = ()
+    ) -> Result:
         """`roots`: every library's root on this machine; a renamed photo's old path is looked for
-        there. Raises PhotoError for a folder with nothing in it. On any exception the rows that
-        were written stay."""
+        there. `passed_over`: what was named and can belong to no job. Raises PhotoError for a
+        folder with nothing in it. On any exception the rows that were written stay."""
+        self._passed_over += passed_over
         for job in jobs:
             check_not_empty(job)
         here = dict(roots)
         for job in jobs:
             if job.library not in here or here[job.library].path != job.root:
                 here[job.library] = Root(job.root, within=(job.within,) if job.within else ())
-        with closing(Ahead(self._chunks(jobs), CHUNKS_AHEAD)) as chunks, self._known() as known:
+        with closing(Ahead(self._chunks(jobs), CHUNKS_AHEAD)) as chunks, self._known(jobs) as known:
             candidates = Ahead(self._candidates(chunks, known), WALK_AHEAD, source=chunks)
             self._take_in(candidates, known, here)
         self._result.unchanged += self._unchanged
@@ -170,17 +145,17 @@ class Ingest:
         self._result.joined += self._raws
         self._result.skipped = self._passed_over + self._result.skipped
         if self._options.limit is None:
-            for job in jobs:
-                self._settle_gone(job, known)
-            self._take_out(self._replaced)
+            about = self._options, self._result, self._stopwatch, self._may_remove
+            gone = Gone(self._index, *about, self._excluded)
+            gone.settle(jobs, known, Seen(self._met, self._moved, self._joined), self._replaced)
         self._result.seconds = self._stopwatch.seconds
         return self._result
 
     @contextmanager
-    def _known(self) -> Iterator[KnownPhotos]:
+    def _known(self, jobs: Sequence[Job]) -> Iterator[KnownPhotos]:
         """What has been compared or written when the block ends, however it does, is kept."""
         with self._stopwatch("index"):
-            known = KnownPhotos.load(self._index.fingerprints())
+            known = self._load_known(jobs)
         before = self._file_states.load()
         known.use_states(before)
         try:
@@ -193,15 +168,20 @@ class Ingest:
 
     def _chunks(self, jobs: Sequence[Job]) -> Iterator[_Chunk]:
         for job in jobs:
-            found = walk.listings(
-                os.fspath(job.root),
-                exclude=self._excluded(job),
-                join_raw=not self._rules_of(job).raw_apart,
-                follow_links=self._options.follow_links,
-                within=job.within,
-            )
-            while (chunk := self._chunk(job.library, found)).listings:
+            found = self._listings(job)
+            while (chunk := self._chunk(job, found)).listings:
                 yield chunk
+
+    def _listings(self, job: Job) -> Iterator[Listing]:
+        root, exclude = os.fspath(job.root), self._excluded(job)
+        links = self._options.follow_links or job.follow_links
+        raw = not self._rules_of(job).raw_apart
+        if job.files is None:
+            return walk.listings(
+                root, exclude=exclude, follow_links=links, join_raw=raw, within=job.within
+            )
+        folders = sorted({file.rpartition(b"/")[0] for file in job.files})
+        return walk.listings_of(root, folders, exclude=exclude, follow_links=links, join_raw=raw)
 
     def _rules_of(self, job: Job) -> Rules:
         return self._rules.get(job.library, Rules())
@@ -209,15 +189,19 @@ class Ingest:
     def _excluded(self, job: Job) -> tuple[str, ...]:
         return *self._rules_of(job).exclude, *self._options.exclude
 
-    def _chunk(self, library: str, walk: Iterator[Listing]) -> _Chunk:
+    def _chunk(self, job: Job, walk: Iterator[Listing]) -> _Chunk:
         """The next photos of this part; no listings at the end of the walk."""
-        chunk = _Chunk(library, [], [], {}, [])
+        chunk = _Chunk(job, [], [], {}, [])
         with self._stopwatch("walk"):
             for listing in walk:
-                self._passed_over += listing.skips
-                ids = listing.ids(library)
+                ids = listing.ids(job.library)
                 chunk.sidecars.update(_sidecars(listing, ids))
-                chunk.joined.extend(listing.ids_of_joined(library))
+                if job.files is not None:
+                    wanted = [listing.prefix + name in job.files for name in listing.names]
+                    listing, ids = listing.only(wanted), list(compress(ids, wanted))
+                    listing = self._meet(job, listing)
+                chunk.joined.extend(listing.ids_of_joined(job.library))
+                self._passed_over += listing.skips
                 if self._options.part is not None:
                     mine = [in_part(id, self._options.part) for id in ids]
                     listing, ids = listing.only(mine), list(compress(ids, mine))
@@ -242,15 +226,43 @@ class Ingest:
             for id, photo, state in zip(chunk.ids, chunk.photos(), states.tolist(), strict=True):
                 if state == State.NEW and self._left_out.has_id(id):
                     self._stay_out += 1
+                    if chunk.job.named:
+                        self._passed_over.append(Skip(photo.path, SkipReason.LEFT_OUT, _REMOVED))
                 elif state != State.UNCHANGED:
                     yield Candidate(
                         id,
-                        chunk.library,
+                        chunk.job.library,
                         photo,
                         known=state != State.NEW,
                         sidecar=chunk.sidecars.get(id),
                         only_metadata=state == State.OTHERWISE_DESCRIBED,
+                        named=chunk.job.named,
                     )
+
+    def _meet(self, job: Job, listing: Listing) -> Listing:
+        """The listing without what is in the folder besides the job's files."""
+        assert job.files is not None
+        files = job.files
+        self._met.update((job.library, listing.prefix + name) for name in listing.names)
+        skips = []
+        for skip in listing.skips:
+            relative = os.fsencode(os.path.relpath(skip.path, listing.root))
+            if relative in files:
+                self._met.add((job.library, relative))
+                skips.append(skip)
+        joined = [name for name in listing.joined if listing.prefix + name in files]
+        for name in joined if job.named else ():
+            self._met.add((job.library, listing.prefix + name))
+            path = os.path.join(listing.root, os.fsdecode(listing.prefix + name))
+            skips.append(Skip(path, SkipReason.LEFT_OUT, "one photo with the JPEG beside it"))
+        return listing._replace(skips=skips, joined=joined)
+
+    def _load_known(self, jobs: Sequence[Job]) -> KnownPhotos:
+        """What the index holds; where only a few files are looked at, of these alone."""
+        files = [photos.photo_id(job.library, file) for job in jobs for file in job.files or ()]
+        if len(files) <= FEW_FILES and all(job.files is not None for job in jobs):
+            return KnownPhotos.of(self._index.records(files).values())
+        return KnownPhotos.load(self._index.fingerprints())
 
     # -- what is new or changed
 
@@ -276,69 +288,3 @@ class Ingest:
     def _report(self) -> None:
         done = self._result.done + self._unchanged + len(self._passed_over)
         self._progress("photos", done, max(self._walked + len(self._passed_over), done))
-
-    # -- photos that are gone
-
-    def _settle_gone(self, job: Job, known: KnownPhotos) -> None:
-        gone, left_out = self._gone(job, known)
-        if self._options.prune and gone and not self._options.sure:
-            self._ask_about_folders(job, gone)
-        self._take_out([record.id for record in gone])
-        self._remove(left_out)
-
-    def _ask_about_folders(self, job: Job, gone: Sequence[Record]) -> None:
-        """A disk that is not mounted looks like a folder whose photos are all gone."""
-        for folder, count in emptied_folders(job.root, gone).items():
-            said = f"All {count:,} photos of {shown(folder)} are gone."
-            if count == 1:
-                said = f"The only photo of {shown(folder)} is gone."
-            if not self._may_remove(said):
-                raise PhotoError(
-                    f"{said} Nothing was removed.",
-                    "Is a disk not mounted? If they are gone for good: --prune --yes",
-                )
-
-    def _take_out(self, gone: Sequence[str]) -> None:
-        """Counted as missing; with --prune, removed."""
-        if not self._options.prune:
-            self._result.missing += len(gone)
-        else:
-            self._remove(gone)
-
-    def _remove(self, gone: Sequence[str]) -> None:
-        self._result.removed += len(gone)
-        if not self._options.dry_run:
-            for ids in _some(gone, GONE_CHUNK):
-                with self._stopwatch("index"):
-                    self._index.write([], ids)
-
-    def _gone(self, job: Job, known: KnownPhotos) -> tuple[list[Record], list[str]]:
-        """Photos whose file is gone; and the ids of those that are left out from now on, though it
-        is there."""
-        gone: list[Record] = []
-        left_out: list[str] = []
-        excluded = walk.excluder(self._excluded(job))
-        unseen = known.unseen_of(self._index.ids(_within(job)))
-        for ids in _some((id for id in unseen if in_part(id, self._options.part)), GONE_CHUNK):
-            wanted = [id for id in ids if id not in self._moved]
-            for record in self._index.records(wanted).values():
-                if not is_there(job.root, record):
-                    gone.append(record)
-                elif record.id in self._joined or excluded(
-                    photos.path_bytes(record.relative_path, record.path_escaped)
-                ):
-                    left_out.append(record.id)
-        return gone, left_out
-
-
-def _within(job: Job) -> Filter:
-    """The records of the folder that is ingested."""
-    if not job.within:
-        return Filter.within(job.library)
-    return within_folder([job.library], job.within)
-
-
-def _some(ids: Iterable[str], size: int) -> Iterator[list[str]]:
-    iterator = iter(ids)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

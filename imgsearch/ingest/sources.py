@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +25,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A folder to ingest: `within` is its relative path inside the library's root, "" for all."""
+    """What to ingest of a library: its folder `within` (relative to the root, "" for all), or
+    `files` alone (relative too; then `within` is ""). `named`: somebody named these files, so it is
+    said what became of each, and nothing is pruned; else they are all that the library holds.
+    `follow_links`: whatever `Options` say."""
 
     library: str
     root: Path
     within: bytes = b""
+    files: frozenset[bytes] | None = None
+    named: bool = False
+    follow_links: bool = False
+
+    @property
+    def folder(self) -> Path:
+        return Path(os.path.join(self.root, os.fsdecode(self.within)))
 
 
 def check_directory(directory: Path) -> None:
@@ -53,16 +63,22 @@ def jobs_for(
     for directory in directories:
         job = job_for(directory, name, roots, index, note)
         check_not_empty(job)
-        for other in jobs:
-            if other.library == job.library and other.root != job.root:
-                raise UsageError(
-                    f"{shown(other.root)} and {shown(job.root)} would both be the library"
-                    f" {job.library!r}.",
-                    "Ingest them one after the other, the second with a name of its own:"
-                    f" --library {_free_name(job.library, roots, index)}",
-                )
         jobs.append(job)
+    check_names(jobs, roots, index)
     return distinct(jobs)
+
+
+def check_names(jobs: Iterable[Job], roots: Roots, index: Index) -> None:
+    """Raises UsageError where two folders would be the same library."""
+    seen: dict[str, Path] = {}
+    for job in jobs:
+        other = seen.setdefault(job.library, job.root)
+        if other != job.root:
+            raise UsageError(
+                f"{shown(other)} and {shown(job.root)} would both be the library {job.library!r}.",
+                "Ingest them one after the other, the second with a name of its own:"
+                f" --library {_free_name(job.library, roots, index)}",
+            )
 
 
 def job_for(
@@ -75,12 +91,7 @@ def job_for(
     inside = _known_root_around(directory, roots)
     if inside is not None:
         library, root = inside
-        if name not in (None, library):
-            raise UsageError(
-                f"{shown(directory)} belongs to the library {library!r} already; as {name!r} its"
-                " photos would be in the index twice.",
-                f"Leave --library out, or take it out of {library!r} first: imgsearch remove",
-            )
+        check_belongs(directory, name, library)
         relative = os.fsencode(directory.relative_to(root).as_posix())
         return Job(library, root, b"" if relative == b"." else relative)
     part = recognition.part_of_library(directory, name, roots, index)
@@ -90,6 +101,24 @@ def job_for(
             f"{shown(directory)} is a part of the library {library!r}: its folder {shown(within)}."
         )
         return Job(library, root, within)
+    return new_library(directory, name, roots, index, note)
+
+
+def check_belongs(path: Path | str, name: str | None, library: str) -> None:
+    """`library`: the one that a folder or file is in. Raises UsageError where another is named."""
+    if name not in (None, library):
+        raise UsageError(
+            f"{shown(path)} belongs to the library {library!r} already; as {name!r} its photos"
+            " would be in the index twice.",
+            f"Leave --library out, or take it out of {library!r} first: imgsearch remove",
+        )
+
+
+def new_library(
+    directory: Path, name: str | None, roots: Roots, index: Index, note: Callable[[str], None]
+) -> Job:
+    """A folder in no known library as one of its own. Raises UsageError (the name is another's, or
+    cannot be a library's)."""
     library = name or _moved_here(directory, roots, index, note) or directory.name or "photos"
     if not is_safe(library):
         raise UsageError(
@@ -116,7 +145,7 @@ def _moved_here(
 
 def inner_libraries(job: Job, roots: Roots, index: Index) -> list[str]:
     """Libraries whose folder lies inside the one that is ingested: their photos are its own now."""
-    if job.within:
+    if job.within or job.files is not None:
         return []
     known = index.libraries()
     return [
@@ -129,13 +158,27 @@ def inner_libraries(job: Job, roots: Roots, index: Index) -> list[str]:
     ]
 
 
+def files_around(job: Job, roots: Roots) -> list[Filter]:
+    """Photos in a folder that is ingested, which are in a library of single files besides."""
+    if job.files is not None:
+        return []
+    folder, found = job.folder, []
+    for library, root in roots.items():
+        if library != job.library and root in folder.parents and roots.only_files(library):
+            relative = os.fsencode(folder.relative_to(root).as_posix())
+            found.append(within_folder([library], relative))
+    return found
+
+
 def _known_root_around(directory: Path, roots: Roots) -> tuple[str, Path] | None:
+    """A library of single files does not hold the folders beside them."""
     around = [
         (name, root.path)
         for name, root in roots.all().items()
         if directory == root.path
         or (
             root.path in directory.parents
+            and not root.only_files
             and root.covers(os.fsencode(directory.relative_to(root.path).as_posix()))
         )
     ]
@@ -168,16 +211,25 @@ def _free_name(library: str, roots: Roots, index: Index) -> str:
 
 
 def distinct(jobs: Iterable[Job]) -> list[Job]:
-    """The jobs without folders that lie inside another named folder."""
+    """The jobs without folders and files that lie inside another named folder."""
     kept: list[Job] = []
-    for job in sorted(jobs, key=lambda job: (job.library, job.within)):
+    jobs = sorted(jobs, key=lambda job: (job.library, job.within))
+    for job in jobs:
+        if job.files is not None:
+            continue
         last = kept[-1] if kept else None
         if last is not None and last.library == job.library:
             inside = job.within.startswith(last.within + b"/") or not last.within
             if inside or job.within == last.within:
                 continue
         kept.append(job)
-    return kept
+    files = [_without_files_in(kept, job) for job in jobs if job.files is not None]
+    return kept + [job for job in files if job.files]
+
+
+def _without_files_in(folders: Sequence[Job], job: Job) -> Job:
+    within = tuple(f.within and f.within + b"/" for f in folders if f.library == job.library)
+    return replace(job, files=frozenset(f for f in job.files or () if not f.startswith(within)))
 
 
 def is_there(root: Path, record: Record) -> bool:
@@ -223,6 +275,8 @@ def _uppermost_empty(root: bytes, parts: Sequence[bytes]) -> bytes | None:
 
 def check_not_empty(job: Job) -> None:
     """An unmounted disk looks like an empty folder: nothing may be concluded from it."""
+    if job.files is not None:
+        return
     folder = os.path.join(os.fsencode(job.root), job.within)
     if not has_entries(folder):
         raise PhotoError(
@@ -253,16 +307,6 @@ def check_all_reachable(index: Index, roots: Roots, prune: bool) -> None:
 def _covered(library: str, root: Root) -> Filter:
     each = [within_folder([library], within).under for within in root.within]
     return Filter(under=tuple(itertools.chain.from_iterable(each)) or (Folder(library),))
-
-
-def all_jobs(roots: Roots) -> list[Job]:
-    """For all that was ingested on this machine."""
-    return distinct(
-        Job(library, root.path, within)
-        for library, root in roots.all().items()
-        for within in root.within or (b"",)
-        if os.path.isdir(os.path.join(os.fsencode(root.path), within))
-    )
 
 
 def check_all_ingested_here(roots: Roots) -> None:

@@ -32,6 +32,12 @@ class Candidate(NamedTuple):
     known: bool  # the index has a row of this id
     sidecar: Sidecar | None = None
     only_metadata: bool = False  # the bytes are those that the index has embedded
+    named: bool = False  # by somebody who wants to hear what became of it, picture or not
+
+    @property
+    def may_be_pruned(self) -> bool:
+        """Nothing is pruned by naming a file."""
+        return self.known and not self.named
 
 
 class Read(NamedTuple):
@@ -75,7 +81,7 @@ def always(size: int) -> bool:
 def read_photo(
     candidate: Candidate, stopwatch: Stopwatch, must_hash: Callable[[int], bool] = always
 ) -> Read | Skip | None:
-    """None: neither a picture nor named like one, so nobody misses it.
+    """None: neither a picture nor has it a picture's ending, so nobody misses it.
 
     `must_hash`: whether a file of this size has to be read whole (not so in a dry run, where a size
     that no known photo has means a photo that is new)."""
@@ -88,15 +94,13 @@ def read_photo(
 
 def _read(candidate: Candidate, must_hash: Callable[[int], bool]) -> Read | Skip | None:
     photo = candidate.photo
-    named_so = formats.has_picture_ending(photo.path)
+    missed = candidate.named or formats.has_picture_ending(photo.path)
     if photo.size == 0:
-        return Skip(photo.path, SkipReason.EMPTY, "0 bytes") if named_so else None
+        return Skip(photo.path, SkipReason.EMPTY, "0 bytes") if missed else None
     with open(photo.path, "rb") as file:
         head = file.read(formats.HEAD_BYTES)
         if not formats.looks_like_picture(head, photo.path):
-            return (
-                Skip(photo.path, SkipReason.NOT_A_PICTURE, "by its content") if named_so else None
-            )
+            return Skip(photo.path, SkipReason.NOT_A_PICTURE, "by its content") if missed else None
         if not must_hash(photo.size):
             return Read(candidate, f"unread:{candidate.id}", None)
         if photo.size > HELD_BYTES:

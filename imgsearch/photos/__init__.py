@@ -51,6 +51,9 @@ class SkipReason(str, Enum):
     LOOP = "symlink loop"
     BROKEN_LINK = "broken link"
     GONE = "gone while reading"
+    ABSENT = "not there"
+    LEFT_OUT = "left out"
+    UNREACHABLE = "not within reach"
     UNREADABLE = "unreadable"
     REFUSED = "refused by the index"
 

@@ -12,7 +12,7 @@ import operator
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from imgsearch.photos import (
     SkipReason,
     ctime_ns,
     inode,
+    is_systems_own,
     library_hash,
     mtime_ns,
     raw_pairs,
@@ -143,6 +144,31 @@ def listings(
         folders += reversed(inside)
 
 
+def listings_of(
+    root: str,
+    folders: Iterable[bytes],
+    *,
+    exclude: Sequence[str] = (),
+    follow_links: bool = False,
+    join_raw: bool = False,
+) -> Iterator[Listing]:
+    """What `listings` gives for these folders alone, without the folders in them: nothing for one
+    that the walk would leave out."""
+    excluded = _matcher(exclude)
+    for relative in folders:
+        if not leaves_out(relative, exclude):
+            listing = _empty_listing(root, _Folder(relative, None))
+            _list(listing, _Folder(relative, None), excluded, follow_links)
+            yield listing.with_raws_joined() if join_raw else listing
+
+
+def leaves_out(relative: bytes, exclude: Sequence[str] = ()) -> bool:
+    """Whether the walk passes over this path: it, or a folder that it is in, has a name that hides
+    or that only systems write, or is excluded."""
+    names = filter(None, relative.split(b"/"))
+    return any(map(is_systems_own, names)) or excluder(exclude)(relative)
+
+
 def _empty_listing(root: str, folder: _Folder) -> Listing:
     prefix = folder.relative + b"/" if folder.relative else b""
     return Listing(root, prefix, [], [], [], [], [], [], [])
@@ -165,7 +191,7 @@ def _list(
         return inside
     for entry in entries:
         name = entry.name
-        if name[0] == 46 or name in SYSTEM_NAMES:  # 46: a dot
+        if name[0] == 46 or name in SYSTEM_NAMES:  # `is_systems_own`, without a call for each
             continue
         if excluded is not None and excluded(name, prefix + name):
             continue

@@ -81,22 +81,33 @@ class Roots:
                 found[name] = Root(path)
         return found
 
+    def only_files(self, library: str) -> bool:
+        root = self._known.get(library)
+        return root is not None and root.only_files
+
     def remember(
-        self, library: str, root: Path, *, follow_links: bool = False, within: bytes = b""
+        self,
+        library: str,
+        root: Path,
+        *,
+        of: Root | None = None,
+        follow_links: bool = False,
+        within: bytes = b"",
+        only_files: bool = False,
     ) -> None:
         """Remember a library's root. `follow_links`: it is ingested with symbolic links; that stays
-        once it was set."""
+        once it was set. `within`: only
+        this folder of it is ingested, so that nothing beside it counts, unless that is known.
+        `only_files`: files of it are ingested by their names; a library that was a whole folder
+        stays one. `of`: what another index knows of it."""
         known = self._registered.get(library)
         same = known if known is not None and known.path == root else None
-        follow_links |= same is not None and same.follow_links
-        folders: tuple[bytes, ...] = ()
-        if within and (same is None or same.within):
-            others = () if same is None else same.within
-            inside = Root(root, within=(within,))
-            folders = (*(one for one in others if not inside.covers(one)), within)
-            if same is not None and same.covers(within):
-                folders = others
-        self._known[library] = self._registered[library] = Root(root, follow_links, folders)
+        follow_links |= any(one is not None and one.follow_links for one in (same, of))
+        only_files |= of is not None and of.only_files
+        only_files &= known is None or known.only_files
+        folders = _joined(same, root, within)
+        found = Root(root, follow_links, folders, only_files)
+        self._known[library] = self._registered[library] = found
         self._registry.set(self._index.index_id, library, self._known[library])
         if not folders:
             self._index.set_root_hint(library, self._hint(root))
@@ -114,6 +125,17 @@ class Roots:
         self._known.pop(library, None)
         if self._registered.pop(library, None) is not None:
             self._registry.set(self._index.index_id, library, None)
+
+
+def _joined(known: Root | None, path: Path, within: bytes) -> tuple[bytes, ...]:
+    """The folders of a root that are ingested alone, with one more of them; empty: all of it."""
+    if not within or (known is not None and not known.within):
+        return ()
+    others = () if known is None else known.within
+    if known is not None and known.covers(within):
+        return others
+    inside = Root(path, within=(within,))
+    return (*(one for one in others if not inside.covers(one)), within)
 
 
 def _hinted_path(index_folder: Path, hint: str | None) -> Path | None:

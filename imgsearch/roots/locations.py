@@ -26,11 +26,13 @@ class Root:
     """A library's folder on this machine. `follow_links`: it was ingested with --follow-links, so
     its own links, which may lead out of it, are part of it. `within`: relative paths of the folders
     that were ingested alone; of what lies beside them this machine knows nothing. Empty: all of
-    it."""
+    it. `only_files`: it is no more than the files that were ingested by their names; whatever else
+    lies in the folder is none of it."""
 
     path: Path
     follow_links: bool = False
     within: tuple[bytes, ...] = ()
+    only_files: bool = False
 
     def covers(self, relative: bytes) -> bool:
         """Whether a path from the root is, or lies in, a folder that was ingested."""

@@ -42,4 +42,4 @@ def name_root(text: str, roots: Roots, index: Index) -> None:
             f" {shown(path)}/{shown(records[0].relative_path)}.",
             "Name the folder that the photos' relative paths begin in.",
         )
-    roots.remember(library, path)
+    roots.remember(library, path, only_files=roots.only_files(library))

@@ -1,5 +1,6 @@
 """This machine's list of libraries' roots, a JSON file in the data folder: by index id, by library,
-the root's path, or {"root": path, "follow_links": true, "within": [folders in it]}."""
+the root's path, or {"root": path, "follow_links": true, "within": [folders in it],
+"only_files": true}."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from imgsearch.errors import UsageError
 from imgsearch.roots.locations import Root, relative_bytes
 
 Libraries = dict[str, Root]
+_FLAGS = ("follow_links", "only_files")  # of a Root
 _PATIENCE = 20.0  # seconds to wait for another process that writes it
 
 
@@ -99,15 +101,18 @@ def _libraries(found: Any) -> Libraries:
 
 
 def _root(value: Any) -> Root | None:
-    path, follow_links = value, False
-    if isinstance(value, dict):
-        path, follow_links = value.get("root"), value.get("follow_links") is True
+    told = value if isinstance(value, dict) else {"root": value}
+    path = told.get("root")
     if not isinstance(path, str) or "\0" in path or not os.path.isabs(path):
         return None
-    within = value.get("within", []) if isinstance(value, dict) else []
+    within = told.get("within", [])
     if not isinstance(within, list) or not all(map(_is_folder, within)):
         return None
-    return Root(Path(path), follow_links, tuple(map(os.fsencode, within)))
+    return Root(
+        Path(path),
+        within=tuple(map(os.fsencode, within)),
+        **{name: told.get(name) is True for name in _FLAGS},
+    )
 
 
 def _is_folder(within: Any) -> bool:
@@ -122,7 +127,7 @@ def _is_folder(within: Any) -> bool:
 
 def _dumped(root: Root) -> str | dict[str, Any]:
     path = str(root.path)
-    more: dict[str, Any] = {"follow_links": True} if root.follow_links else {}
+    more: dict[str, Any] = {name: True for name in _FLAGS if getattr(root, name)}
     if root.within:
         more["within"] = [os.fsdecode(folder) for folder in root.within]
     return {"root": path, **more} if more else path

@@ -1,0 +1,94 @@
+"""What an ingest without folders looks at: the libraries that this machine has ingested before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from imgsearch.errors import PhotoError, UsageError
+from imgsearch.escaping import shown
+from imgsearch.ingest.sources import Job, distinct, has_entries
+from imgsearch.photos import Skip, SkipReason
+from imgsearch.question import Filter
+from imgsearch.roots import Roots, locations
+from imgsearch.roots.locations import Root
+
+if TYPE_CHECKING:
+    from imgsearch.index.base import Index
+
+_AT_A_TIME = 512  # records
+
+
+def known_jobs(
+    name: str | None, roots: Roots, index: Index, note: Callable[[str], None]
+) -> tuple[list[Job], list[Skip]]:
+    """A job for each library that was ingested on this machine (`name`: for that one alone), and
+    those that are not within reach, of which nothing is concluded. Raises UsageError (there is
+    none) and PhotoError (none is within reach)."""
+    jobs: list[Job] = []
+    away: list[Skip] = []
+    for library, root in sorted(roots.all().items()):
+        if name not in (None, library):
+            continue
+        if not roots.registered(library):
+            note(
+                f"Library {library!r} was left out: only the index says that it is"
+                f" {shown(root.path)}. If that is right, ingest it once:"
+                f" imgsearch ingest {shown(root.path)}"
+            )
+            continue
+        for job in jobs_of(library, root, index):
+            if has_entries(os.fsencode(job.folder)):
+                jobs.append(job)
+            else:
+                detail = f"library {library!r}; is a disk not mounted?"
+                away.append(Skip(str(job.folder), SkipReason.UNREACHABLE, detail))
+    if not jobs:
+        raise _nothing_to_do(name, roots, away)
+    return jobs, away
+
+
+def _nothing_to_do(name: str | None, roots: Roots, away: list[Skip]) -> UsageError | PhotoError:
+    if away:
+        folders = ", ".join(shown(skip.path) for skip in away)
+        return PhotoError(
+            f"Not within reach: {folders}. Nothing was changed.",
+            "Mount the disk and give the same command again.",
+        )
+    if name is not None:
+        here = ", ".join(shown(library) for library, _ in roots.items()) or "none"
+        return UsageError(
+            f"No library {name!r} has been ingested on this machine.",
+            f"Name its folder: imgsearch ingest FOLDER --library NAME. Known are: {here}.",
+        )
+    return UsageError(
+        "No folder is named, and none has been ingested into this index on this machine.",
+        "Name one: imgsearch ingest ./photos",
+    )
+
+
+def all_jobs(roots: Roots, index: Index) -> list[Job]:
+    """For all that was ingested on this machine and is there now."""
+    jobs = [job for name, root in roots.all().items() for job in jobs_of(name, root, index)]
+    return distinct(job for job in jobs if job.folder.is_dir())
+
+
+def jobs_of(library: str, root: Root, index: Index) -> list[Job]:
+    """All of a library that this machine has: its folder, folders of it, or single files."""
+    links = root.follow_links
+    if root.only_files:
+        files = frozenset(_files(library, index))
+        return [Job(library, root.path, files=files, follow_links=links)]
+    folders = root.within or (b"",)
+    return [Job(library, root.path, within, follow_links=links) for within in folders]
+
+
+def _files(library: str, index: Index) -> Iterator[bytes]:
+    ids = iter(index.ids(Filter.within(library)))
+    while some := list(islice(ids, _AT_A_TIME)):
+        for record in index.records(some).values():
+            relative = locations.relative_bytes(record.relative_path, record.path_escaped)
+            if relative is not None:
+                yield relative
