@@ -28,6 +28,10 @@ _INTRODUCTION = """\
 It knows icons, not photographs; for your own photos a large one is fetched, once.
 """
 _NEXT = """\
+[bold]The same as a page, and as a file to send:[/bold]
+  {serve}
+  {gallery}
+
 [bold]Now your own pictures:[/bold]
   imgsearch ingest ~/Pictures
   imgsearch query "endless route to the top"
@@ -52,11 +56,33 @@ def demo(common: Common, given: NoOptions) -> None:
             return preview.show(results, None, library)
 
         for words in QUERIES:
-            _show(console, f'imgsearch query "{words}"', library.search(words, k=SHOWN), draw)
+            _show(console, _asking("query", words), library.search(words, k=SHOWN), draw)
         record = library.search("European E", k=1)[0].record
         results = library.similar(record.id, k=SHOWN)
-        _show(console, f'imgsearch similar "{record.relative_path}"', results, draw)
-    console.print(_NEXT, markup=True)
+        _show(console, _asking("similar", record.relative_path), results, draw)
+    _print(console, _NEXT.format(serve=_on_index("serve"), gallery=_gallery(QUERIES[0])))
+
+
+def _asking(command: str, what: str) -> str:
+    return _on_index(command, f'"{what}"', "-k", str(SHOWN))
+
+
+def _gallery(words: str) -> str:
+    return _on_index("query", f'"{words}"', "--html", "gallery.html")
+
+
+def _on_index(*words: str) -> str:
+    """A command that can be repeated as it is printed, wherever the shell is."""
+    from imgsearch.demo import PHOTOS
+    from imgsearch.escaping import shell_quoted
+
+    index = shell_quoted(os.fsencode(_index_folder(PHOTOS)))
+    return " ".join(["imgsearch", *words, "--index", index])
+
+
+def _print(console: Console, text: str) -> None:
+    """With markup; a long line is broken by the terminal alone, so that it can be copied."""
+    console.print(text, markup=True, soft_wrap=True)
 
 
 def _index_folder(photos: Path) -> Path:
@@ -81,6 +107,7 @@ def _ingest_anew_if_need_be(chosen: Settings, photos: Path, console: Console) ->
 
 
 def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
+    from imgsearch.escaping import shell_quoted
     from imgsearch.output import console as rendering
 
     with parts.opened_for_ingest(chosen) as library:
@@ -88,11 +115,9 @@ def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
         count = library.count()
     console.print(_INTRODUCTION.format(count=count), markup=True)
     embedded = rendering.count(result.embedded, "picture")
-    console.print(
-        f"[dim]$[/dim] imgsearch ingest photos  [dim]({embedded} embedded,"
-        f" {result.unchanged} unchanged)[/dim]\n",
-        markup=True,
-    )
+    typed = _on_index("ingest", shell_quoted(os.fsencode(photos)), "--model", "demo")
+    _print(console, f"[dim]$[/dim] {typed}")
+    _print(console, f"[dim]{embedded} embedded, {result.unchanged} unchanged[/dim]\n")
 
 
 def _show(console: Console, typed: str, results: Results, draw: Callable[[Results], bool]) -> None:
@@ -100,7 +125,7 @@ def _show(console: Console, typed: str, results: Results, draw: Callable[[Result
 
     from imgsearch.output import console as rendering
 
-    console.print(Text.assemble(("$ ", "dim"), (typed, "bold")))
+    console.print(Text.assemble(("$ ", "dim"), (typed, "bold")), soft_wrap=True)
     if not draw(results):
         rendering.print_results(results, None)
         console.print()

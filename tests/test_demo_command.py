@@ -1,0 +1,78 @@
+"""`imgsearch demo`: what it prints can be typed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.command import SCRIPT, Command
+
+
+@pytest.fixture
+def user(tmp_path: Path, model_cache: Path) -> Command:
+    """Without settings, and with blanks in the way to the cache."""
+    home = tmp_path / "home of mine"
+    home.mkdir()
+    (home / "cache it's").mkdir()
+    exported = model_cache / "imgsearch" / "models"
+    if exported.is_dir():  # so that nothing is exported twice
+        (home / "cache it's" / "imgsearch").mkdir()
+        (home / "cache it's" / "imgsearch" / "models").symlink_to(exported)
+    return Command(home, home / "cache it's", {"PATH": f"{SCRIPT.parent}:{os.environ['PATH']}"})
+
+
+def _typed(user: Command, line: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/bash", "-c", line],
+        cwd=user.home,
+        env=user.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_its_commands_can_be_repeated_as_they_are_printed(user: Command) -> None:
+    shown = user.run("demo").stdout
+    blocks = [block.split("\n", 1) for block in shown.split("$ ")[1:]]
+    assert [block[0].split()[1] for block in blocks] == [
+        "ingest",
+        "query",
+        "query",
+        "query",
+        "similar",
+    ]
+    for line, below in blocks:
+        done = _typed(user, line)
+        assert done.returncode == 0, done.stderr
+        if " ingest " not in line:
+            table = "\n".join(done.stdout.strip().splitlines()[1:])  # without the title
+            assert table
+            assert table in below
+
+
+def test_it_ends_with_the_page_and_a_gallery_of_its_own_index(user: Command) -> None:
+    shown = user.run("demo").stdout
+    lines = [line.strip() for line in shown.partition("The same as a page")[2].splitlines()]
+    [serve, gallery, *_] = [line for line in lines if line.startswith("imgsearch ")]
+    done = _typed(user, gallery)
+    assert done.returncode == 0, done.stderr
+    assert (user.home / "gallery.html").read_text("utf-8").startswith("<!doctype html>")
+    words = shlex.split(serve)
+    assert words[:3] == ["imgsearch", "serve", "--index"]
+    process = user.start(*words[1:], "--port", "0")  # its own may be taken
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"http://127.0.0.1:")
+    process.terminate()
+    process.communicate(timeout=60)
+
+
+def test_the_users_own_settings_do_not_count(user: Command) -> None:
+    """Neither for the demo itself."""
+    other = Command(user.home, user.cache, {**user.environment, "IMGSEARCH_MODEL": "nobody/model"})
+    assert "green recycle" in other.run("demo").stdout
