@@ -45,7 +45,7 @@ def test_whoever_is_waited_for_says_when_it_is_ready() -> None:
 
 def test_whoever_keeps_running_has_a_healthcheck_and_a_limit() -> None:
     lasting = {name for name, service in SERVICES.items() if "restart" in service}
-    assert lasting == {"es01", "es02", "es03", "kibana"}
+    assert lasting == {"es01", "es02", "es03", "kibana", "app"}
     for name in lasting:
         assert {"test", "interval", "timeout", "retries"} <= set(SERVICES[name]["healthcheck"])
         assert "mem_limit" in SERVICES[name]
@@ -55,7 +55,7 @@ def test_each_profile() -> None:
     started = {name for name, service in SERVICES.items() if "profiles" not in service}
     assert started == {"setup", "es01"}
     profiles = {profile for service in SERVICES.values() for profile in service.get("profiles", [])}
-    assert profiles == {"kibana", "three-nodes"}
+    assert profiles == {"kibana", "three-nodes", "app"}
 
 
 def test_volumes_are_declared_and_each_node_has_its_own() -> None:
@@ -64,7 +64,7 @@ def test_volumes_are_declared_and_each_node_has_its_own() -> None:
         for service in SERVICES.values()
         for volume in service.get("volumes", [])
     ]
-    assert set(mounted) == set(COMPOSE["volumes"])
+    assert set(mounted) == {*COMPOSE["volumes"], "${PHOTOS}"}
     assert all(mounted.count(f"data0{n}") == 1 for n in (1, 2, 3))
 
 
@@ -83,10 +83,20 @@ def test_everything_speaks_tls_with_a_certificate_that_setup_makes() -> None:
 
 
 def test_nothing_is_open_to_the_network_unless_asked_for() -> None:
-    for port in ("ES_PORT", "KIBANA_PORT"):
+    for port in ("ES_PORT", "KIBANA_PORT", "APP_PORT"):
         assert (ENVIRONMENT[port] or "").startswith("127.0.0.1:")
     published = {name for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"es01", "kibana"}
+    assert published == {"es01", "kibana", "app"}
+
+
+def test_the_page_has_no_rights_and_only_reads_photos() -> None:
+    app = SERVICES["app"]
+    assert app["read_only"] is True
+    assert app["cap_drop"] == ["ALL"]
+    assert app["security_opt"] == ["no-new-privileges:true"]
+    assert "${PHOTOS}:/photos:ro" in app["volumes"]
+    assert "certs:/certs:ro" in app["volumes"]
+    assert app["depends_on"]["app-models"]["condition"] == "service_completed_successfully"
 
 
 def test_the_shell_scripts_are_valid() -> None:
@@ -102,7 +112,9 @@ def test_the_shell_scripts_are_valid() -> None:
             assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("profiles", [[], ["kibana"], ["three-nodes"], ["kibana", "three-nodes"]])
+@pytest.mark.parametrize(
+    "profiles", [[], ["kibana"], ["three-nodes"], ["app"], ["app", "kibana", "three-nodes"]]
+)
 def test_docker_compose_accepts_it(profiles: list[str]) -> None:
     program = shutil.which("docker-compose")
     if program is None:
@@ -112,14 +124,19 @@ def test_docker_compose_accepts_it(profiles: list[str]) -> None:
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "warning" not in done.stderr.lower()
-    assert all(f"{name}:" in done.stdout for name in SERVICES)
+    wanted = {
+        name
+        for name, each in SERVICES.items()
+        if set(each.get("profiles", profiles)) <= {*profiles}
+    }
+    assert all(f"  {name}:" in done.stdout for name in wanted)
 
 
 def test_the_readme_says_what_the_file_does() -> None:
     readme = (FOLDER / "README.md").read_text("utf-8")
     for name in ENVIRONMENT:
         assert f"`{name}`" in readme
-    for profile in ("kibana", "three-nodes"):
+    for profile in ("kibana", "three-nodes", "app"):
         assert f"--profile {profile}" in readme
     assert "es01:/usr/share/elasticsearch/config/certs/ca/ca.crt" in readme
     assert "synchronize" in readme.lower()

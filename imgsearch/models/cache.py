@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from imgsearch.errors import ModelError
+from imgsearch.errors import ModelError, ModelUnavailable
 from imgsearch.models.base import Kind, ModelIdentity
 from imgsearch.models.names import ModelNames, is_directory, shown_name
 from imgsearch.models.towers import MANIFEST, ModelSet, Tower
@@ -95,6 +95,20 @@ def forget(tower: Tower) -> None:
 # --- making a tower
 
 
+def _require_exporter(source: str) -> None:
+    """Searching needs no PyTorch: an installation may lack it. Raises ModelUnavailable."""
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "sentence_transformers", "onnx") if not find_spec(name)]
+    if missing:
+        raise ModelUnavailable(
+            f"The model {shown_name(source)} is not exported yet, and this installation cannot"
+            f" export it: it lacks {', '.join(missing)}.",
+            "Run imgsearch setup-model where these are installed, with the same cache folder; in"
+            " es-docker that is the image imgsearch-models.",
+        )
+
+
 def _make(kind: Kind, source: str, cache: Path, progress: Progress, check: Check | None) -> Tower:
     from imgsearch.models import files, hub, trust
 
@@ -117,6 +131,7 @@ def _make(kind: Kind, source: str, cache: Path, progress: Progress, check: Check
 
     from imgsearch.models import export
 
+    _require_exporter(source)
     building = cache / f".building-{entry.name}"
     building.mkdir()
     try:
