@@ -60,7 +60,7 @@ LAYERS = [
     {"thumbnails", "last_results"},
     {"ingest", "index.copying", "search"},
     {"library", "ingest.run", "ingest.decisions"},
-    {"output", "demo", "doctor", "web"},
+    {"output", "demo", "doctor", "web", "mcp_server"},
     {"cli", "__main__"},
 ]
 # these know the index's protocol alone

@@ -14,6 +14,7 @@ Program.modules = {
     "similar": "search",
     "open": "open",
     "serve": "serve",
+    "mcp": "mcp",
     "status": "status",
     "doctor": "doctor",
     "remove": "remove",
