@@ -19,8 +19,7 @@ def test_phrases_are_understood_and_traps_are_left(name: str) -> None:
     wrong = [(case, got) for case in cases if (got := case.wrong())]
     traps = [case for case in cases if case.trap]
     assert len(traps) >= len(cases) / 2
-    # a film and a year; "Prague 1984" looks the same
-    assert {case.line for case, _ in wrong if case.trap} <= {"Dune 1984"}
+    assert not [case for case, _ in wrong if case.trap]
     assert len(wrong) <= 0.03 * len(cases), wrong
 
 

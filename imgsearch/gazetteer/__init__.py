@@ -25,7 +25,17 @@ def find(name: str) -> list[Place]:
     code = name.strip()
     if not places and re.fullmatch(r"[A-Z]{2}", code):
         return [place for place in _countries() if place.country == code]
-    return sorted(places, key=lambda place: -place.population)
+    named = [place for place in places if fold(place.name) == folded]
+    return sorted(places, key=lambda place: (_was_called(place, named), -place.population))
+
+
+_ENGLISH = frozenset(["AU", "CA", "GB", "IE", "NZ", "US"])
+
+
+def _was_called(place: Place, named: Sequence[Place]) -> bool:
+    """Whether a name is only an old or a second one of it, since it stands in English: "Venice" is
+    no longer Dayton, Ohio. `named`: the places that have the name itself."""
+    return bool(named) and place.country in _ENGLISH and place not in named
 
 
 def near(name: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from imgsearch.gazetteer import Place
-from imgsearch.phrases import dates, places, traps
+from imgsearch.phrases import dates, places, titles, traps
 from imgsearch.phrases.tokens import Line
 from imgsearch.phrases.understood import Evidence, Filter, Span
 
@@ -33,7 +33,9 @@ def taken(text: str, today: date, evidence: Evidence | None) -> list[Span]:
     if named:
         asked = Filter(country=named.place.country, city=named.place.city)
         spans.append((named.first, named.last, asked))
-    return [_span(line, *span) for span in sorted(spans, key=lambda span: span[0])]
+    titled = titles.tokens_in(line) if spans else set()
+    kept = [span for span in spans if titled.isdisjoint(range(span[0], span[1]))]
+    return [_span(line, *span) for span in sorted(kept, key=lambda span: span[0])]
 
 
 def _span(line: Line, first: int, last: int, meaning: Filter) -> Span:

@@ -8,7 +8,9 @@ from imgsearch.phrases.tokens import Line, Token
 
 NAMED_BY_YEAR = frozenset(wordlists.NAMED_BY_YEAR.split())
 MAKES = frozenset(wordlists.MAKES.split())
+MAKES_UNSPACED = [make for make in MAKES if make[0] > "\u3040"]  # its tokens are single letters
 NUMBERED = frozenset(wordlists.NUMBERED.split())
+NUMBERED_ALONE = frozenset(wordlists.NUMBERED_ALONE.split())
 COUNTED = frozenset(wordlists.COUNTED.split())
 FROM = frozenset(vocabulary.phrases(vocabulary.FROM + " of aus au des"))
 SMALL_WORDS = frozenset(wordlists.SMALL_WORDS.split())
@@ -23,7 +25,9 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
     after = tokens[last] if last < len(tokens) else None
     if _sign(before) or _sign(after) or _tied(tokens[first], before, after):
         return False
-    numbered = before and before.folded in NUMBERED and not written.led
+    alone = first == 1 and last == len(tokens)
+    numbered = before and not written.led and before.folded in NUMBERED
+    numbered = numbered or (alone and before and before.folded in NUMBERED_ALONE)
     if numbered or _possessive(line, first):
         return False
     if _possessive(line, last + 2):
@@ -53,6 +57,8 @@ def _bare_year(
 ) -> bool:
     words = {token.folded for token in line.tokens[:first] + line.tokens[last:]}
     if words & (MAKES | NAMED_BY_YEAR) or (after and after.folded in COUNTED):
+        return False
+    if any(make in line.text for make in MAKES_UNSPACED):
         return False
     year = line.tokens[first].folded
     if year in TITLES and len(line.tokens) == 1:

@@ -137,9 +137,9 @@ COUNTS = {
 }
 # words that lead into a date and leave with it: one of the first, and then some of the others
 LEADS = """
-    a in on from of during at im am vom aus wahrend en du de des au dans del nel nell_'_ dal di em
-    no na do da op van uit w we z в во на за із з с у i pa fran fran aret om under taken around
-    um в_течение pendant durante depuis_le 在 于 在_了
+    a ad in on from of during at im am vom aus wahrend en du de des au dans del nel nell_'_ dal di
+    em no na do da op van uit w we z в во на за із з с у i pa fran aret om under taken around um
+    в_течение pendant durante depuis_le 在 于 在_了
 """
 # "taken in 2011"
 TAKEN = """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 # prepositions of place
 PLACE_LEADS = """
-    in im en em a au aux nel nell_'_ nella nello nei negli nelle all_'_ alla no na nos nas w we
-    v ve в во на у i pa 在 于
+    in im en em a ad au aux nel nell_'_ nella nello nei negli nelle all_'_ alla no na nos nas w we
+    v ve в во на у i pa
+    在 于
 """
 # "photos from Italy", "a trip to Japan": only after words for pictures and journeys
 FROM_TO = """
@@ -91,54 +92,74 @@ REGIONS = """
 """
 # with a bare year these are titles, vintages and models, not days when a photo was taken
 NAMED_BY_YEAR = """
-    doll toy lego sticker badge patch trophy medal logo mascot glasses shirt jersey computer
-    radio guitar camera watch locomotive whisky whiskey beer puppe spielzeug aufkleber abzeichen
-    pokal medaille trikot brille poupee jouet autocollant maillot lunettes muneca juguete
-    pegatina medalla camiseta bambola giocattolo maglia occhiali boneca brinquedo camisa pop
-    speelgoed lalka zabawka кукла игрушка наклеика значок медаль chateau domaine weingut cru
-    cuvee bodega cantina book novel film movie song album poster soundtrack series show game
-    wine vintage coin stamp banknote calendar diary magazine newspaper edition version model
-    odyssey classic replica buch roman lied spiel wein jahrgang munze briefmarke kalender
-    zeitschrift zeitung ausgabe modell oldtimer livre chanson affiche jeu vin millesime piece
-    timbre calendrier journal libro novela pelicula cancion cartel juego vino cosecha moneda
-    sello calendario revista periodico romanzo canzone gioco annata francobollo rivista giornale
-    livro filme musica jogo vinho safra moeda selo jornal boek spel wijn munt postzegel krant
-    ksiazka powiesc piosenka gra wino moneta znaczek kalendarz gazeta czasopismo plakat книга
-    роман фильм песня игра вино монета марка календарь журнал газета плакат фільм пісня гра
-    календар kitap sarki oyun sarap takvim gazete dergi bok lat mynt frimarke tidning orwell
-    champagne bordeaux chardonnay rioja barolo merlot riesling cabernet brunello phone
-    smartphone laptop telefon handy ordinateur telephone telefono ordenador car truck motorcycle
-    motorbike bike tractor auto wagen motorrad traktor voiture moto coche macchina carro
-    motocicleta samochod motocykl машина автомобиль мотоцикл авто araba bil convertible coupe
+    dvd vhs cd lp vinyl cassette record tape brochure catalog catalogue advert advertisement
+    reklame publicite publicidad pubblicita publicidade schallplatte disque disco_de_vinilo vinile
+    пластинка кассета kaset plak skiva dvds cds lps comic manga anime cover sleeve doll toy lego
+    sticker badge patch trophy medal logo mascot glasses shirt jersey computer radio guitar camera
+    watch locomotive whisky whiskey beer puppe spielzeug aufkleber abzeichen pokal medaille trikot
+    brille poupee jouet autocollant maillot lunettes muneca juguete pegatina medalla camiseta
+    bambola giocattolo maglia occhiali boneca brinquedo camisa pop speelgoed lalka zabawka кукла
+    игрушка наклеика значок медаль chateau domaine weingut cru cuvee bodega cantina book novel film
+    movie song album poster soundtrack series show game wine vintage coin stamp banknote calendar
+    diary magazine newspaper edition version model odyssey classic replica buch roman lied spiel
+    wein jahrgang munze briefmarke kalender zeitschrift zeitung ausgabe modell oldtimer livre
+    chanson affiche jeu vin millesime piece timbre calendrier journal libro novela pelicula cancion
+    cartel juego vino cosecha moneda sello calendario revista periodico romanzo canzone gioco
+    annata francobollo rivista giornale livro filme musica jogo vinho safra moeda selo jornal boek
+    spel wijn munt postzegel krant ksiazka powiesc piosenka gra wino moneta znaczek kalendarz
+    gazeta czasopismo plakat книга роман фильм песня игра вино монета марка календарь журнал газета
+    плакат фільм пісня гра календар kitap sarki oyun sarap takvim gazete dergi bok lat mynt
+    frimarke tidning orwell champagne bordeaux chardonnay rioja barolo merlot riesling cabernet
+    brunello phone smartphone laptop telefon handy ordinateur telephone telefono ordenador car
+    truck motorcycle motorbike bike tractor auto wagen motorrad traktor voiture moto coche macchina
+    carro motocicleta samochod motocykl машина автомобиль мотоцикл авто araba bil convertible coupe
     sedan cabrio pickup suv roadster
 """
 # makers of cars, motorcycles, aeroplanes, phones, cameras and programs: a number names the model
 MAKES = """
     abarth acura alfa aston audi bentley bmw bugatti buick cadillac chevrolet chevy chrysler
-    citroen corvette dacia daewoo daihatsu datsun dodge ducati ferrari fiat ford gmc harley
-    honda hummer hyundai infiniti isuzu jaguar jeep kawasaki kia ktm lada lamborghini lancia
-    lexus lotus maserati mazda mclaren mercedes mini mitsubishi moskvich mustang camaro nissan
-    oldsmobile opel peugeot plymouth pontiac porsche renault rover saab seat simca skoda smart
-    subaru suzuki tesla toyota triumph vauxhall vespa volga volkswagen volvo vw wartburg trabant
-    yamaha zaz пежо бмв ауди лада жигули ваз газ волга москвич тоиота мазда форд мерседес опель
-    рено ниссан хонда boeing airbus cessna beechcraft antonov tupolev ilyushin learjet iphone
-    ipad macbook imac nokia samsung galaxy huawei xiaomi sony playstation xbox nintendo canon
-    nikon leica olympus pentax fujifilm kodak windows office photoshop autocad excel fifa nba
-    pes madden wwe rolex omega casio 标致 宝马 奔驰 プジョー トヨタ
-    apollo soyuz voyager terminator cyberpunk
-    fantasia
+    citroen corvette dacia daewoo daihatsu datsun dodge ducati ferrari fiat ford gmc harley honda
+    hummer hyundai infiniti isuzu jaguar jeep kawasaki kia ktm lada lamborghini lancia lexus lotus
+    maserati mazda mclaren mercedes mini mitsubishi moskvich mustang camaro nissan oldsmobile opel
+    peugeot plymouth pontiac porsche renault rover saab seat simca skoda smart subaru suzuki tesla
+    toyota triumph vauxhall vespa volga volkswagen volvo vw wartburg trabant yamaha zaz пежо бмв
+    ауди лада жигули ваз газ волга москвич тоиота мазда форд мерседес опель рено ниссан хонда
+    boeing airbus cessna beechcraft antonov tupolev ilyushin learjet iphone ipad macbook imac nokia
+    samsung galaxy huawei xiaomi sony playstation xbox nintendo canon nikon leica olympus pentax
+    fujifilm kodak windows office photoshop autocad excel fifa nba pes madden wwe rolex omega casio
+    apollo soyuz voyager terminator cyberpunk fantasia zorki zenit praktica rolleiflex rolleicord
+    hasselblad mamiya minolta konica ricoh yashica polaroid gopro dji tamron agfa voigtlander lumix
+    powershot coolpix aprilia benelli bsa enfield husqvarna laverda piaggio dnepr zundapp simson mz
+    nsu deutz fendt claas lanz massey zetor borgward dkw maybach goggomobil isetta messerschmitt
+    ifa barkas panhard talbot matra delage autobianchi detomaso avia fso izh иж зил заз уаз зис
+    tofas anadol mahindra maruti bajaj byd geely chery haval proton perodua ssangyong hillman
+    embraer bombardier dassault fokker junkers heinkel dornier concorde sukhoi mig lenovo thinkpad
+    asus acer commodore atari nintendogs sims simcity warcraft battlefield forza tekken simulator
+    标致 宝马 奔驰 プジョー トヨタ 奥迪 丰田 本田 福特 马自达 日产 三菱
+    ホンダ マツダ 日産 スバル ベンツ 쌍용 대우
 """
 # a number after these is a number
 NUMBERED = """
-    euro copa expo plate locker numberplate kennzeichen class klasse classe clase klasa класс
-    клас year jahr route room number no nr num numero nummer numer bus line tram train flight
-    gate page platform highway interstate house chapter apartment suite unit zimmer seite linie
-    zug gleis haus wohnung kapitel chambre ligne quai habitacion pagina linea puerta camera
-    stanza binario quarto linha kamer bladzijde lijn pokoj strona linia комната номер страница
-    линия дом кабинет кімната сторінка лінія oda sayfa hat rum sida linje model modell modele
-    modelo modello type typ mark mk version level pier dock studio zone sector hangar locomotive
-    lok autobahn carretera strasse street avenue road exit channel top under over than about iso
-    f
+    euro copa expo plate locker numberplate kennzeichen year jahr route room number no nr num
+    numero nummer numer bus line tram train flight gate page platform highway interstate house
+    chapter apartment suite unit zimmer seite linie zug gleis haus wohnung kapitel chambre ligne
+    quai habitacion pagina linea puerta camera stanza binario quarto linha kamer bladzijde lijn
+    pokoj strona linia комната номер страница линия дом кабинет кімната сторінка лінія oda sayfa
+    hat rum sida linje model modell modele modelo modello type typ mark mk version level pier dock
+    studio zone sector hangar locomotive lok autobahn carretera strasse street avenue road exit
+    channel top under over than about iso f lot booth coupon code pin sku item article artikel
+    articulo articolo artigo artykul артикул ref reference invoice receipt order rechnung auftrag
+    facture factura fattura faktura счет episode folge aflevering odcinek серия bolum avsnitt opus
+    kv bwv vol volume tome tomo ticket class
+"""
+# likewise where the line says nothing else: "hall 2014", but not "concert hall 2014"
+NUMBERED_ALONE = """
+    klasse classe clase klasa класс клас raum saal hall halle salon sala salle zaal zal зал зала
+    кабинет аудитория аудиторія офис офіс office buro bureau oficina ufficio escritorio kantoor
+    biuro ofis kontor sal stand stall table desk seat row shelf box bin drawer slot bay unit ward
+    cell cabin tent building tower player bib tisch regal fach schrank etage stock piso piano andar
+    verdieping pietro этаж поверх kat vaning mission operation projekt project stuhl band tom
+    season staffel saison temporada stagione сезон sezon sasong
 """
 # a number before these counts or measures
 COUNTED = """
