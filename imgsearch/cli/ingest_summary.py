@@ -39,6 +39,10 @@ def show(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> None
     if verbose:
         for skip in result.skipped:
             say(f"skipped {shown(skip.path)}: {skip.reason.value} ({skip.detail})")
+    if verbose or dry_run:
+        would = {"removed": "would remove", "missing": "missing"} if dry_run else {}
+        for what, path in result.gone:
+            say(f"{would.get(what, what)} {shown(path)}")
     title = "Dry run: nothing was changed" if dry_run else "Ingested"
     facts = _facts(result, filled, dry_run=dry_run, verbose=verbose)
     rendering.console().print(rendering.facts_table(title, facts))

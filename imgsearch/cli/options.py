@@ -17,7 +17,7 @@ class _NoSettings:
 
     verbose: int = count(
         "-v, --verbose",
-        "Say more: skipped files, what was retried (-vv: everything).",
+        "Say more: skipped files, seconds by stage, retries (-vv: each photo).",
         heading=INDEX,
     )
     trust_model_code: tuple[str, ...] = several(

@@ -58,10 +58,11 @@ def _allow_model_code(folders: Iterable[str]) -> None:
 def talk() -> Talk:
     """How the library speaks to the user: on stderr, with progress bars, and with questions only on
     a terminal."""
+    from imgsearch.cli import progress
     from imgsearch.cli.progress import bytes_bar, photos_bar
     from imgsearch.progress import Talk
 
-    return Talk(say, bytes_bar, photos_bar, _may_fetch, _may_remove)
+    return Talk(progress.say, bytes_bar, photos_bar, _may_fetch, _may_remove)
 
 
 def _may_fetch(said: str) -> bool:

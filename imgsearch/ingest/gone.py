@@ -26,6 +26,13 @@ T = TypeVar("T")
 GONE_CHUNK = 512  # rows looked up and deleted at a time
 
 
+class Departed(NamedTuple):
+    """A photo that is not where it was. `path`: as `os.fsdecode` gives it."""
+
+    id: str
+    path: str
+
+
 class Seen(NamedTuple):
     """What an ingest has come across. `met`: files of jobs that list them (library, relative path),
     if they are there. `moved`: the old ids of photos that have moved. `joined`: ids of RAWs that
@@ -53,10 +60,10 @@ class Gone:
         self._stopwatch, self._may_remove, self._excluded = stopwatch, may_remove, excluded
 
     def settle(
-        self, jobs: Sequence[Job], known: KnownPhotos, seen: Seen, replaced: Sequence[str]
+        self, jobs: Sequence[Job], known: KnownPhotos, seen: Seen, replaced: Sequence[Departed]
     ) -> None:
-        """`replaced`: ids of photos whose file is no picture any more. Raises PhotoError where a
-        whole folder may not be removed."""
+        """`replaced`: photos whose file is no picture any more. Raises PhotoError where a whole
+        folder may not be removed."""
         self._seen = seen
         for job in jobs:
             self._settle(job, known)
@@ -69,10 +76,10 @@ class Gone:
             gone, left_out = self._unmet(job)
         prune = self._options.prune and not job.named
         self._result.named_missing += len(gone) if job.named else 0
-        if prune and gone and not self._options.sure:
+        if prune and gone and not (self._options.sure or self._options.dry_run):
             self._ask_about_folders(job, gone)
-        self._take_out([record.id for record in gone], prune)
-        self._remove([record.id for record in left_out])
+        self._take_out([_departed(job, record) for record in gone], prune)
+        self._remove([_departed(job, record) for record in left_out])
 
     def _ask_about_folders(self, job: Job, gone: Sequence[Record]) -> None:
         """A disk that is not mounted looks like a folder whose photos are all gone."""
@@ -86,17 +93,19 @@ class Gone:
                     "Is a disk not mounted? If they are gone for good: --prune --yes",
                 )
 
-    def _take_out(self, gone: Sequence[str], prune: bool) -> None:
+    def _take_out(self, gone: Sequence[Departed], prune: bool) -> None:
         """Counted as missing, or removed."""
         if prune:
             self._remove(gone)
-        else:
-            self._result.missing += len(gone)
+            return
+        self._result.missing += len(gone)
+        self._result.gone += [("missing", each.path) for each in gone]
 
-    def _remove(self, gone: Sequence[str]) -> None:
+    def _remove(self, gone: Sequence[Departed]) -> None:
         self._result.removed += len(gone)
+        self._result.gone += [("removed", each.path) for each in gone]
         if not self._options.dry_run:
-            for ids in _some(gone, GONE_CHUNK):
+            for ids in _some((each.id for each in gone), GONE_CHUNK):
                 with self._stopwatch("index"):
                     self._index.write([], ids)
 
@@ -147,6 +156,11 @@ class Gone:
         if self._leaves_out(job, file):
             return Skip(path, SkipReason.LEFT_OUT, "hidden, a system's own, or excluded")
         return Skip(path, SkipReason.UNREADABLE, "its folder cannot be read")
+
+
+def _departed(job: Job, record: Record) -> Departed:
+    relative = photos.path_bytes(record.relative_path, record.path_escaped)
+    return Departed(record.id, os.path.join(os.fspath(job.root), os.fsdecode(relative)))
 
 
 def _within(job: Job) -> Filter:

@@ -31,6 +31,7 @@ from imgsearch.ingest.steps import (
     bytes_held,
     describe,
     facts_of_copy,
+    has_picture_ending,
     is_no_picture,
     next_batch,
     read_photo,
@@ -84,10 +85,13 @@ class Intake:
         self._result, self._stopwatch = result, stopwatch
         self._limits, self._dry_run, self._report = limits, dry_run, report
         self._limit, self._pictures = limit, 0
+        self.found_out = 0  # files without a picture's ending that count all the same
         self._tally, self._left_out = Tally(result, known, dry_run=dry_run), left_out
-        self._must_hash = self._may_be_known if dry_run else always
+        self._must_hash: Callable[[int], bool] = always
+        if dry_run:
+            self._must_hash = lambda size: known.has_size(size) or left_out.has_size(size)
         self.departures = Departures(roots)
-        self.replaced: list[str] = []  # ids of known photos whose file is no picture any more
+        self.replaced: list[Candidate] = []  # known photos whose file is no picture any more
         self._more = True  # candidates
         self._familiar: list[Read] = []  # of a size that the index knows: to be looked up
         self._new: list[Read] = []  # to be embedded
@@ -154,6 +158,8 @@ class Intake:
     def _take_read(self, result: tuple[bool, Candidate | None, Taken]) -> None:
         more, candidate, found = result
         self._more = self._more and more
+        if found is not None and candidate is not None and not has_picture_ending(candidate):
+            self.found_out += 1
         if isinstance(found, Read):
             self._pictures += 1
             self._more = self._more and self._pictures != self._limit
@@ -171,17 +177,14 @@ class Intake:
         if found is not None:
             self._result.skipped.append(found)
         if candidate is not None and candidate.may_be_pruned and is_no_picture(found):
-            self.replaced.append(candidate.id)
-
-    def _may_be_known(self, size: int) -> bool:
-        return self._known.has_size(size) or self._left_out.has_size(size)
+            self.replaced.append(candidate)
 
     def _take_unknown(self, read: Read) -> None:
         candidate = read.candidate
         if self._left_out.has_bytes(candidate.library, read.content_hash):
             self._let_go(read)
             self._result.left_out += 1
-            self.replaced += [candidate.id] if candidate.known else []
+            self.replaced += [candidate] if candidate.known else []
             return
         if read.content_hash in self._twins:
             self._let_go(read)

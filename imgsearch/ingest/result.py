@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from imgsearch.photos import Skip
 
@@ -23,13 +24,14 @@ class Result:
     embedded: int = 0
     described: int = 0  # the same bytes; metadata was read again, and nothing embedded
     skipped: list[Skip] = field(default_factory=list)
+    gone: list[tuple[Literal["removed", "missing"], str]] = field(default_factory=list)  # paths
     seconds: dict[str, float] = field(default_factory=dict)
 
     def include(self, later: Result) -> None:
         """Adds what a second run over the same photos did."""
         for name in ("added", "updated", "renamed", "removed", "embedded", "described"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
-        for name in ("missing", "named_missing", "left_out", "joined", "skipped"):
+        for name in ("missing", "named_missing", "left_out", "joined", "skipped", "gone"):
             setattr(self, name, getattr(later, name))
         for stage, spent in later.seconds.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
@@ -42,4 +44,4 @@ class Result:
     @property
     def done(self) -> int:
         known = self.updated + self.unchanged + self.described + self.renamed
-        return self.added + known + len(self.skipped)
+        return self.added + known + self.left_out + len(self.skipped)

@@ -147,6 +147,7 @@ def _run(
         ) from None
     if not options.dry_run:
         report = report_of(result)
+        del report["gone"]  # it may be long, and is in no index any more
         report["finished"] = datetime.now().astimezone().isoformat(timespec="seconds")
         report["skipped"] = report["skipped"][:SKIPPED_KEPT]
         index.record_ingest(report)
@@ -178,5 +179,6 @@ def report_of(result: Result) -> dict[str, Any]:
         }
         for skip in result.skipped
     ]
+    gone = [{"path": path_text(os.fsencode(path))[0], "what": what} for what, path in result.gone]
     seconds = {stage: round(spent, 3) for stage, spent in result.seconds.items()}
-    return {**counts, "skipped": skipped, "seconds": seconds}
+    return {**counts, "skipped": skipped, "gone": gone, "seconds": seconds}

@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain, compress
-from typing import NamedTuple
+from itertools import compress
 
 import numpy as np
-import numpy.typing as npt
 
 from imgsearch import photos
 from imgsearch.index.base import Index
+from imgsearch.ingest.chunks import Chunk, sidecars_in
 from imgsearch.ingest.file_states import FileStates
-from imgsearch.ingest.fingerprints import Found, KnownPhotos, State, metadata_mark
-from imgsearch.ingest.gone import Gone, Seen
+from imgsearch.ingest.fingerprints import KnownPhotos, State
+from imgsearch.ingest.gone import Departed, Gone, Seen
 from imgsearch.ingest.options import Options, in_part
 from imgsearch.ingest.pipeline import Intake
 from imgsearch.ingest.prefetch import Ahead
@@ -28,9 +27,8 @@ from imgsearch.ingest.sources import Job, check_not_empty
 from imgsearch.ingest.steps import Candidate, Checking, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder
-from imgsearch.photos import Skip, SkipReason, sidecars, walk
-from imgsearch.photos.sidecars import Sidecar
-from imgsearch.photos.walk import Listing, Photo
+from imgsearch.photos import Skip, SkipReason, formats, walk
+from imgsearch.photos.walk import Listing
 from imgsearch.progress import Progress, silent
 from imgsearch.roots.locations import Root
 from imgsearch.rules import LeftOut, Rules
@@ -41,45 +39,6 @@ CHUNKS_AHEAD = 32  # that wait for the comparing, which waits for the index's fi
 WALK_AHEAD = 20_000  # photos: 8 MB, and makes the bar's total right for most libraries
 _REMOVED = "removed before; --include-removed takes it in again"
 FEW_FILES = 512  # named ones, for which the whole index's fingerprints are not worth loading
-
-
-class _Chunk(NamedTuple):
-    """Photos of one library, with their ids. `joined`: ids of RAWs that are part of another."""
-
-    job: Job
-    ids: list[str]
-    listings: list[Listing]
-    sidecars: dict[str, Sidecar]  # by the photo's id
-    joined: list[str]
-
-    def states(self, known: KnownPhotos) -> npt.NDArray[np.int8]:
-        plain, sidecars = metadata_mark(None), self.sidecars
-        marks = [metadata_mark(sidecars[id]) if id in sidecars else plain for id in self.ids]
-        listings = self.listings
-        columns = (
-            chain.from_iterable(listing.sizes for listing in listings),
-            chain.from_iterable(listing.mtimes for listing in listings),
-            chain.from_iterable(listing.ctimes for listing in listings),
-            chain.from_iterable(listing.inodes for listing in listings),
-            marks,
-        )
-        return known.see(self.ids, Found(*(np.array(list(each), np.int64) for each in columns)))
-
-    def photos(self) -> Iterator[Photo]:
-        return (listing.photo(n) for listing in self.listings for n in range(len(listing.names)))
-
-
-def _sidecars(listing: Listing, ids: Sequence[str]) -> dict[str, Sidecar]:
-    """By the photo's id; their fingerprints are in the listing already."""
-    belonging = sidecars.belonging(listing.names, listing.joined)
-    if not belonging:
-        return {}
-    places = {name: place for place, name in enumerate(listing.names)}
-    found = {}
-    for name, sidecar in belonging.items():
-        photo = listing.photo(places[sidecar])
-        found[ids[places[name]]] = Sidecar(photo.path, photo.size, photo.mtime_ns)
-    return found
 
 
 _NO_RULES: Mapping[str, Rules] = {}
@@ -115,9 +74,10 @@ class Ingest:
         self._embedding = kind(open_encoder, options.max_megapixels, self._stopwatch)
         self._result = Result()
         self._moved: set[str] = set()  # the old ids of rows that moved in this run
-        self._replaced: list[str] = []  # ids of photos whose file is no picture any more
+        self._replaced: list[Departed] = []  # their file is no picture any more
         # what other threads count: the result is the caller's alone until they have ended
-        self._walked = self._unchanged = 0
+        self._expected = self._unchanged = 0  # of the first, files with a picture's ending
+        self._unnamed = 0  # unchanged photos without one
         self._passed_over: list[Skip] = []
         self._stay_out = 0  # photos that were removed before
         self._raws = 0  # that are part of another photo
@@ -166,7 +126,7 @@ class Ingest:
 
     # -- walking and comparing, on threads of their own
 
-    def _chunks(self, jobs: Sequence[Job]) -> Iterator[_Chunk]:
+    def _chunks(self, jobs: Sequence[Job]) -> Iterator[Chunk]:
         for job in jobs:
             found = self._listings(job)
             while (chunk := self._chunk(job, found)).listings:
@@ -189,13 +149,13 @@ class Ingest:
     def _excluded(self, job: Job) -> tuple[str, ...]:
         return *self._rules_of(job).exclude, *self._options.exclude
 
-    def _chunk(self, job: Job, walk: Iterator[Listing]) -> _Chunk:
+    def _chunk(self, job: Job, walk: Iterator[Listing]) -> Chunk:
         """The next photos of this part; no listings at the end of the walk."""
-        chunk = _Chunk(job, [], [], {}, [])
+        chunk = Chunk(job, [], [], {}, [], [])
         with self._stopwatch("walk"):
             for listing in walk:
                 ids = listing.ids(job.library)
-                chunk.sidecars.update(_sidecars(listing, ids))
+                chunk.sidecars.update(sidecars_in(listing, ids))
                 if job.files is not None:
                     wanted = [listing.prefix + name in job.files for name in listing.names]
                     listing, ids = listing.only(wanted), list(compress(ids, wanted))
@@ -206,21 +166,24 @@ class Ingest:
                     mine = [in_part(id, self._options.part) for id in ids]
                     listing, ids = listing.only(mine), list(compress(ids, mine))
                 chunk.listings.append(listing)
+                chunk.named.extend(map(formats.has_picture_ending_bytes, listing.names))
                 chunk.ids.extend(ids)
                 if len(chunk.ids) >= WALK_CHUNK:
                     break
-        self._walked += len(chunk.ids)
+        self._expected += sum(chunk.named)
         return chunk
 
-    def _candidates(self, chunks: Iterator[_Chunk], known: KnownPhotos) -> Iterator[Candidate]:
+    def _candidates(self, chunks: Iterator[Chunk], known: KnownPhotos) -> Iterator[Candidate]:
         for chunk in chunks:
             self._raws += len(chunk.joined)
             self._joined.update(known.among(chunk.joined))
             if not chunk.ids:  # folders without photos
                 continue
             states = chunk.states(known)
-            unchanged = int((states == State.UNCHANGED).sum())
+            same = states == State.UNCHANGED
+            unchanged = int(same.sum())
             self._unchanged += unchanged
+            self._unnamed += int((same & ~np.array(chunk.named)).sum())
             if unchanged == len(states):
                 continue
             for id, photo, state in zip(chunk.ids, chunk.photos(), states.tolist(), strict=True):
@@ -269,7 +232,7 @@ class Ingest:
     def _take_in(
         self, candidates: Ahead[Candidate], known: KnownPhotos, roots: Mapping[str, Root]
     ) -> None:
-        intake = Intake(
+        intake = self._intake = Intake(
             self._index,
             self._embedding,
             known,
@@ -283,8 +246,14 @@ class Ingest:
             left_out=self._left_out,
         )
         intake.run(candidates)
-        self._moved, self._replaced = intake.departures.moved, intake.replaced
+        self._report()
+        self._moved = intake.departures.moved
+        self._replaced = [Departed(each.id, each.photo.path) for each in intake.replaced]
 
     def _report(self) -> None:
-        done = self._result.done + self._unchanged + len(self._passed_over)
-        self._progress("photos", done, max(self._walked + len(self._passed_over), done))
+        """Files that turn out to be no pictures count neither as done nor in the total, nor do
+        files without a picture's ending until they turn out to be some."""
+        passed_over = len(self._passed_over)
+        done = self._result.done + self._unchanged + passed_over + self._stay_out
+        total = self._expected + self._unnamed + self._intake.found_out + passed_over
+        self._progress("photos", done, max(total, done))

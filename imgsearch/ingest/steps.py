@@ -205,6 +205,10 @@ def _skip(read: Read, error: decode.Undecodable) -> Skip:
     return Skip(read.candidate.photo.path, error.reason, error.detail)
 
 
+def has_picture_ending(candidate: Candidate) -> bool:
+    return formats.has_picture_ending(candidate.photo.path)
+
+
 def is_no_picture(found: Skip | None) -> bool:
     """Whether what lies at a path is no picture for sure, not one that cannot be read now."""
     return found is None or found.reason in (SkipReason.NOT_A_PICTURE, SkipReason.EMPTY)

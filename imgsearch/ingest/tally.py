@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
+from imgsearch.escaping import shown
 from imgsearch.index.base import Failure, Row
 from imgsearch.ingest.fingerprints import KnownPhotos
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.steps import Candidate
 from imgsearch.photos import Skip, SkipReason
 from imgsearch.photos.walk import Photo
+
+log = logging.getLogger(__name__)
 
 
 class Tally:
@@ -25,6 +29,8 @@ class Tally:
     def count_as(self, candidate: Candidate, name: str) -> None:
         """`name`: of a number of the result. The photo's row is to be written."""
         setattr(self._result, name, getattr(self._result, name) + 1)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %s", name, shown(candidate.photo.path))
         if not self._dry_run:
             self._coming[candidate.id] = candidate.photo, name
 

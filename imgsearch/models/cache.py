@@ -58,9 +58,37 @@ def set_up(
 ) -> ModelSet:
     """Both towers, doing what is missing. Raises ModelError, ModelUnavailable, and what `check`
     raises for a model's digest before anything of it is loaded."""
-    image = set_up_tower("image", names.image, cache, progress, check)
-    text = set_up_tower("text", names.text, cache, progress, check)
+    missing: list[Kind] = []
+    if cached_tower("image", names.image, cache) is None:
+        missing.append("image")
+    if cached_tower("text", names.text, cache) is None:
+        missing.append("text")
+
+    def numbered(kind: Kind) -> Progress:
+        place = missing.index(kind) if kind in missing else 0
+        return _Numbered(progress, place, max(1, len(missing)))
+
+    image = set_up_tower("image", names.image, cache, numbered("image"), check)
+    text = set_up_tower("text", names.text, cache, numbered("text"), check)
     return _one_space(image, text)
+
+
+_STEPS = {"fetching": 1, "reading": 1, "loading": 2, "exporting": 3, "verifying": 4}  # of a tower
+
+
+class _Numbered:
+    """Progress whose steps say which of how many they are. `place`: of this tower among `towers`
+    that are set up."""
+
+    def __init__(self, progress: Progress, place: int, towers: int) -> None:
+        self._progress, self._place, self._towers = progress, place, towers
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        step = _STEPS.get(what.partition(" ")[0])
+        each = max(_STEPS.values())
+        if step is not None:
+            what += f", {self._place * each + step} of {self._towers * each}"
+        self._progress(what, done, total)
 
 
 def set_up_tower(

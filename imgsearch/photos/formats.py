@@ -89,6 +89,17 @@ def has_picture_ending(name: str) -> bool:
     return _ending(name) in _picture_endings()
 
 
+def has_picture_ending_bytes(name: bytes) -> bool:
+    """`has_picture_ending`, for a million names."""
+    dot = name.rfind(b".")
+    return dot > 0 and _is_picture_ending(name[dot:])
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_picture_ending(ending: bytes) -> bool:
+    return os.fsdecode(ending).lower() in _picture_endings()
+
+
 def looks_like_picture(head: bytes, name: str) -> bool:
     """Whether a file may be a picture, by its first HEAD_BYTES. The name counts only for formats
     without a signature."""

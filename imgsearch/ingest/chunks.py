@@ -1,0 +1,56 @@
+"""What the walk hands on at a time, and how it is compared with what the index holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from imgsearch.ingest.fingerprints import Found, KnownPhotos, metadata_mark
+from imgsearch.ingest.sources import Job
+from imgsearch.photos import sidecars
+from imgsearch.photos.sidecars import Sidecar
+from imgsearch.photos.walk import Listing, Photo
+
+
+class Chunk(NamedTuple):
+    """Photos of one library, with their ids. `joined`: ids of RAWs that are part of another."""
+
+    job: Job
+    ids: list[str]
+    listings: list[Listing]
+    sidecars: dict[str, Sidecar]  # by the photo's id
+    joined: list[str]
+    named: list[bool]  # whether each has a picture's ending
+
+    def states(self, known: KnownPhotos) -> npt.NDArray[np.int8]:
+        plain, sidecars = metadata_mark(None), self.sidecars
+        marks = [metadata_mark(sidecars[id]) if id in sidecars else plain for id in self.ids]
+        listings = self.listings
+        columns = (
+            chain.from_iterable(listing.sizes for listing in listings),
+            chain.from_iterable(listing.mtimes for listing in listings),
+            chain.from_iterable(listing.ctimes for listing in listings),
+            chain.from_iterable(listing.inodes for listing in listings),
+            marks,
+        )
+        return known.see(self.ids, Found(*(np.array(list(each), np.int64) for each in columns)))
+
+    def photos(self) -> Iterator[Photo]:
+        return (listing.photo(n) for listing in self.listings for n in range(len(listing.names)))
+
+
+def sidecars_in(listing: Listing, ids: Sequence[str]) -> dict[str, Sidecar]:
+    """By the photo's id; their fingerprints are in the listing already."""
+    belonging = sidecars.belonging(listing.names, listing.joined)
+    if not belonging:
+        return {}
+    places = {name: place for place, name in enumerate(listing.names)}
+    found = {}
+    for name, sidecar in belonging.items():
+        photo = listing.photo(places[sidecar])
+        found[ids[places[name]]] = Sidecar(photo.path, photo.size, photo.mtime_ns)
+    return found
