@@ -125,6 +125,20 @@ def test_the_steps_make_a_program_that_works_without_rights(container: Container
     _serves(container, programs, demo)
 
 
+# the image's own package, with everything else from the tests' Python
+_RUN_AS = """
+import importlib.util, sys
+folder = sys.argv.pop(1)
+spec = importlib.util.spec_from_file_location(
+    "imgsearch", folder + "/__init__.py", submodule_search_locations=[folder]
+)
+sys.modules["imgsearch"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["imgsearch"])
+from imgsearch.__main__ import main
+main()
+"""
+
+
 def _export(container: Container) -> None:
     """As the image of the models does: the same program, with PyTorch, which here is that of the
     tests."""
@@ -134,10 +148,9 @@ def _export(container: Container) -> None:
     cache = container.root / "cache"
     [command] = _of("models", "CMD")
     subprocess.run(
-        [sys.executable, "-m", "imgsearch", *command.words],
+        [sys.executable, "-c", _RUN_AS, packages / "imgsearch", *command.words],
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(packages),
             "XDG_CACHE_HOME": str(cache),
             "IMGSEARCH_MODEL": "demo",
             "HOME": str(container.root),

@@ -221,6 +221,20 @@ def test_a_browser_shows_it_without_a_fault(trip: Command, tmp_path: Path) -> No
             assert not refused
 
 
+def test_what_fits_is_told_apart(tmp_path: Path) -> None:
+    facts = {"size": 1, "mtime_ns": 1, "content_hash": "", "format": "PNG"}
+    named = {"id": "a", "library": "b", "relative_path": "c.png"}
+    record = Record(**named, **facts, width=64, height=64)
+    one = Hit(rank=1, score=0.5, record=record, raw_path=None, missing=False, fits=True)
+    hits = [one, replace(one, rank=2, fits=False), replace(one, rank=3, fits=False)]
+    with opened(tmp_path, 100) as thumbnails:
+        section = gallery.Section(title="x", hits=hits, told="1 fits; then the nearest others:")
+        text = "".join(gallery.html([section], thumbnails))
+    _parsed(text)
+    order = re.findall(r'class="(told|rank)">(\d+)', text)
+    assert order == [("rank", "1"), ("told", "1"), ("rank", "2"), ("rank", "3")]
+
+
 def test_a_selection_becomes_a_gallery_too(tmp_path: Path, demo_photos: Path) -> None:
     """What the page calls: hits without a score, some of them elsewhere."""
     source = min(demo_photos.rglob("*.png"))

@@ -11,7 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imgsearch.index.base import Record
 from imgsearch.output import contact_sheet, sixel
+from imgsearch.output.results_table import Page
+from imgsearch.output.terminal import USUAL_CELL
+from imgsearch.question import Question
+from imgsearch.results import Hit, Results
 from imgsearch.thumbnails import made
 from tests import drawn_pictures
 from tests.command import SCRIPT, Command
@@ -167,10 +172,11 @@ def test_a_terminal_that_draws_nothing_gets_the_table(trip: Command) -> None:
         shown = drawn_pictures.screen(ran.written, 120)
         assert ran.left == b""
         assert not shown.pictures
-        assert shown.lines[1].split() == ["rank", "score", "path"]
+        assert shown.lines[1].split()[:2] == ["rank", "score"]
+        assert shown.lines[1].endswith("path")
         assert len(shown.lines) == len(table.splitlines()) + 1, "the hint on so small a library"
     ran = _run(trip, "query", "coffee", "--preview", answers=PLAIN)
-    assert b"does not say that it draws pictures; --preview=blocks" in ran.written
+    assert b"does not say that it draws pictures; --preview blocks" in ran.written
     assert b"score" in ran.written
 
 
@@ -214,7 +220,7 @@ def test_nobody_waits_for_a_terminal_that_does_not_answer(trip: Command) -> None
     assert ran.code == 0
     assert ran.written.count(ABILITIES) == 1
     assert IS_KITTY not in ran.written, "only who answers is asked for more"
-    assert ran.written.count(b"score   path") == 3
+    assert ran.written.count(b"rank  score") == 3
     for silent in ({"TERM": "dumb"}, {"TERM": "linux"}, {"NO_COLOR": "1"}):
         command = Command(trip.home, trip.cache, {**trip.environment, **silent})
         assert ABILITIES not in _run(command, "query", "coffee", answers=KITTY).written
@@ -241,11 +247,57 @@ def test_in_the_background_nothing_is_read(trip: Command) -> None:
     assert ABILITIES not in ran.written
 
 
+def test_a_damaged_thumbnail_in_the_cache_is_left_out(trip: Command) -> None:
+    _run(trip, "query", "coffee", answers=SIXEL)
+    kept = list((trip.cache / "imgsearch" / "thumbnails").glob("*/*.webp"))
+    assert kept
+    whole = {file: file.read_bytes() for file in kept}
+    for file in kept:
+        file.write_bytes(whole[file][:40])
+    try:
+        ran = _run(trip, "query", "coffee", answers=SIXEL)
+    finally:
+        for file, data in whole.items():
+            file.write_bytes(data)
+    assert ran.code == 0
+    assert b"coffee.png" in ran.written
+
+
 def test_a_low_or_narrow_window_gets_the_table(trip: Command) -> None:
     for columns, lines in ((30, 50), (120, 5)):
         ran = _run(trip, "query", "coffee", columns=columns, lines=lines, answers=KITTY)
         assert b"\x1b_Ga=T" not in ran.written
         assert ran.code == 0
+
+
+def test_what_fits_is_told_apart(trip: Command) -> None:
+    """As in the table: a line, and the others on rows of their own."""
+    question = ("query", "coffee", "-k", "6")
+    expected = trip.run(*question).stdout.splitlines()
+    told = [line for line in expected if line.endswith("nearest others:")]
+    ran = _run(trip, *question, answers=KITTY)
+    lines = drawn_pictures.screen(ran.written, 120).lines
+    assert [line for line in lines if line.endswith("nearest others:")] == told
+
+
+def test_hits_that_do_not_fit_begin_a_row() -> None:
+    facts = {"size": 1, "mtime_ns": 1, "content_hash": "", "format": "PNG"}
+
+    def hit(rank: int, fits: bool) -> Hit:
+        record = Record(
+            id=str(rank), library="l", relative_path=f"{rank}.png", width=1, height=1, **facts
+        )
+        return Hit(rank=rank, score=0.5, record=record, raw_path=None, missing=False, fits=fits)
+
+    hits = tuple(hit(rank, rank < 3) for rank in range(1, 6))
+    results = Results(question=Question.of("x"), hits=hits, fitting=2)
+    sheet = contact_sheet.Sheet(
+        Page(120, False), "utf-8", "blocks", USUAL_CELL, thumbnail=lambda hit: None
+    )
+    lines = b"".join(contact_sheet.drawn(results, None, sheet)).decode().splitlines()
+    assert lines[contact_sheet.ROWS + 1] == "2 fit; then the nearest others:"
+    ranks = [line.split()[::2] for line in lines if "0.500" in line]
+    assert ranks == [["1", "2"], ["3", "4", "5"]]
 
 
 def test_sixel_of_any_size_is_drawn_as_it_was(tmp_path: Path) -> None:

@@ -98,13 +98,15 @@ def _pieces(library: Library, found: Iterable[tuple[str, Results]]) -> Iterator[
 
 def _section(library: Library, title: str, results: Results, thumbnails: Thumbnails) -> Section:
     from imgsearch.output.gallery import Section
+    from imgsearch.output.results_table import fitting_told
     from imgsearch.understanding import described
 
     terms = results.question.terms
     examples = [_example(library, term, thumbnails) for term in terms if term.words is None]
     about = ", ".join(described(results.question.filter)) if terms else ""
     about = about[:1].upper() + about[1:]
-    return Section(title=title, hits=results.hits, about=about, examples=examples)
+    told = fitting_told(results) or ""
+    return Section(title=title, hits=results.hits, about=about, told=told, examples=examples)
 
 
 def _example(library: Library, term: Term, thumbnails: Thumbnails) -> Example:

@@ -63,7 +63,7 @@ class Preview:
         protocol = self._asked().protocol if self._wanted == "auto" else self._wanted
         if protocol is None:
             return None, (
-                "This terminal does not say that it draws pictures; --preview=blocks draws them"
+                "This terminal does not say that it draws pictures; --preview blocks draws them"
                 " with characters."
             )
         return protocol, ""
@@ -99,7 +99,7 @@ def _draw(
 
 
 def _window() -> os.terminal_size:
-    """The terminal's size in pixels, (0, 0) where it is not known."""
+    """Columns and lines of the terminal, (0, 0) where they are not known."""
     from imgsearch.output import console
 
     with contextlib.suppress(OSError):

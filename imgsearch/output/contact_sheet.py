@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from imgsearch.output import pictures
-from imgsearch.output.results_table import Page, Piece, facts_beside, title_line
+from imgsearch.output.results_table import Page, Piece, by_fit, facts_beside, title_line
 from imgsearch.output.terminal import Cell, Protocol
 
 if TYPE_CHECKING:
@@ -49,15 +49,16 @@ def drawn(results: Results, title: str | None, sheet: Sheet) -> Iterator[bytes]:
         yield _line(title_line(title, sheet.page), sheet)
     columns = sheet.page.columns or 0
     beside = max(1, columns // _HIT)
-    for start in range(0, len(results), beside):
-        hits = results.hits[start : start + beside]
-        yield b"".join(_row(hits, columns // beside, sheet))
+    for told, hits in by_fit(results):
+        if told is not None:
+            yield _line(told, sheet)
+        for start in range(0, len(hits), beside):
+            yield b"".join(_row(hits[start : start + beside], columns // beside, sheet))
 
 
 def _row(hits: Sequence[Hit], columns: int, sheet: Sheet) -> Iterator[bytes]:
     """The text first: a terminal scrolls for it, and what is drawn then stays where it is."""
-    found = [sheet.thumbnail(hit) for hit in hits]
-    images = [None if webp is None else pictures.opened(webp) for webp in found]
+    images = [pictures.opened(sheet.thumbnail(hit)) for hit in hits]
     lefts = [_blocks(image) if sheet.drawing == "blocks" else [] for image in images]
     rights = [facts_beside(hit, columns - COLUMNS - 2 * _GAP, sheet.page) for hit in hits]
     for number in range(ROWS):

@@ -37,11 +37,13 @@ class Example:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """A question, or a selection, and its photos. `about`: what else was asked for, such as a
-    date; may be empty."""
+    date; may be empty. `told`: what stands ahead of the first photo that does not fit, empty:
+    nothing."""
 
     title: str
     hits: Sequence[Hit]
     about: str = ""
+    told: str = ""
     examples: Sequence[Example] = ()
 
 

@@ -16,12 +16,17 @@ _KITTY_CHUNK = 4096  # bytes of base64 in one message
 _HALF_BLOCK = "▀"
 
 
-def opened(webp: bytes) -> Image:
-    """A thumbnail's pixels, RGB."""
+def opened(webp: bytes | None) -> Image | None:
+    """A thumbnail's pixels, RGB; None where there is none, or a damaged one in the cache."""
     from PIL import Image
 
-    image = Image.open(io.BytesIO(webp))
-    return image.convert("RGB")
+    if webp is None:
+        return None
+    try:
+        image = Image.open(io.BytesIO(webp))
+        return image.convert("RGB")
+    except OSError:
+        return None
 
 
 def fitted(image: Image, width: int, height: int) -> Image:

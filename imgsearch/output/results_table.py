@@ -54,15 +54,16 @@ def title_line(title: str, page: Page) -> str:
 
 
 def facts_beside(hit: Hit, columns: int, page: Page) -> list[Piece]:
-    """What the table says of a hit, in up to four lines of so many columns: rank and score, path,
-    date, and what is the matter with the file."""
+    """What the table says of a hit, in up to five lines of so many columns: rank and score, path,
+    where its words are, date, and what is the matter with the file."""
     style = _styling(page.styled)
     numbers = "  ".join(filter(None, [str(hit.rank), _score(hit)]))
     path = path_shown(hit, columns)
     note = cut(_note(hit).strip(), columns)
     name = _linked(path, hit, page), width(path)
     lines = [(numbers, width(numbers)), name]
-    for code, text in ((_DIM, _date(hit)), (_YELLOW, note)):
+    why = cut(_why(hit), columns)
+    for code, text in ((_DIM, why), (_DIM, _date(hit)), (_YELLOW, note)):
         if text:
             lines.append((style(code, text), width(text)))
     return lines
@@ -154,6 +155,18 @@ def fitting_told(results: Results) -> str | None:
         return "Nothing fits; these are the nearest:"
     verb = "fits" if results.fitting == 1 else "fit"
     return f"{results.fitting:,} {verb}; then the nearest others:"
+
+
+def by_fit(results: Results) -> Iterator[tuple[str | None, Sequence[Hit]]]:
+    """The hits of a page in order: those that fit, and the others with the line to be told ahead of
+    them; all at once where no such line is."""
+    told = fitting_told(results)
+    if told is None:
+        yield None, results.hits
+        return
+    first = next(place for place, hit in enumerate(results) if not hit.fits)
+    yield None, results.hits[:first]
+    yield told, results.hits[first:]
 
 
 def _date(hit: Hit) -> str:
