@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imgsearch.results import Hit
 
 SIZES = (240, 480, 1280, 2560)  # pixels of the longer side at most
+GRID = 480  # of photos beside each other
 KEPT_BYTES = 2_000_000_000
 CONTENT_TYPE = "image/webp"
 _QUALITY = {240: 78, 480: 80, 1280: 84, 2560: 86}
@@ -69,6 +70,22 @@ class Thumbnails:
             return self.get(hit.record, hit.raw_path, size)
         except (OSError, Undecodable):
             return None
+
+    def keep(self, content_hash: str, image: Image, longer: int, source: str | bytes) -> None:
+        """Makes the one of a grid from a picture that is decoded anyway. `image` may be reduced too
+        far for it: then `source`, a path or a file's bytes, is decoded again. `longer`: pixels of
+        the longer side as it is in the file. What cannot be made now is made when it is asked
+        for."""
+        from imgsearch.photos.decode import Undecodable
+
+        kept = self._named(content_hash, GRID)
+        if kept.exists():
+            return
+        with contextlib.suppress(OSError, Undecodable):
+            if max(image.size) >= min(longer, GRID):
+                self._keep(kept, encoded(image, GRID))
+            else:
+                self._keep(kept, made(source, GRID, self._max_megapixels))
 
     def prepare(self, photos: Iterable[tuple[Record, bytes]], size: int) -> None:
         """Makes those that are missing in the background, while few are waited for."""
@@ -142,6 +159,9 @@ class Thumbnails:
     def _file(self, record: Record, size: int) -> Path:
         """Named by what the picture is, never by what its file is called."""
         what = record.content_hash or f"{record.id} {record.mtime_ns} {record.size}"
+        return self._named(what, size)
+
+    def _named(self, what: str, size: int) -> Path:
         name = hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()
         return self._folder / name[:2] / f"{name[2:40]}-{size}.webp"
 
@@ -161,8 +181,10 @@ def made(source: str | bytes, size: int, max_megapixels: float) -> bytes:
     imgsearch.photos.decode.Undecodable."""
     from imgsearch.photos import decode
 
-    target = max(1, size // 2)
-    return encoded(decode.decode(source, target=target, max_megapixels=max_megapixels).image, size)
+    decoded = decode.decode(
+        source, target=max(1, size // 2), max_megapixels=max_megapixels, preview=True
+    )
+    return encoded(decoded.image, size)
 
 
 def encoded(image: Image, size: int) -> bytes:

@@ -111,13 +111,14 @@ def serving(command: Command, *arguments: str | Path) -> Iterator[Server]:
     process = command.start("serve", "--port", "0", *arguments)
     assert process.stdout is not None
     try:
-        yield Server(process, _line(process, 60))
+        yield Server(process, line_of(process, 60))
     finally:
         process.kill()
         process.communicate()
 
 
-def _line(process: subprocess.Popen[bytes], seconds: float) -> str:
+def line_of(process: subprocess.Popen[bytes], seconds: float) -> str:
+    """The first line that it says."""
     assert process.stdout is not None
     assert process.stderr is not None
     until = time.monotonic() + seconds

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imgsearch.ingest.result import Result
     from imgsearch.library import Library
     from imgsearch.settings import Settings
+    from imgsearch.thumbnails import Thumbnails
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,11 @@ class Ingest:
         "--raw-pairs one|two",
         "Whether a RAW and the JPEG of its name are one photo or two, from now on.",
         default_text="one",
+        heading=PICTURES,
+    )
+    thumbnails: bool = flag(
+        "--thumbnails",
+        "Make the page's thumbnails of new photos too, while they are decoded anyway.",
         heading=PICTURES,
     )
     strict: bool = flag("--strict", "Exit code 1 when a file was skipped or is not there.")
@@ -123,7 +129,16 @@ def _options(chosen: Settings, given: Ingest) -> Options:
         forget_excluded=given.no_exclude,
         include_removed=given.include_removed,
         raw_apart=None if given.raw_pairs is None else given.raw_pairs == "two",
+        thumbnails=_thumbnails(chosen) if given.thumbnails else None,
     )
+
+
+def _thumbnails(chosen: Settings) -> Thumbnails:
+    from imgsearch import paths
+    from imgsearch.thumbnails import KEPT_BYTES, Thumbnails
+
+    folder = paths.cache_dir() / "thumbnails"
+    return Thumbnails(folder, chosen.max_megapixels, KEPT_BYTES)
 
 
 def options(chosen: Settings, *, background: bool = False, **given: Any) -> Options:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from imgsearch.ingest.pipeline import Limits
+from imgsearch.thumbnails import Thumbnails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class Options:
     dry_run: bool = False  # nothing is embedded or written
     prune: bool = False
     sure: bool = False  # do not ask before a folder whose photos are all gone is pruned
+    thumbnails: Thumbnails | None = None  # in which one of each new photo is put
     part: tuple[int, int] | None = None  # (1, 4): the first of four parts, split by photo id
 
 

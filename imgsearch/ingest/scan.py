@@ -71,7 +71,9 @@ class Ingest:
         self._progress = progress
         self._stopwatch = Stopwatch(STAGES)
         kind = Checking if options.dry_run else Embedding
-        self._embedding = kind(open_encoder, options.max_megapixels, self._stopwatch)
+        self._embedding = kind(
+            open_encoder, options.max_megapixels, self._stopwatch, options.thumbnails
+        )
         self._result = Result()
         self._moved: set[str] = set()  # the old ids of rows that moved in this run
         self._replaced: list[Departed] = []  # their file is no picture any more

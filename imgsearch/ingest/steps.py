@@ -17,6 +17,7 @@ from imgsearch.photos import Skip, SkipReason, decode, formats, perceptual_hash
 from imgsearch.photos.metadata import Metadata
 from imgsearch.photos.sidecars import Sidecar
 from imgsearch.photos.walk import Photo
+from imgsearch.thumbnails import Thumbnails
 
 BATCH_BYTES = 24 << 20  # of photos in one batch, unless one alone is larger: eight of 12 MP
 CHECKED_SIZE = 64  # pixels of the square that a dry run decodes for
@@ -143,7 +144,10 @@ class Embedding:
         open_encoder: Callable[[], ImageEncoder],
         max_megapixels: float,
         stopwatch: Stopwatch,
+        thumbnails: Thumbnails | None = None,
     ) -> None:
+        """`thumbnails`: in which one of each photo is put."""
+        self._thumbnails = thumbnails
         self._open = open_encoder
         self._encoder: ImageEncoder | None = None
         self.max_megapixels = max_megapixels
@@ -166,6 +170,7 @@ class Embedding:
                     pixels.append(encoder.prepare(found.image))
                     seen = perceptual_hash.of(found.image)
                     decoded.append((read, replace(found.metadata, perceptual_hash=seen)))
+                    self._keep_thumbnail(read, found)
                 except decode.Undecodable as error:
                     batch.failed.append((read, _skip(read, error)))
         if pixels:
@@ -177,6 +182,12 @@ class Embedding:
                 for (read, inside), facts, vector in zip(decoded, told, vectors, strict=True)
             ]
         return batch
+
+    def _keep_thumbnail(self, read: Read, found: decode.Decoded) -> None:
+        if self._thumbnails is not None:
+            longer = max(found.metadata.width, found.metadata.height)
+            source = read.candidate.photo.path if read.data is None else read.data
+            self._thumbnails.keep(read.content_hash, found.image, longer, source)
 
     def _decode(self, read: Read, target: int) -> decode.Decoded:
         source = read.candidate.photo.path if read.data is None else read.data

@@ -64,10 +64,11 @@ _registering = threading.Lock()
 _SILENT = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
-def decode(source: Source, *, target: int, max_megapixels: float) -> Decoded:
+def decode(source: Source, *, target: int, max_megapixels: float, preview: bool = False) -> Decoded:
     """`source`: a file's bytes, which `formats.looks_like_picture` has accepted, or its path.
-    `target`: pixels of the square that the model sees. Raises Undecodable, nothing else, for a bad
-    file."""
+    `target`: pixels of the square that the model sees. `preview`: a small picture that the camera
+    put into the file will do, where its longer side has twice the target. Raises Undecodable,
+    nothing else, for a bad file."""
     _prepare_pillow(max_megapixels)
     try:
         with _opened(source) as file:
@@ -83,7 +84,7 @@ def decode(source: Source, *, target: int, max_megapixels: float) -> Decoded:
             if own := _own_reader(head):
                 return _decode_by_own(own, candidates[0], file, target, max_megapixels)
             try:
-                return _decode_by_pillow(file, candidates, target, max_megapixels)
+                return _decode_by_pillow(file, candidates, target, max_megapixels, preview=preview)
             except BROKEN:
                 repaired = _decode_repaired(file, head, target, max_megapixels)
                 if repaired is None:
@@ -214,6 +215,7 @@ def _decode_by_pillow(
     target: int,
     max_megapixels: float,
     profile: bytes | None = None,
+    preview: bool = False,
 ) -> Decoded:
     """`profile`: an ICC profile that Pillow does not find in the file."""
     with Image.open(file, formats=candidates) as image:
@@ -226,8 +228,9 @@ def _decode_by_pillow(
         # TIFF: Pillow turns it upright by itself, and forgets its tags once it is loaded
         early = _metadata(image, width, height) if image.format == "TIFF" else None
         image.draft(None, (2 * target, 2 * target)) if image.format in ("JPEG", "MPO") else None
+        is_preview = preview and image.format == "HEIF" and _takes_preview(image, target)
         with _one_at_a_time(image):
-            reduced = reducing.heif(image, file, target)
+            reduced = None if is_preview else reducing.heif(image, file, target)
             if reduced is None:
                 image.load()
             turn = TURNS.get(orientation(exif_of(image)))
@@ -238,6 +241,15 @@ def _decode_by_pillow(
                 reduced = reducing.reduced(_with_true_alpha(image, file), target)
             small = colour.rgb(reduced)
     return Decoded(small if turn is None else small.transpose(turn), found)
+
+
+def _takes_preview(image: Image.Image, target: int) -> bool:
+    """Whether the picture that will be loaded is a small one in the file, of its proportions."""
+    longer = max(image.size)
+    if longer <= 2 * target:
+        return False
+    width, height = (max(1, 2 * target * side // longer) for side in image.size)
+    return image.draft(None, (width, height)) is not None
 
 
 def _is_readable(image: Image.Image) -> bool:

@@ -27,6 +27,7 @@ SECTIONS = {  # in this order: what needs an idle machine most comes first
     "ingest": "photos into the index, beside rclip and the tutorial's loop",
     "queries": "one question in a new process",
     "upkeep": "nothing changed, memory and cost from 1,000 to 100,000",
+    "web": "the page with 100,000 photos behind it",
     "index_scale": "search at a million rows, and ten more",
     "elasticsearch_bulk": "rows into Elasticsearch beside the bare helper",
 }
