@@ -112,6 +112,7 @@ def _keep(known: KnownPhotos, folder: Path) -> None:
         ([5, 5, 5, 5], [2, 1, 3, 4], [0, 1]),  # two names were exchanged, and no ctime changed
         ([5, 5, 5, 5], [70, 71, 72, 4], []),  # made up anew by the file system
         ([5, 6, 5, 5], [70, 71, 72, 73], [1]),
+        ([5, 5, 5, 5], [2, 1, 4, 3], [0, 1, 2, 3]),  # folders of files alike were exchanged
         ([0, 0, 0, 0], [0, 0, 0, 0], []),  # a system that tells neither
     ],
 )

@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import sqlite3
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -130,6 +132,32 @@ def test_what_excludes_everything_is_refused(
     assert "imgsearch remove shop" in answer.stderr
     assert library(command)["exclude"] == []
     assert len(names(command)) == 6
+
+
+@pytest.mark.parametrize("how", ["drafts", "drafts/", "./drafts", "absolute", "drafts/*"])
+def test_a_folder_is_excluded_however_it_is_written(
+    how: str, command: Command, ingest: Callable[..., Report], shop: Path
+) -> None:
+    glob = str(shop / "drafts") if how == "absolute" else how
+    assert ingest(shop, "--exclude", glob)["added"] == 4
+    assert ingest(shop) == {}
+
+
+def test_a_path_elsewhere_cannot_be_excluded(command: Command, shop: Path) -> None:
+    answer = command.run("ingest", shop, "--exclude", shop.parent / "other", code=2)
+    assert f"{shop.parent}/other" in answer.stderr
+    assert "--exclude drafts" in answer.stderr
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+def test_names_are_excluded_in_both_forms_of_unicode(
+    stored: Any, command: Command, ingest: Callable[..., Report], shop: Path
+) -> None:
+    (shop / "drafts").rename(shop / unicodedata.normalize(stored, "Entwürfe"))
+    assert ingest(shop)["added"] == 6
+    typed = unicodedata.normalize("NFD" if stored == "NFC" else "NFC", "Entwürfe")
+    assert ingest(shop, "--exclude", typed) == {"removed": 2}
+    assert ingest(shop) == {}
 
 
 # -- removals

@@ -300,6 +300,20 @@ def test_names_exchanged_among_files_alike_are_noticed(
     assert counts(ingest(tmp_path / "album")) == {}
 
 
+def test_folders_exchanged_that_hold_files_alike_are_noticed(
+    command: Command, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    """A folder's rename changes neither ctime nor inode of what is in it."""
+    for shade, folder in enumerate(("one", "two")):
+        path = picture(tmp_path / "album" / folder / "a.bmp", 90 * shade)
+        os.utime(path, ns=(10**18, 10**18))
+    first = shutil.copy(tmp_path / "album" / "one" / "a.bmp", tmp_path / "first.bmp")
+    ingest(tmp_path / "album")
+    _rotate([tmp_path / "album" / "one", tmp_path / "album" / "two"])
+    assert counts(ingest(tmp_path / "album")) == {"updated": 2}
+    assert _nearest(command, Path(first))["relative_path"] == "two/a.bmp"
+
+
 def test_an_edit_that_keeps_size_and_mtime_is_noticed(
     command: Command, ingest: Callable[..., dict[str, object]], tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def in_force(library: Library, job: Job, options: Options) -> Rules:
     """For this run; with those of libraries that become a part of this one. Changes nothing.
     Raises UsageError where nothing of the folder, or of the library, would be left."""
     known = rules.of(library.index)
-    found = _changed(known.get(job.library, Rules()), options)
+    found = _changed(known.get(job.library, Rules()), _globs(job, options), options)
     for inner in sources.inner_libraries(job, library.roots, library.index):
         found = found.with_those_of(known.get(inner, Rules()), _folder_of(library, job, inner))
     if options.include_removed:
@@ -48,14 +49,15 @@ def in_force(library: Library, job: Job, options: Options) -> Rules:
     return found
 
 
-def keep(library: Library, names: Sequence[str], options: Options) -> None:
+def keep(library: Library, jobs: Sequence[Job], options: Options) -> None:
     """What was asked for, for every later ingest of these libraries too."""
     if not (options.exclude_for_good or options.forget_excluded or options.raw_apart is not None):
         return
-    for name in dict.fromkeys(names):
+    for name, job in {job.library: job for job in jobs}.items():
+        globs = _globs(job, options)
         before = rules.of(library.index).get(name, Rules())
-        rules.change(library.index, name, lambda known: _changed(known, options))
-        new = [glob for glob in options.exclude_for_good if glob not in before.exclude]
+        rules.change(library.index, name, partial(_changed, globs=globs, options=options))
+        new = [glob for glob in globs if glob not in before.exclude]
         if new:
             library.talk.tell(
                 f"Library {name!r} leaves out {', '.join(map(shown, new))} from now on;"
@@ -74,9 +76,35 @@ def join(library: Library, job: Job, inner: str) -> None:
         rules.forget(library.index, [inner])
 
 
-def _changed(known: Rules, options: Options) -> Rules:
+def _globs(job: Job, options: Options) -> list[str]:
+    """What is to be excluded for good, from the library's root. A path on this machine that lies
+    elsewhere is none of the library's."""
+    found = []
+    for glob in options.exclude_for_good:
+        path = os.path.expanduser(glob)
+        if os.path.isabs(path):
+            root = os.path.join(os.fspath(job.root), "")
+            if not path.startswith(root):
+                continue
+            glob = path[len(root) :].replace(os.sep, "/")
+        found.append(glob.removeprefix("./"))
+    return found
+
+
+def check_excluded(jobs: Sequence[Job], options: Options) -> None:
+    """Raises UsageError for a path that lies in none of the libraries."""
+    for glob in options.exclude_for_good:
+        alone = replace(options, exclude_for_good=(glob,))
+        if not any(_globs(job, alone) for job in jobs):
+            raise UsageError(
+                f"--exclude {shown(glob)} is not in {', '.join(shown(job.root) for job in jobs)}.",
+                "Give a name, a path from there, or a pattern: --exclude drafts",
+            )
+
+
+def _changed(known: Rules, globs: Sequence[str], options: Options) -> Rules:
     kept = () if options.forget_excluded else known.exclude
-    exclude = tuple(dict.fromkeys([*kept, *options.exclude_for_good]))
+    exclude = tuple(dict.fromkeys([*kept, *globs]))
     raw_apart = known.raw_apart if options.raw_apart is None else options.raw_apart
     return replace(known, exclude=exclude, raw_apart=raw_apart)
 

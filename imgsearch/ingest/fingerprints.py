@@ -134,10 +134,21 @@ class KnownPhotos:
         both = known & (inodes != 0) & (found.inodes != 0)
         moved = both & (inodes != found.inodes)
         if 2 * moved.sum() > both.sum():
-            moved[:] = False
+            moved &= self._exchanged(place, found)
         changed = (ctimes != 0) & (found.ctimes != 0) & (ctimes != found.ctimes)
         other: npt.NDArray[np.bool_] = moved | changed
         return other
+
+    def _exchanged(self, place: npt.NDArray[np.intp], found: Found) -> npt.NDArray[np.bool_]:
+        """Whether the inode that is found was another photo's, of the same size, mtime and ctime:
+        folders of files that are that much alike were exchanged."""
+        order = np.argsort(self._inodes)
+        at = np.searchsorted(self._inodes, found.inodes, sorter=order)
+        other = order[np.minimum(at, len(order) - 1)]
+        alike: npt.NDArray[np.bool_] = self._inodes[other] == found.inodes
+        for column in (self._sizes, self._mtimes, self._ctimes):
+            alike &= column[other] == column[place]
+        return alike
 
     def confirm(self, id: str, photo: Photo) -> None:
         """The index holds what this file held when it was like that."""

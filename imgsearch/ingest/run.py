@@ -54,9 +54,10 @@ def ingest(
     if not jobs and not skips:
         library.talk.tell("No file is named; nothing was changed.")
         return Result()
+    decisions.check_excluded(jobs, options)
     rules = {job.library: decisions.in_force(library, job, options) for job in jobs}
     if not options.dry_run:
-        decisions.keep(library, [job.library for job in jobs], options)
+        decisions.keep(library, jobs, options)
         if paths is not None or files is not None:
             _remember(library.roots, jobs, options)
     result = _run(library, jobs, options, rules, skips)

@@ -12,6 +12,7 @@ import operator
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from typing import NamedTuple
@@ -302,6 +303,17 @@ def excluder(patterns: Sequence[str]) -> Callable[[bytes], bool]:
 def _matcher(patterns: Sequence[str]) -> Callable[[bytes, bytes], bool] | None:
     if not patterns:
         return None
-    regex = "|".join(fnmatch.translate(pattern.rstrip("/")) for pattern in patterns)
-    match = re.compile(regex).match
-    return lambda name, relative: bool(match(os.fsdecode(name)) or match(os.fsdecode(relative)))
+    plain = [_composed(pattern).removeprefix("./").rstrip("/") for pattern in patterns]
+    match = re.compile("|".join(map(fnmatch.translate, plain))).match
+
+    def matches(name: bytes, relative: bytes) -> bool:
+        if name.isascii() and relative.isascii():
+            return bool(match(name.decode()) or match(relative.decode()))
+        # macOS writes names in the other form of Unicode than most keyboards
+        return bool(match(_composed(os.fsdecode(name))) or match(_composed(os.fsdecode(relative))))
+
+    return matches
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
