@@ -1,5 +1,5 @@
-"""Writes what the program itself knows into the guides' reference: what can go wrong with a
-cluster, and how fast it was when last measured. `python -m tests.readme`"""
+"""Writes what the program itself knows into the guides' reference: the settings, what can go wrong
+with a cluster, and how fast it was when last measured. `python -m tests.readme`"""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 import re
 from pathlib import Path
 
+from imgsearch.settings import KNOWN
 from tests.benchmarks.__main__ import RESULTS, figure
 from tests.benchmarks.table import Row
 
+ESCAPED = "\\|"  # in a cell of a table
 REFERENCE = Path(__file__).parent.parent / "imgsearch" / "guides" / "reference"
 
 
@@ -17,6 +19,7 @@ def generated(path: Path) -> str:
     """A page of the reference as it should be now."""
     text = path.read_text("utf-8")
     text = _between(text, "<!-- speed begins -->", "<!-- speed ends -->", _speed())
+    text = _between(text, "<!-- settings begin -->", "<!-- settings end -->", _settings())
     return _between(text, "<!-- troubles begin -->", "<!-- troubles end -->", _troubles())
 
 
@@ -33,6 +36,16 @@ def _troubles() -> str:
     for seen, cure in (*troubles.rows(), *errors.rows()):
         cells = (cell.replace("|", "\\|").replace("<", "&lt;") for cell in (seen, cure))
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _settings() -> str:
+    lines = ["| setting | option | other variables | default | what |", "|---|---|---|---|---|"]
+    for option in KNOWN.values():
+        spelling = f"`{option.shown_spelling}`" if option.spelling else ""
+        variables = ", ".join(f"`{name}`" for name in option.environment)
+        cells = (f"`{option.name}`", spelling, variables, option.shown_default, option.help)
+        lines.append(f"| {' | '.join(cell.replace('|', ESCAPED) for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -7,7 +7,6 @@ import gc
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar, cast
 
@@ -149,26 +148,42 @@ def _value(option: Option, raw: str) -> Any:
         raise UsageError(*invalid(option, name, raw, error)) from None
 
 
+class _Argument(TyperArgument):
+    def __init__(self, option: Option, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._option = option
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        return completion.offered(self._option, incomplete)
+
+
+class _Option(TyperOption):
+    def __init__(self, option: Option, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._option = option
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        return completion.offered(self._option, incomplete)
+
+
 def parameter(option: Option) -> TyperArgument | TyperOption:
     """Typer's form of a declaration. Values stay text: `parse` reads them."""
-    offered = None
-    if option.choices or option.completion:
-        offered = partial(completion.offered, option)
     if option.kind in ("argument", "arguments"):
-        return TyperArgument(
+        return _Argument(
+            option,
             param_decls=[option.name],
             type=str,
             nargs=1 if option.kind == "argument" else -1,
             required=not option.spelling.startswith("["),
             metavar=option.spelling,
             help=option.help,
-            autocompletion=offered,
         )
     flags = option.flags
     if option.negation:
         flags = (*flags[:-1], f"{flags[-1]}/{option.negation}")
     is_flag, is_count = option.kind == "flag", option.kind == "count"
-    return TyperOption(
+    return _Option(
+        option,
         param_decls=[option.name, *flags],
         type=None if is_flag or is_count else str,
         default=0 if is_count else False if is_flag and not option.negation else None,
@@ -177,7 +192,6 @@ def parameter(option: Option) -> TyperArgument | TyperOption:
         multiple=option.kind == "several",
         metavar=option.metavar or None,
         help=option.help,
-        autocompletion=offered,
     )
 
 
@@ -210,6 +224,13 @@ class Program(TyperGroup):
         super().__init__(**settings | {"callback": None})  # what was parsed stays in the context
         self.declared = [OFFERED[name] for name in INDEX_AND_MODELS]
         self.params += [version_option(), *(parameter(option) for option in self.declared)]
+
+    def get_params(self, ctx: Any) -> Any:
+        params = super().get_params(ctx)
+        for each in params:
+            if "--install-completion" in each.opts:  # Typer adds it after all
+                each.callback = completion.install
+        return params
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.modules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,10 +58,12 @@ def copy(common: Common, given: Copying) -> None:
             if is_new and old.roots.registered(library):
                 for within in root.within or (b"",):
                     new.roots.remember(library, root.path, of=root, within=within)
-    _show(result, given.json)
+        places = {"source": old.index.place, "target": new.index.place}
+    _show(result, places if given.json else None)
 
 
-def _show(result: Result, json: bool) -> None:
+def _show(result: Result, places: Mapping[str, str] | None) -> None:
+    """`places`: of both indexes, for programs; None for people."""
     from imgsearch.output import console
 
     facts = {
@@ -69,8 +72,8 @@ def _show(result: Result, json: bool) -> None:
         "photos": f"{result.in_source:,} in the source, {result.in_target:,} in the target",
         "vectors compared": f"{result.compared:,}, {result.different:,} of them different",
     }
-    if json:
-        console.print_json(_as_dict(result))
+    if places is not None:
+        console.print_json({**places, **_as_dict(result)})
     else:
         console.console().print(console.facts_table("Copied", facts))
     if result.without_vector:

@@ -110,7 +110,7 @@ def ingest(common: Common, given: Ingest) -> None:
     chosen = parts.load_settings(common)
     result, filled = (_re_embed if given.re_embed else _ingest)(chosen, given, began)
     if given.json:
-        print_json(report_of(result))
+        print_json(filled.as_dict(dry_run=given.dry_run) | report_of(result))
     else:
         ingest_summary.show(result, filled, dry_run=given.dry_run, verbose=common.verbose)
     if given.strict and (result.skipped or result.named_missing):

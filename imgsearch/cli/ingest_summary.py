@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.error_handler import say
 
@@ -30,6 +30,21 @@ class Filled:
     def of(cls, library: Library, seconds: float) -> Filled:
         libraries = {name: each.photos for name, each in library.index.libraries().items()}
         return cls(library.index.place, library.count(), libraries, seconds)
+
+    def as_dict(self, *, dry_run: bool) -> dict[str, Any]:
+        """For programs."""
+        from datetime import datetime
+
+        return {
+            "index": self.place,
+            "photos": self.photos,
+            "libraries": [
+                {"name": name, "photos": count} for name, count in self.libraries.items()
+            ],
+            "dry_run": dry_run,
+            "finished": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "took": round(self.seconds, 3),
+        }
 
 
 def show(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> None:

@@ -83,7 +83,7 @@ def _show(found: ModelSet, there: tuple[Arranged, str] | None, json: bool) -> No
     from imgsearch.output import console
 
     if json:
-        console.print_json({"models": _as_dicts(found), "cluster": there and _dict_there(*there)})
+        console.print_json({"models": _as_dicts(found), "cluster": there and as_dict_there(*there)})
         return
     facts = _facts(found) | ({} if there is None else _facts_there(*there))
     console.console().print(console.facts_table("Models are ready", facts))
@@ -180,7 +180,7 @@ def _as_dicts(found: ModelSet) -> list[dict[str, Any]]:
     ]
 
 
-def _dict_there(arranged: Arranged, place: str) -> dict[str, Any]:
+def as_dict_there(arranged: Arranged, place: str) -> dict[str, Any]:
     return {
         "model_id": arranged.model_id,
         "place": place,

@@ -223,7 +223,7 @@ def _details(known: Known) -> dict[str, str]:
 
 def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
     """The same as JSON values: numbers are numbers, and what is not known is null.
-    `guides/scripts.md` documents the keys."""
+    `guides/reference/json.md` documents the keys."""
     from imgsearch import paths
 
     info = known.info

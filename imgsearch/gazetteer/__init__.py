@@ -11,7 +11,7 @@ from imgsearch.gazetteer.archive import Archive
 from imgsearch.gazetteer.folding import fold
 from imgsearch.gazetteer.place import Located, Place
 
-__all__ = ["Located", "Place", "at", "at_each", "country_name", "find", "fold", "near"]
+__all__ = ["Located", "Place", "at", "at_each", "beginning", "country_name", "find", "fold", "near"]
 
 CLOSEST_NAMES = 3
 
@@ -50,6 +50,23 @@ def near(name: str) -> list[str]:
         if fold(place.name) == spelled:
             names[place.name] = place.name
     return list(names.values())[:CLOSEST_NAMES]
+
+
+def beginning(start: str, most: int = 20) -> list[str]:
+    """Names of the places with the most people whose usual name begins with `start`; if there is
+    none, of those with such a name in another language."""
+    folded = fold(start)
+    found: dict[int, str] = {}  # the first name of each place
+    for name, numbers in _opened().beginning(folded) if folded else ():
+        for number in numbers:
+            found.setdefault(number, name)
+    places = sorted(((_place(number), name) for number, name in found.items()), key=_people)
+    usual = [place.name for place, _ in places if fold(place.name).startswith(folded)]
+    return list(dict.fromkeys(usual or [name.title() for _, name in places]))[:most]
+
+
+def _people(found: tuple[Place, str]) -> int:
+    return -found[0].population
 
 
 def at(latitude: float, longitude: float) -> Located:

@@ -10,7 +10,7 @@ import functools
 import json
 import lzma
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 MAGIC = b"imgsearch places 1\n"
@@ -70,6 +70,17 @@ class Archive:
             return []
         name, _, places = lines[at].partition("\t")
         return [int(place) for place in places.split()] if name == folded else []
+
+    def beginning(self, folded: str) -> Iterator[tuple[str, list[int]]]:
+        """Names that begin with `folded`, and the numbers of the places that are called so."""
+        first = max(bisect.bisect_right(self._first, folded) - 1, 0)
+        for block in range(first, len(self._first)):
+            lines = self.lines("names", block)
+            for line in lines[bisect.bisect_left(lines, folded) :]:
+                if not line.startswith(folded):
+                    return
+                name, _, places = line.partition("\t")
+                yield name, [int(place) for place in places.split()]
 
     def record(self, number: int) -> list[str]:
         """The fields of place `number`."""
