@@ -158,11 +158,7 @@ class Library:
         if record is not None and names.is_current(record, Path(name)):
             return Question(terms=(Term(photo=record.id, weight=weight),))
         if not Path(name).is_file():
-            raise PhotoError(
-                f"There is no file '{shown(name)}', and no photo in the index with that id or"
-                " path.",
-                "Name a picture file, or copy an id or a relative path from a result.",
-            )
+            raise names.no_picture(name)
         exclude = () if record is None else (record.id,)
         return Question(terms=(Term(picture=name, weight=weight),), exclude=exclude)
 

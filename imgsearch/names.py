@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from imgsearch import photos
-from imgsearch.errors import UsageError
+from imgsearch.errors import PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Record
 from imgsearch.models.base import Vector
 from imgsearch.question import Filter, Folder
 from imgsearch.roots import Roots, locations
+
+_BEGINNING_OF_AN_ID = re.compile(r"[0-9a-f]{4,31}")
 
 
 def find_record(index: Index, roots: Roots, photo: str) -> Record | None:
@@ -61,12 +63,30 @@ def ids_of(index: Index, roots: Roots, photo: str) -> list[str]:
         found = {record.id}
     if not found and "\\" in photo:
         found = {id for id in index.ids() if shown(id) == photo}
+    if not found and _BEGINNING_OF_AN_ID.fullmatch(photo):
+        found = set(_only([id for id in index.ids() if id.startswith(photo)], photo))
     return sorted(found)
 
 
+def _only(ids: Sequence[str], beginning: str) -> Sequence[str]:
+    """The ids again. Raises UsageError for several."""
+    if len(ids) > 1:
+        raise UsageError(
+            f"{len(ids):,} photos have an id that begins with {beginning}: {', '.join(ids[:3])}"
+            f"{', …' if len(ids) > 3 else ''}.",
+            "Give one of them with more of its digits.",
+        )
+    return ids
+
+
 def find_shown(index: Index, roots: Roots, photo: str) -> Record | None:
-    """The photo whose path is shown like this in a table: with `…` for what was left out of its
-    middle, or its name alone. Reads the whole index. Raises UsageError where it fits several."""
+    """The photo whose path is shown like this in a table, with `…` for what was left out of its
+    middle; or whose name alone, or the beginning of whose id, this is. Reads the whole index.
+    Raises UsageError where it fits several."""
+    if _BEGINNING_OF_AN_ID.fullmatch(photo):
+        begun = _only([id for id in index.ids() if id.startswith(photo)], photo)
+        if begun:
+            return index.records(begun)[begun[0]]
     if "…" not in photo and "/" in photo:
         return None
     pattern = re.compile(".*".join(map(re.escape, photo.split("…"))), re.DOTALL)
@@ -95,6 +115,19 @@ def _shown_as(record: Record, roots: Roots) -> list[str]:
         path = os.path.join(root, relative)
         names += [path, os.path.relpath(path)]
     return names
+
+
+def no_picture(name: str) -> PhotoError:
+    """About a name that is neither an indexed photo's nor a file's."""
+    if os.path.isdir(name):
+        return PhotoError(
+            f"'{shown(name)}' is a folder.",
+            "Name one picture in it, or several: what is like all of them is found.",
+        )
+    return PhotoError(
+        f"There is no file '{shown(name)}', and no photo in the index with that id or path.",
+        "Name a picture file, or copy an id or a relative path from a result.",
+    )
 
 
 def is_current(record: Record, path: Path) -> bool:

@@ -13,10 +13,17 @@ from typing import Any, TypeVar, cast
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from imgsearch.cli import completion, help_text
+from imgsearch.cli import completion, help_text, hints
 from imgsearch.cli.error_handler import reporting, say, say_usage
 from imgsearch.cli.options import INDEX_AND_MODELS, OFFERED, Common
-from imgsearch.errors import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UsageError
+from imgsearch.errors import (
+    EXIT_FAILURE,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USAGE,
+    ImgsearchError,
+    UsageError,
+)
 from imgsearch.settings import invalid
 from imgsearch.settings.options import Option, declared
 
@@ -81,7 +88,11 @@ class Command(TyperCommand):
         before = {} if ctx.parent is None else ctx.parent.params
         common = _common(str(self.name), self.shared, before, ctx.params)
         given = {name: _parsed(option, ctx.params[name]) for name, option in self.own.items()}
-        self._function(common, self._own_class(**given))
+        try:
+            self._function(common, self._own_class(**given))
+        except ImgsearchError as error:
+            error.cure = hints.with_index(error.cure, common.index)
+            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         help_text.write(self, ctx, formatter)

@@ -11,16 +11,18 @@ import typer
 from imgsearch.cli import parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
-from imgsearch.cli.options import CERTIFICATES, MODELS, NEW_INDEX, Common, JsonObject
+from imgsearch.cli.options import CERTIFICATES, MODELS, NEW_INDEX, Common, JsonObject, Yes
+from imgsearch.escaping import shown
 from imgsearch.settings.options import argument
 from imgsearch.settings.values import text
 
 if TYPE_CHECKING:
     from imgsearch.index.copying import Result
+    from imgsearch.library import Library
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copying(JsonObject):
+class Copying(Yes, JsonObject):
     source: str = argument(
         text, "SOURCE", "An index: a folder, a name or a URL, as for --index.", completion="indexes"
     )
@@ -48,18 +50,41 @@ def copy(common: Common, given: Copying) -> None:
     if index_place(from_settings) == index_place(to_settings):
         raise UsageError("Both names mean the same index.", "Name another one to copy to.")
     with parts.opened(from_settings) as old, parts.opened_for_ingest(to_settings) as new:
+        if not given.yes and not _may_be_added_to(old, new):
+            say("Nothing was copied.")
+            raise typer.Exit
         # another program's index does not say which models made it
         is_unstamped = old.index.models() is None and old.index.count()
         assumed = old.models.ready().pair() if is_unstamped else None
         with photos_bar() as progress:
             result = copy_rows(old.index, new.index, progress, assumed)
-        for library, root in old.roots.all().items():
-            is_new = library in new.index.libraries() and new.roots.get(library) is None
-            if is_new and old.roots.registered(library):
-                for within in root.within or (b"",):
-                    new.roots.remember(library, root.path, of=root, within=within)
+        _remember_roots(old, new)
         places = {"source": old.index.place, "target": new.index.place}
     _show(result, places if given.json else None)
+
+
+def _may_be_added_to(old: Library, new: Library) -> bool:
+    """Says what the target holds already, and asks where that is more than an earlier copy left."""
+    count = new.count()
+    if not count:
+        return True
+    there, ours = new.index.libraries(), old.index.libraries()
+    said = f"{new.index.place} holds {count:,} photos already"
+    if all(name in ours and each.photos <= ours[name].photos for name, each in there.items()):
+        say(f"{said}, of the same libraries: what is there is not copied again.")
+        return True
+    others = ", ".join(shown(name) for name in there if name not in ours)
+    libraries = f" (libraries that are not in the source: {others})" if others else ""
+    return typer.confirm(f"{said}{libraries}. Copy into it?", err=True)
+
+
+def _remember_roots(old: Library, new: Library) -> None:
+    """Of libraries that are new in the target, where they lie on this machine."""
+    for library, root in old.roots.all().items():
+        is_new = library in new.index.libraries() and new.roots.get(library) is None
+        if is_new and old.roots.registered(library):
+            for within in root.within or (b"",):
+                new.roots.remember(library, root.path, of=root, within=within)
 
 
 def _show(result: Result, places: Mapping[str, str] | None) -> None:

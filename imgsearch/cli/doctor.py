@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from imgsearch import paths
-from imgsearch.cli import parts
+from imgsearch.cli import hints, parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
@@ -45,13 +45,21 @@ def doctor(common: Common, given: Looking) -> None:
     chosen = parts.load_settings(common, ask=False)
     for each in chosen.not_obeyed:
         say(str(each))
-    found = list(findings(chosen, index_place(chosen), paths.cache_dir(), deep=given.deep))
+    found = [
+        _typed_here(finding, common)
+        for finding in findings(chosen, index_place(chosen), paths.cache_dir(), deep=given.deep)
+    ]
     if given.json:
         console.print_json(_as_dict(found))
     else:
         _show(found)
     if any(finding.state == "failure" for finding in found):
         raise typer.Exit(1)
+
+
+def _typed_here(finding: Finding, common: Common) -> Finding:
+    detail, cure = (hints.with_index(text, common.index) for text in (finding.detail, finding.cure))
+    return replace(finding, detail=detail, cure=cure)
 
 
 def _as_dict(found: Sequence[Finding]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def ingest(common: Common, given: Ingest) -> None:
     if given.json:
         print_json(filled.as_dict(dry_run=given.dry_run) | report_of(result))
     else:
-        ingest_summary.show(result, filled, dry_run=given.dry_run, verbose=common.verbose)
+        ingest_summary.show(result, filled, common, dry_run=given.dry_run)
     if given.strict and (result.skipped or result.named_missing):
         raise typer.Exit(1)
 

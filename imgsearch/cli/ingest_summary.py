@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imgsearch.cli import hints
 from imgsearch.cli.error_handler import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imgsearch.cli.options import Common
     from imgsearch.ingest.result import Result
     from imgsearch.library import Library
 
@@ -47,10 +49,11 @@ class Filled:
         }
 
 
-def show(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> None:
+def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> None:
     from imgsearch.escaping import shown
     from imgsearch.output import console as rendering
 
+    verbose = common.verbose
     if verbose:
         for skip in result.skipped:
             say(f"skipped {shown(skip.path)}: {skip.reason.value} ({skip.detail})")
@@ -62,7 +65,7 @@ def show(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> None
     facts = _facts(result, filled, dry_run=dry_run, verbose=verbose)
     rendering.console().print(rendering.facts_table(title, facts))
     for line in _next_steps(result, filled, dry_run=dry_run, verbose=verbose):
-        say(line)
+        say(hints.with_index(line, common.index))
 
 
 def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> dict[str, str]:

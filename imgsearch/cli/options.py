@@ -47,6 +47,11 @@ class Common:
     trust_model_code: tuple[str, ...]
     options: dict[str, Any]
 
+    @property
+    def index(self) -> str | None:
+        """As --index names it; None where it does not."""
+        return self.options.get("index")
+
 
 @dataclass(frozen=True, kw_only=True)
 class NoOptions:

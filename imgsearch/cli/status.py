@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imgsearch import rules as library_rules
-from imgsearch.cli import parts
+from imgsearch.cli import hints, parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
 from imgsearch.errors import ImgsearchError, IndexNotFound
@@ -34,7 +34,7 @@ def status(common: Common, given: JsonObject) -> None:
     With -v, every setting and its source.
     """
     chosen = parts.load_settings(common, ask=False)
-    known = _look(chosen)
+    known = _look(chosen, common.index)
     if given.json:
         from imgsearch.output import console as rendering
 
@@ -51,6 +51,7 @@ class Known:
     where the index cannot be reached (`trouble`)."""
 
     place: str
+    named: str | None = None  # as --index says
     info: IndexInfo | None = None
     roots: dict[str, str] = field(default_factory=dict)  # of libraries, on this machine
     folders: dict[str, list[str]] = field(default_factory=dict)  # of those that are here in part
@@ -68,10 +69,10 @@ class Known:
         return (self.info and self.info.last_ingest) or {}
 
 
-def _look(chosen: Settings) -> Known:
+def _look(chosen: Settings, named: str | None) -> Known:
     from imgsearch.library import index_place
 
-    known = Known(str(index_place(chosen)))
+    known = Known(str(index_place(chosen)), named)
     try:
         with parts.opened(chosen) as library:
             known.info = library.status()
@@ -149,7 +150,7 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
     if known.trouble is not None:
         return {"photos": "not known: the index cannot be read"}
     if known.info is None:
-        return {"photos": "none yet: imgsearch ingest ./photos"}
+        return {"photos": hints.with_index("none yet: imgsearch ingest ./photos", known.named)}
     info = known.info
     facts = {"photos": f"{info.photos:,}"}
     for name, summary in info.libraries.items():

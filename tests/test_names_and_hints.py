@@ -1,0 +1,128 @@
+"""What a person may call a photo or a folder, and hints that can be typed as they stand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.command import Command
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Command:
+    """A home with two libraries of three icons each in the index `./index`."""
+    home = tmp_path_factory.mktemp("home")
+    photos = sorted(demo_photos.rglob("*.png"))
+    for folder, some in (("first", photos[:3]), ("second", photos[3:6])):
+        (home / folder).mkdir()
+        for photo in some:
+            shutil.copy(photo, home / folder)
+    environment = {"IMGSEARCH_MODEL": "demo", "IMGSEARCH_INDEX": "./index"}
+    command = Command(home, tmp_path_factory.mktemp("cache"), environment)
+    command.run("ingest", "first")
+    command.run("ingest", "second")
+    return command
+
+
+def _hits(known: Command, *words: str | Path) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = known.run(*words, "--json").json_lines
+    return found
+
+
+def test_the_beginning_of_an_id_is_enough(known: Command, tmp_path: Path) -> None:
+    first = _hits(known, "query", "heart", "-k", "1")[0]["id"]
+    by_whole = _hits(known, "similar", first)
+    assert _hits(known, "similar", first[:8]) == by_whole
+    target = tmp_path / "copy"
+    known.run("copy", "./index", target)
+    removed = known.run("--index", target, "remove", first[:8], "--yes", "--json").json
+    assert removed["removed"] == 1
+    assert first not in {hit["id"] for hit in _hits(known, "--index", target, "query", "x")}
+
+
+@pytest.mark.parametrize("words", [("similar",), ("remove",), ("open",)])
+def test_an_id_that_nothing_has(known: Command, words: tuple[str, ...]) -> None:
+    for id in ("0123456789abcdef0123456789abcdef", "01234567"):
+        answer = known.run(*words, id, code=None)
+        assert answer.returncode in (1, 2)
+        assert id in answer.stderr
+        assert len(answer.stderr.splitlines()) == 2
+
+
+def test_a_folder_is_no_picture(known: Command) -> None:
+    answer = known.run("similar", "first", code=1)
+    assert answer.stderr.splitlines()[0] == "'first' is a folder."
+
+
+def test_a_picture_on_stdin(known: Command) -> None:
+    photo = next((known.home / "first").iterdir())
+    found = known.run("similar", "-", "-k", "1", "--json", input=photo.read_bytes()).json_lines
+    assert [hit["name"] for hit in found] == [photo.name]
+
+
+def test_repeated_under_means_either(known: Command) -> None:
+    both = _hits(known, "query", "x", "--under", "first", "--under", "second", "-k", "9")
+    assert {hit["library"] for hit in both} == {"first", "second"}
+    assert len(both) == 6
+    assert {hit["library"] for hit in _hits(known, "query", "x", "--under", "second")} == {"second"}
+
+
+def test_copy_into_another_index_asks(known: Command, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    known.run("--index", target, "ingest", "second")
+    (known.home / "third").mkdir(exist_ok=True)
+    shutil.copy(next((known.home / "first").iterdir()), known.home / "third")
+    known.run("--index", target, "ingest", "third")
+    refused = known.run("copy", "./index", target, input=b"n\n")
+    assert f"{target} holds 4 photos already" in refused.stderr
+    assert "third" in refused.stderr
+    assert "Nothing was copied." in refused.stderr
+    assert len(_hits(known, "--index", target, "query", "x", "-k", "9")) == 4
+    assert known.run("copy", "./index", target, input=b"", code=1).stdout == ""
+    agreed = known.run("copy", "./index", target, "--json", input=b"y\n").json
+    assert (agreed["copied"], agreed["in_target"]) == (3, 7)
+    assert known.run("copy", "./index", target, "-y", "--json", input=b"").json["copied"] == 0
+
+
+def test_a_copy_that_goes_on_does_not_ask(known: Command, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    known.run("--index", target, "ingest", "second")
+    answer = known.run("copy", "./index", target, "--json", input=b"")
+    assert "holds 3 photos already, of the same libraries" in answer.stderr
+    assert answer.json["in_target"] == 6
+
+
+def test_status_says_first_what_everybody_wants_to_know(known: Command) -> None:
+    lines = [line.strip() for line in known.run("status").stdout.splitlines()]
+    order = ["index", "photos", "library first", "library second", "model", "last ingest", "size"]
+    starts = [next(i for i, line in enumerate(lines) if line.startswith(name)) for name in order]
+    assert starts == sorted(starts)
+    assert not [line for line in lines if line.startswith(("schema", "Settings"))]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["query", "heart"],
+        ["similar", "x.png"],
+        ["remove", "x"],
+        ["status"],
+    ],
+)
+def test_hints_keep_the_index_that_was_named(
+    command: Command, tmp_path: Path, words: list[str]
+) -> None:
+    """Given by an option, it is needed in the next command too; from the environment, it is not."""
+    place = tmp_path / "my index"
+    answer = command.run("--index", place, *words, code=None)
+    hint = next(
+        line for line in (answer.stdout + answer.stderr).splitlines() if "imgsearch ingest" in line
+    )
+    assert f"imgsearch --index '{place}' ingest" in hint
+    command.environment["IMGSEARCH_INDEX"] = os.fspath(place)
+    answer = command.run(*words, code=None)
+    assert "imgsearch ingest" in answer.stdout + answer.stderr
+    assert "--index" not in answer.stdout + answer.stderr
