@@ -149,7 +149,8 @@ def test_a_wrong_value_is_named_with_what_it_may_be(
     assert said in answer.stderr
 
 
-DIFFERENT = {"--max-megapixels", "--json", "-y", "--yes", "--under", "--open"}  # by command
+# in different commands
+DIFFERENT = {"--max-megapixels", "--json", "-y", "--yes", "--under", "--open", "-0"}
 
 
 def test_each_option_is_declared_once() -> None:

@@ -154,7 +154,7 @@ def test_the_guide_lists_the_exit_codes() -> None:
         (["query", "--no-such-option"], 2),
         (["no-such-command"], 2),
         ([], 2),
-        (["ingest"], 2),
+        (["ingest", ""], 2),
         (["--version"], 0),
         (["ingest", "--help"], 0),
     ],
