@@ -16,7 +16,7 @@ from tests.command import SCRIPT, Command
 from tests.terminal import on_terminal
 
 NAMES = list(main.Program.modules)
-WITHOUT_A_CLUSTER = ("demo", "trust")
+WITHOUT_A_CLUSTER = ("demo", "guide", "models", "trust")
 
 
 def _declared(name: str) -> list[Option]:

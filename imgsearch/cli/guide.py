@@ -24,7 +24,7 @@ class Reading:
 
 @command("guide", Reading, examples=["imgsearch guide", "imgsearch guide scores"])
 def guide(common: Common, given: Reading) -> None:
-    """Read a guide: an archive, a shop, a cluster, scores, Python, ..."""
+    """Read a guide: archives, shops, clusters, scores, scripts."""
     from imgsearch import guides
 
     del common  # no index is opened

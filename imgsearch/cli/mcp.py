@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 @command("mcp", NoOptions, INDEX_AND_MODELS, examples=["imgsearch mcp --index ~/photo-index"])
 def mcp(common: Common, given: NoOptions) -> None:
-    """Let an assistant search: a server of the Model Context Protocol on stdin and stdout. An
-    assistant starts it itself, with this command in its settings."""
+    """Let an assistant search, by the Model Context Protocol.
+
+    A server on stdin and stdout. An assistant starts it itself, with this command in its settings.
+    """
     from imgsearch.library import open_library
     from imgsearch.progress import Talk
 
