@@ -85,6 +85,8 @@ def test_a_model_of_the_exact_architecture_works(
     for path in sorted(PHOTOS.rglob("*.png"))[:8]:
         shutil.copy(path, photos)
     command.cache = tmp_path / "cache"
+    names = models.ModelNames(str(folder), str(folder))
+    models.set_up(names, command.cache / "imgsearch" / "models")  # minutes
     command.run("ingest", photos, "--model", folder)
     status = command.run("status", "--json").json["index"]
     assert (status["photos"], status["dims"]) == (8, choice.dims)
