@@ -1,9 +1,10 @@
 """Where the photos that fit a question end: judged by its own scores over a sample of the index.
 
 Most photos of an index have nothing to do with a question, and their scores tell how high a score
-comes by chance. Above the sample's median (in a large sample: above its upper tenth), chance scores
-fall off exponentially; a hit fits where less than a twentieth of a photo would score as high by
-chance, in the whole of the photos that were searched."""
+comes by chance. Chance scores fall off exponentially; how fast is measured between two quantiles of
+the sample, below its highest scores, so that the photos that are looked for do not count. A hit
+fits where less than a twentieth of a photo would score as high by chance, in the whole of the
+photos that were searched."""
 
 from __future__ import annotations
 
@@ -12,13 +13,12 @@ from math import exp, log
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from imgsearch.models.base import Vector, Vectors
 
 _CHANCE_HITS = 0.05  # expected among all photos, at the line
-_TAIL = 60  # scores, from which the fall is measured; half of the sample at most, a tenth at least
-_MATCHES = 0.02  # of the sample, which may be what is looked for: only that they are high counts
+_MATCHES = 20  # photos of the sample that may be what is looked for
+_LEAST_SHARE = 0.01  # of the sample, above which no scores are looked at
+_RATIO, _MOST = 5.0, 0.8  # the lower quantile's share beside the upper one's, and at most
 _LEAST = 40  # vectors; in fewer no tail can be seen
 
 
@@ -55,13 +55,9 @@ def chance(vector: Vector, sample: Vectors, photos: int) -> Chance | None:
     size = len(sample)
     if size < _LEAST or photos < 1 or sample.shape[1] != vector.size:
         return None
-    scores: npt.NDArray[np.float64] = np.sort((sample @ vector).astype(np.float64))
-    tail = round(size * min(0.5, max(0.1, _TAIL / size)))
-    start = scores[size - tail - 1]
-    censored = max(1, round(_MATCHES * size))
-    above = scores[size - tail : size - censored] - start
-    # the mean of an exponential distribution of which the highest are only known to be so high
-    fall = (above.sum() + censored * above[-1]) / (tail - censored)
-    if not fall > 0:
-        return None
-    return Chance(photos, tail / size, float(start), float(fall))
+    scores = (sample @ vector).astype(np.float64)
+    high = max(_LEAST_SHARE, min(_MATCHES / size, _MOST / 2))
+    low = min(_MOST, _RATIO * high)
+    start, end = np.quantile(scores, (1 - low, 1 - high)).tolist()
+    fall = (end - start) / log(low / high)
+    return Chance(photos, low, start, fall) if fall > 0 else None

@@ -264,6 +264,23 @@ def test_only_what_fits_is_shown(searched: Command) -> None:
     assert " %" in searched.run("query", "red heart", "--only-fitting").stdout
 
 
+def test_several_that_fit_are_not_taken_for_chance(searched: Command) -> None:
+    """What the demo asks: all pictures of a kind fit, and what is like them does not."""
+    for words, count in (("green recycle", 4), ("European E", 5)):
+        assert len(searched.run("query", words, "--only-fitting", "--json").json_lines) == count
+
+
+def test_the_line_stays_where_some_of_the_sample_match() -> None:
+    random = np.random.default_rng(2)
+    axis = np.eye(2, dtype=np.float32)[0]
+    for size, matches in ((119, 12), (500, 12), (2000, 15)):
+        heights = random.exponential(0.05, size).astype(np.float32)
+        with_matches = np.concatenate([heights[matches:], np.full(matches, 0.95, np.float32)])
+        chance = fitting.chance(axis, np.stack([with_matches, 0 * with_matches], 1), size)
+        assert chance is not None
+        assert chance.line < 0.95
+
+
 def test_too_few_photos_tell_nothing(command: Command, album: Path) -> None:
     command.run("ingest", album)
     assert "few photos" in command.run("query", "cat", "--only-fitting", code=2).stderr
