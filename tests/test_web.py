@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import time
 import zipfile
@@ -181,6 +182,43 @@ def test_the_index_page_says_what_is_in_it(server: Server, demo_photos: Path) ->
     assert str(demo_photos) in answer.text
     assert server.ask("/help").status == 200
     assert server.ask("/healthy").body == b"ok\n"
+
+
+def test_where_what_fits_ends_is_told(server: Server) -> None:
+    """Between two photos, once, also where it lies on a later page."""
+    found = server.ask("/api/v1/search?q=red+heart&k=60").json
+    fitting = found["fitting"]
+    assert 0 < fitting < 60
+    assert [hit["fits"] for hit in found["hits"]] == [n < fitting for n in range(60)]
+    for page in ("/?q=red+heart", "/?q=red+heart&order=newest"):
+        grid = server.ask(page).text
+        told = f'<li class="end">{fitting} fit' in grid
+        assert told is ("order" not in page)
+    grid = server.ask("/?q=red+heart").text
+    assert grid[: grid.index('class="end"')].count('class="open"') == fitting
+    first, later = f"/?q=red+heart&k={fitting}", f"/?q=red+heart&k=5&offset={fitting}"
+    assert 'class="end"' not in server.ask(first).text
+    assert 'class="end"' in server.ask(later).text
+    assert 'class="end"' not in server.ask(f"/?q=red+heart&k=5&offset={fitting + 5}").text
+
+
+def test_the_health_page_is_the_doctors(server: Server, demo_command: Command) -> None:
+    found = demo_command.run("doctor", "--json", code=None).json["findings"]
+    rows = server.ask("/health")
+    assert rows.status == 200
+    names = re.findall(r'<th scope="row">([^<]*)</th>', rows.text)
+    assert names == [finding["name"] for finding in found]
+    assert [
+        link for link in server.ask("/index").links() if link.startswith("/health")
+    ] == ["/health"]
+
+
+def test_health_is_told_where_the_index_cannot_be_opened(command: Command) -> None:
+    with serving(command) as server:
+        empty = server.ask("/")
+        assert empty.status == 503
+        assert "/health" in empty.links()
+        assert "imgsearch ingest" in server.ask("/health").text
 
 
 def test_what_is_not_there_is_a_sentence(server: Server) -> None:

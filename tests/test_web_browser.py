@@ -193,7 +193,7 @@ def test_every_page_is_accessible(server: Server, profile: Path, dark: bool, wid
     id = server.ask("/api/v1/search?q=red+heart&k=1").json["hits"][0]["id"]
     paths = ("", "?q=red+heart", f"?q=red+heart&id*-0.5={id}", f"photo/{id}?q=red+heart&at=1")
     with chromium(profile, dark=dark, width=width) as page:
-        for path in (*paths, "index", "help", "nowhere", "sign-in", "?q=x&k=none"):
+        for path in (*paths, "index", "health", "help", "nowhere", "sign-in", "?q=x&k=none"):
             page.get(server.address + path)
             assert violations(page) == [], path
             overflow = page.execute_script(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -17,6 +19,10 @@ from imgsearch.errors import EXIT_OK
 from imgsearch.settings import values
 from imgsearch.settings.options import flag, option
 from imgsearch.settings.values import text
+
+if TYPE_CHECKING:
+    from imgsearch.doctor.findings import Finding
+    from imgsearch.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +60,19 @@ def serve(common: Common, given: Serving) -> None:
         chosen.max_megapixels,
         local=service.is_local,
         report_bug=bug_report,
+        examine=lambda: _findings(chosen),
     )
     listening = server.listen(service.host, service.port)
     server.serve(service, page, listening, _tell, open_browser=given.open)
     _end()
+
+
+def _findings(chosen: Settings) -> Iterator[Finding]:
+    from imgsearch import paths
+    from imgsearch.doctor.examination import findings  # which imports the cluster's client
+    from imgsearch.library import index_place
+
+    return findings(chosen, index_place(chosen), paths.cache_dir())
 
 
 def _tell(line: str) -> None:

@@ -129,12 +129,16 @@ async def described(request: Request) -> Response:
 
 
 def _results(results: Results) -> dict[str, Any]:
-    return {"question": results.question.to_address(), "hits": [_hit(hit) for hit in results]}
+    return {
+        "question": results.question.to_address(),
+        "fitting": results.fitting,
+        "hits": [_hit(hit) for hit in results],
+    }
 
 
 def _hit(hit: Hit) -> dict[str, Any]:
     score = None if hit.score is None else round(hit.score, 6)
-    found = {"rank": hit.rank, "score": score, "missing": hit.missing}
+    found = {"rank": hit.rank, "score": score, "fits": hit.fits, "missing": hit.missing}
     return found | _photo(hit.record)
 
 

@@ -44,6 +44,7 @@ def create_app(context: Context) -> Guard:
             Route("/take-along", forms.take_along, methods=["POST"]),
             Route("/reveal/{id}", forms.reveal, methods=["POST"]),
             Route("/index", pages.index),
+            Route("/health", pages.health),
             Route("/help", pages.help_page),
             Route("/sign-in", forms.sign_in, methods=["GET", "POST"]),
             Route("/healthy", pages.healthy),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +17,7 @@ from imgsearch.web.safety import Policy
 from imgsearch.web.uploads import Uploads
 
 if TYPE_CHECKING:
+    from imgsearch.doctor.findings import Finding
     from imgsearch.library import Library
 
 T = TypeVar("T")
@@ -100,7 +101,8 @@ def _close(library: Library) -> None:
 @dataclass(slots=True, kw_only=True)
 class Context:
     """`local`: the browser runs on this machine, so that it may ask for its file manager.
-    `report_bug` writes a report of an exception that nobody expected, and returns a sentence."""
+    `report_bug` writes a report of an exception that nobody expected, and returns a sentence.
+    `examine`: what `imgsearch doctor` finds."""
 
     libraries: Libraries
     policy: Policy
@@ -109,6 +111,7 @@ class Context:
     uploads: Uploads
     local: bool
     report_bug: Callable[[Exception], str]
+    examine: Callable[[], Iterable[Finding]]
     turns: Turns = field(init=False)
     media_turns: Turns = field(init=False)
     upload_turns: Turns = field(init=False)
@@ -144,6 +147,7 @@ def made(
     *,
     local: bool,
     report_bug: Callable[[Exception], str],
+    examine: Callable[[], Iterable[Finding]] = tuple,
     limits: Limits | None = None,
 ) -> Context:
     """`cache`: the folder in which thumbnails and uploads are kept."""
@@ -156,4 +160,5 @@ def made(
         uploads=Uploads(cache / "uploads", max_megapixels),
         local=local,
         report_bug=report_bug,
+        examine=examine,
     )

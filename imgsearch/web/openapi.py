@@ -42,10 +42,15 @@ _PHOTO = {
 _HIT = {
     "rank": {"type": "integer", "minimum": 1, "description": "Counted over all pages."},
     "score": {"type": ["number", "null"], "description": "Cosine; higher is better."},
+    "fits": {"type": ["boolean", "null"], "description": "Or is it only nearest? null: unknown."},
     "missing": {"type": "boolean", "description": "Its file is gone from its place."},
 } | _PHOTO
 _RESULTS = {
     "question": _TEXT | {"description": "The query part of the address that asks the same."},
+    "fitting": {
+        "type": ["integer", "null"],
+        "description": "Hits that fit, up to this page's end; null: unknown.",
+    },
     "hits": {"type": "array", "items": {"$ref": "#/components/schemas/Hit"}},
 }
 _STATUS = {
@@ -116,6 +121,7 @@ _FILTER = [
 ]
 _TERMS = [
     _parameter("q", _TEXT, "Words, in any language."),
+    _parameter("match", _TEXT, "Words of names, captions, tags and places."),
     _parameter("pic", _TEXT, "The name of an upload."),
     _parameter("id", _TEXT, "The id of a photo in the index."),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.exceptions import HTTPException
@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from imgsearch import places
 from imgsearch.errors import UsageError
+from imgsearch.output.results_table import fitting_told
 from imgsearch.question import Filter, Near, Question, Term
 from imgsearch.web import export, facets, file_manager, state
 from imgsearch.web.templating import page
@@ -141,8 +142,24 @@ def _grid(question: Question, results: Results) -> dict[str, Any]:
         "following": state.address(question.page(following)) if more else None,
         "address": state.address(question),
         "state": state,
+        "told": _end_of_fitting(results),
         "kinds": export.KINDS,
     }
+
+
+class _Told(NamedTuple):
+    """`text` stands before the hit at `position` on this page."""
+
+    position: int
+    text: str
+
+
+def _end_of_fitting(results: Results) -> _Told | None:
+    """Where what fits ends and the rest begins; None where that is not on this page."""
+    text = fitting_told(results)
+    if text is None:
+        return None
+    return _Told(next(n for n, hit in enumerate(results) if not hit.fits), text)
 
 
 def _make_thumbnails(ctx: Context, results: Results) -> None:
@@ -218,6 +235,13 @@ async def index(request: Request) -> Response:
         return {"info": info, "roots": roots, "place": library.index.place}
 
     return page(request, "index.html", **await context(request).ask(look))
+
+
+async def health(request: Request) -> Response:
+    """`/health`: what `imgsearch doctor` finds; also where the index cannot be opened."""
+    ctx = context(request)
+    findings = await ctx.turns.run(lambda: list(ctx.examine()))
+    return page(request, "health.html", findings=findings)
 
 
 async def help_page(request: Request) -> Response:

@@ -111,11 +111,11 @@ def with_filter(question: Question, **changes: Any) -> Question:
 
 def orders(question: Question) -> Iterator[tuple[str, str | None]]:
     """What photos can be sorted by, each with its address; None: they are in this order."""
-    now = question.order
-    if not question.terms and now == "fit":
+    now, can_fit = question.order, bool(question.terms or question.match)
+    if not can_fit and now == "fit":
         now = "newest"
     for order, name in _ORDERS.items():
-        if question.terms or order != "fit":
+        if can_fit or order != "fit":
             yield name, None if order == now else address(with_order(question, order))
 
 
@@ -157,6 +157,9 @@ def _filter_chips(question: Question) -> Iterator[Chip]:
         else:
             without = with_filter(question, **{each.name: each.default})
             yield Chip("filter", label(each.name, value), address(without))
+    if question.match is not None:
+        without = first_page(replace(question, match=None))
+        yield Chip("filter", f"named “{question.match}”", address(without))
     if question.only_fitting:
         without = first_page(replace(question, only_fitting=False))
         yield Chip("filter", "only what fits", address(without))
