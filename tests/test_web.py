@@ -208,9 +208,9 @@ def test_the_health_page_is_the_doctors(server: Server, demo_command: Command) -
     assert rows.status == 200
     names = re.findall(r'<th scope="row">([^<]*)</th>', rows.text)
     assert names == [finding["name"] for finding in found]
-    assert [
-        link for link in server.ask("/index").links() if link.startswith("/health")
-    ] == ["/health"]
+    assert [link for link in server.ask("/index").links() if link.startswith("/health")] == [
+        "/health"
+    ]
 
 
 def test_health_is_told_where_the_index_cannot_be_opened(command: Command) -> None:
