@@ -60,6 +60,7 @@ LAYERS = [
     {"thumbnails", "last_results"},
     {"ingest", "index.copying", "search"},
     {"library", "ingest.run", "ingest.decisions"},
+    {"watching"},
     {"output", "demo", "doctor", "web", "mcp_server"},
     {"cli", "__main__"},
 ]

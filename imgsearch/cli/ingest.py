@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from imgsearch.cli import ingest_summary, name_list, parts
+from imgsearch.cli import ingest_summary, name_list, parts, report_file
 from imgsearch.cli.commands import command
 from imgsearch.cli.ingest_summary import Filled
 from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
@@ -19,6 +19,7 @@ from imgsearch.settings.table import PICTURES, SPEED
 from imgsearch.settings.values import one_of, text, whole
 
 if TYPE_CHECKING:
+    from imgsearch.cli.report_file import Written
     from imgsearch.ingest.options import Options
     from imgsearch.ingest.result import Result
     from imgsearch.library import Library
@@ -72,6 +73,9 @@ class Ingest:
         heading=PICTURES,
     )
     strict: bool = flag("--strict", "Exit code 1 when a file was skipped or is not there.")
+    report: str | None = option(
+        text, "--report FILE", "List what became of each file, as .csv or .json."
+    )
     background: bool = flag(
         "--background", "Give way to other programs, and leave a core free.", heading=SPEED
     )
@@ -107,6 +111,7 @@ def ingest(common: Common, given: Ingest) -> None:
     from imgsearch.output.console import print_json
 
     began = time.perf_counter()
+    report_file.check(given.report)
     chosen = parts.load_settings(common)
     result, filled = (_re_embed if given.re_embed else _ingest)(chosen, given, began)
     if given.json:
@@ -117,7 +122,7 @@ def ingest(common: Common, given: Ingest) -> None:
         raise typer.Exit(1)
 
 
-def _options(chosen: Settings, given: Ingest) -> Options:
+def _options(chosen: Settings, given: Ingest, report: Written) -> Options:
     return options(
         chosen,
         background=given.background,
@@ -126,6 +131,7 @@ def _options(chosen: Settings, given: Ingest) -> Options:
         dry_run=given.dry_run,
         limit=given.limit,
         part=given.part,
+        report=report.event,
         forget_excluded=given.no_exclude,
         include_removed=given.include_removed,
         raw_apart=None if given.raw_pairs is None else given.raw_pairs == "two",
@@ -178,9 +184,10 @@ def _ingest(chosen: Settings, given: Ingest, began: float) -> tuple[Result, Fill
     with opened(chosen) as library:
         if not given.dry_run and not given.yes:
             _ask_about_foreign(library)
-        asked = _options(chosen, given)
-        result = library.ingest(given.paths or None, asked, given.library, files=listed)
-        return result, Filled.of(library, time.perf_counter() - began)
+        with report_file.opened(given.report) as report:
+            asked = _options(chosen, given, report)
+            report.result = library.ingest(given.paths or None, asked, given.library, files=listed)
+        return report.result, Filled.of(library, time.perf_counter() - began)
 
 
 def _ask_about_foreign(library: Library) -> None:
@@ -197,7 +204,7 @@ def _re_embed(chosen: Settings, given: Ingest, began: float) -> tuple[Result, Fi
         raise UsageError(
             "--re-embed is for the whole index.", "Leave out folders, --limit and --dry-run."
         )
-    with parts.opened_for_ingest(chosen) as library:
-        result = library.re_embed(_options(chosen, given))
+    with parts.opened_for_ingest(chosen) as library, report_file.opened(given.report) as report:
+        report.result = library.re_embed(_options(chosen, given, report))
     with parts.opened(chosen) as library:
-        return result, Filled.of(library, time.perf_counter() - began)
+        return report.result, Filled.of(library, time.perf_counter() - began)

@@ -10,6 +10,7 @@ Program.modules = {
     "demo": "demo",
     "setup-model": "setup_model",
     "ingest": "ingest",
+    "watch": "watch",
     "query": "search",
     "similar": "search",
     "open": "open",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from imgsearch.index.base import Record
-from imgsearch.ingest.sources import has_entries, is_there
+from imgsearch.ingest.sources import has_entries, is_there, path_of
 from imgsearch.roots import locations
 from imgsearch.roots.locations import Root
 
@@ -34,6 +34,9 @@ class Departures:
             self._present.add(record.id)
             return False
         return True
+
+    def path_of(self, record: Record) -> str:
+        return path_of(self._roots[record.library].path, record)
 
     def _is_reachable(self, library: str, root: Root) -> bool:
         if library not in self._reachable:

@@ -12,6 +12,7 @@ from imgsearch import photos
 from imgsearch.errors import PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Record
+from imgsearch.ingest.events import Event, Teller
 from imgsearch.ingest.fingerprints import KnownPhotos
 from imgsearch.ingest.options import Options, in_part
 from imgsearch.ingest.recognition import within_folder
@@ -55,9 +56,11 @@ class Gone:
         stopwatch: Stopwatch,
         may_remove: Callable[[str], bool],
         excluded: Callable[[Job], Sequence[str]],
+        tell: Teller,
     ) -> None:
         self._index, self._options, self._result = index, options, result
         self._stopwatch, self._may_remove, self._excluded = stopwatch, may_remove, excluded
+        self._tell = tell
 
     def settle(
         self, jobs: Sequence[Job], known: KnownPhotos, seen: Seen, replaced: Sequence[Departed]
@@ -100,14 +103,16 @@ class Gone:
             return
         self._result.missing += len(gone)
         self._result.gone += [("missing", each.path) for each in gone]
+        self._tell(Event("missing", each.path) for each in gone)
 
     def _remove(self, gone: Sequence[Departed]) -> None:
         self._result.removed += len(gone)
         self._result.gone += [("removed", each.path) for each in gone]
-        if not self._options.dry_run:
-            for ids in _some((each.id for each in gone), GONE_CHUNK):
+        for some in _some(gone, GONE_CHUNK):
+            if not self._options.dry_run:
                 with self._stopwatch("index"):
-                    self._index.write([], ids)
+                    self._index.write([], [each.id for each in some])
+            self._tell(Event("removed", each.path) for each in some)
 
     def _unseen(self, job: Job, known: KnownPhotos) -> tuple[list[Record], list[Record]]:
         """Photos of a folder whose file is gone; and those that are left out from now on, though it
@@ -142,7 +147,9 @@ class Gone:
                 if missing and id in known:
                     gone.append(known[id])
                 elif job.named and id not in self._seen.moved:
-                    self._result.skipped.append(self._why_unmet(job, path, file, missing))
+                    why = self._why_unmet(job, path, file, missing)
+                    self._result.skipped.append(why)
+                    self._tell.skipped([why])
                 elif id in known and (id in self._seen.joined or self._leaves_out(job, file)):
                     left_out.append(known[id])
         return gone, left_out

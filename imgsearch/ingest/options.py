@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from imgsearch.ingest.events import Event
 from imgsearch.ingest.pipeline import Limits
 from imgsearch.thumbnails import Thumbnails
 
@@ -24,6 +25,8 @@ class Options:
     prune: bool = False
     sure: bool = False  # do not ask before a folder whose photos are all gone is pruned
     thumbnails: Thumbnails | None = None  # in which one of each new photo is put
+    # hears what became of each file, from several threads, one at a time
+    report: Callable[[Event], None] | None = None
     part: tuple[int, int] | None = None  # (1, 4): the first of four parts, split by photo id
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from imgsearch.index.base import Failure, Index, Record, Row
 from imgsearch.ingest.departures import Departures
 from imgsearch.ingest.descriptions import Facts, same_wherever_it_lies
+from imgsearch.ingest.events import SILENT, Teller
 from imgsearch.ingest.fingerprints import KnownPhotos
 from imgsearch.ingest.known import LookedUp, look_up
 from imgsearch.ingest.prefetch import Ahead
@@ -80,13 +81,14 @@ class Intake:
         limit: int | None = None,
         report: Callable[[], None] = lambda: None,
         left_out: LeftOut = _NOTHING,
+        tell: Teller = SILENT,
     ) -> None:
         self._index, self._embedding, self._known = index, embedding, known
         self._result, self._stopwatch = result, stopwatch
         self._limits, self._dry_run, self._report = limits, dry_run, report
         self._limit, self._pictures = limit, 0
         self.found_out = 0  # files without a picture's ending that count all the same
-        self._tally, self._left_out = Tally(result, known, dry_run=dry_run), left_out
+        self._tally, self._left_out = Tally(result, known, tell, dry_run=dry_run), left_out
         self._must_hash: Callable[[int], bool] = always
         if dry_run:
             self._must_hash = lambda size: known.has_size(size) or left_out.has_size(size)
@@ -175,7 +177,7 @@ class Intake:
             return
         self._held -= 1
         if found is not None:
-            self._result.skipped.append(found)
+            self._tally.skip(found)
         if candidate is not None and candidate.may_be_pruned and is_no_picture(found):
             self.replaced.append(candidate)
 
@@ -223,10 +225,8 @@ class Intake:
                 self._tally.count(same.candidate)
         for read, skip in batch.failed:
             self._let_go(read)
-            self._result.skipped.append(skip)
-            for twin in self._twins.pop(read.content_hash, ()):
-                path = twin.candidate.photo.path
-                self._result.skipped.append(Skip(path, skip.reason, skip.detail))
+            for same in (read, *self._twins.pop(read.content_hash, ())):
+                self._tally.skip(replace(skip, path=same.candidate.photo.path))
 
     def _take_embedded(self, embedded: Embedded) -> None:
         read, inside, facts, vector = embedded
@@ -259,7 +259,8 @@ class Intake:
         described, self._described = self._described, []
         if self._dry_run:
             self._held -= len(described)
-            self._result.described += len(described)
+            for candidate, _ in described:
+                self._tally.count_as(candidate, "described")
             return
 
         def take(known: dict[str, Record]) -> None:
@@ -284,7 +285,9 @@ class Intake:
     def _write(self, rows: Sequence[Row], gone: Sequence[str]) -> Sequence[Failure]:
         """Write rows and delete others. Runs on the index's thread."""
         with self._stopwatch("index"):
-            return self._index.write(rows, gone)
+            failures = self._index.write(rows, gone)
+        self._tally.tell_written(rows, failures)
+        return failures
 
     # -- photos known by their bytes
 
@@ -320,7 +323,7 @@ class Intake:
         if old is None:
             self._tally.count(candidate)
         else:
-            self._tally.count_as(candidate, "renamed")
+            self._tally.count_as(candidate, "renamed", self.departures.path_of(old))
             self.departures.moved.add(old.id)
         self._add_known(read, records[0], vector, old)
 

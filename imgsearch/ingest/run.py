@@ -81,6 +81,13 @@ def _remember(roots: Roots, jobs: Sequence[Job], options: Options) -> None:
             roots.remember(job.library, job.root, follow_links=links, within=job.within)
 
 
+def run_jobs(library: Library, jobs: Sequence[Job], options: Options) -> Result:
+    """Ingests parts of libraries that are known. To be called while `locked`. Raises PhotoError for
+    a folder that is empty now."""
+    library.models.check_choice()
+    return _run(library, jobs, options, rules_of(library.index))
+
+
 def _join_inner(library: Library, job: Job) -> None:
     """Libraries inside the folder that was ingested have become a part of it: their photos, whose
     vectors were taken over by their bytes, would be there twice. So would files of it that were

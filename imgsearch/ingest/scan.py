@@ -16,6 +16,7 @@ import numpy as np
 from imgsearch import photos
 from imgsearch.index.base import Index
 from imgsearch.ingest.chunks import Chunk, sidecars_in
+from imgsearch.ingest.events import Teller
 from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.fingerprints import KnownPhotos, State
 from imgsearch.ingest.gone import Departed, Gone, Seen
@@ -81,6 +82,7 @@ class Ingest:
         self._expected = self._unchanged = 0  # of the first, files with a picture's ending
         self._unnamed = 0  # unchanged photos without one
         self._passed_over: list[Skip] = []
+        self._tell = Teller(options.report)
         self._stay_out = 0  # photos that were removed before
         self._raws = 0  # that are part of another photo
         self._joined: set[str] = set()  # ids of rows of RAWs that are part of another photo now
@@ -92,7 +94,7 @@ class Ingest:
         """`roots`: every library's root on this machine; a renamed photo's old path is looked for
         there. `passed_over`: what was named and can belong to no job. Raises PhotoError for a
         folder with nothing in it. On any exception the rows that were written stay."""
-        self._passed_over += passed_over
+        self._pass_over(passed_over)
         for job in jobs:
             check_not_empty(job)
         here = dict(roots)
@@ -108,7 +110,7 @@ class Ingest:
         self._result.skipped = self._passed_over + self._result.skipped
         if self._options.limit is None:
             about = self._options, self._result, self._stopwatch, self._may_remove
-            gone = Gone(self._index, *about, self._excluded)
+            gone = Gone(self._index, *about, self._excluded, self._tell)
             gone.settle(jobs, known, Seen(self._met, self._moved, self._joined), self._replaced)
         self._result.seconds = self._stopwatch.seconds
         return self._result
@@ -125,6 +127,10 @@ class Ingest:
         finally:
             if not self._options.dry_run:
                 self._file_states.save(before.with_these(known.states()), before)
+
+    def _pass_over(self, skips: Sequence[Skip]) -> None:
+        self._passed_over += skips
+        self._tell.skipped(skips)
 
     # -- walking and comparing, on threads of their own
 
@@ -163,7 +169,7 @@ class Ingest:
                     listing, ids = listing.only(wanted), list(compress(ids, wanted))
                     listing = self._meet(job, listing)
                 chunk.joined.extend(listing.ids_of_joined(job.library))
-                self._passed_over += listing.skips
+                self._pass_over(listing.skips)
                 if self._options.part is not None:
                     mine = [in_part(id, self._options.part) for id in ids]
                     listing, ids = listing.only(mine), list(compress(ids, mine))
@@ -192,7 +198,7 @@ class Ingest:
                 if state == State.NEW and self._left_out.has_id(id):
                     self._stay_out += 1
                     if chunk.job.named:
-                        self._passed_over.append(Skip(photo.path, SkipReason.LEFT_OUT, _REMOVED))
+                        self._pass_over([Skip(photo.path, SkipReason.LEFT_OUT, _REMOVED)])
                 elif state != State.UNCHANGED:
                     yield Candidate(
                         id,
@@ -245,6 +251,7 @@ class Ingest:
             dry_run=self._options.dry_run,
             limit=self._options.limit,
             report=self._report,
+            tell=self._tell,
             left_out=self._left_out,
         )
         intake.run(candidates)

@@ -232,6 +232,13 @@ def _without_files_in(folders: Sequence[Job], job: Job) -> Job:
     return replace(job, files=frozenset(f for f in job.files or () if not f.startswith(within)))
 
 
+def path_of(root: Path, record: Record) -> str:
+    """Where the photo lies or lay, for a person; a path that no file can have as it is recorded."""
+    relative = locations.relative_bytes(record.relative_path, record.path_escaped)
+    named = record.relative_path if relative is None else os.fsdecode(relative)
+    return os.path.join(os.fspath(root), named)
+
+
 def is_there(root: Path, record: Record) -> bool:
     """Whether a file lies at the photo's path. False only where there is none for sure: no
     permission is no proof."""

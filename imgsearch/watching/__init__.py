@@ -1,0 +1,1 @@
+"""`imgsearch watch`: what changes in libraries' folders is ingested."""
