@@ -109,6 +109,8 @@ class Watch:
             if new:
                 began = time.perf_counter()
                 result = library.ingest([target.folder for target in new], self._options)
+                for target in new:  # what is left is said now, and not by the next look
+                    self._states[target].left = result.missing, len(result.skipped)
                 self._report(", ".join(t.library for t in new), result, began)
             folders = ", ".join(shown(target.folder) for target in self._states)
             self._say(f"Watching {folders}.")
