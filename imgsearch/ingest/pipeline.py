@@ -50,6 +50,7 @@ WRITE_ROWS = 128  # that are worth a write, unless the index says fewer
 WAITING_ROWS = 1024  # for an index that is slow: what a kill -9 would cost then
 IDLE = 0.1  # seconds in which nothing came back: a free worker takes what there is
 
+_NOTHING = LeftOut({})
 Taken = Read | Described | Skip | None
 
 
@@ -58,9 +59,6 @@ class Limits:
     workers: int = 2
     batch_size: int = 16  # photos
     on_the_way: int = 96 << 20  # bytes of photos that are read and not yet embedded
-
-
-_NOTHING = LeftOut({})
 
 
 class Intake:
