@@ -284,8 +284,7 @@ class Intake:
         """Write rows and delete others. Runs on the index's thread."""
         with self._stopwatch("index"):
             failures = self._index.write(rows, gone)
-        self._tally.tell_written(rows, failures)
-        return failures
+        return self._tally.tell_written(rows, failures)
 
     # -- photos known by their bytes
 
