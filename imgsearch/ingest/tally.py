@@ -51,8 +51,8 @@ class Tally:
         self._tell.skipped([skip])
 
     def tell_written(self, rows: Sequence[Row], failures: list[Failure]) -> list[Failure]:
-        """Returns the failures. To be called as soon as they are written, on any thread: also where an interruption keeps
-        `written` from being called."""
+        """Returns the failures. To be called as soon as they are written, on any thread: also where
+        an interruption keeps `written` from being called."""
         refused = {id for id, _ in failures}
         ids = (row.record.id for row in rows)
         self._tell([self._coming[id][1] for id in ids if id not in refused])
