@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from imgsearch import guides
 from imgsearch.watching import observer
 from imgsearch.watching.pending import LONGEST, MOST, Pending
 from tests.command import SCRIPT, Command
@@ -366,6 +367,32 @@ def test_memory_is_bounded(watch: Callable[..., Service], tmp_path: Path) -> Non
             sizes.append(_resident(service.process.pid))
     service.ends()
     assert sizes[1] - sizes[0] < 25, sizes
+
+
+def test_the_guides_service(
+    watch: Callable[..., Service], command: Command, tmp_path: Path
+) -> None:
+    """The unit file is one that systemd takes, and what it starts watches."""
+    guide = Path(guides.__file__).with_name("photos-at-home.md").read_text("utf-8")
+    [unit] = re.findall(r"```ini\n(.*?)```", guide, re.DOTALL)
+    program, *arguments = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)[0].split()
+    assert program.endswith("/imgsearch")
+    if shutil.which("systemd-analyze"):
+        file = tmp_path / "imgsearch-watch.service"
+        file.write_text(unit.replace(program, os.fspath(SCRIPT)))
+        check = subprocess.run(
+            ["systemd-analyze", "verify", "--user", file],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not [line for line in check.stderr.splitlines() if file.name in line], check.stderr
+    picture(tmp_path / "album" / "a.png", 1)
+    command.run("ingest", tmp_path / "album")
+    assert arguments == ["watch"]
+    service = watch()
+    service.hears("Watching .*album")
+    service.ends()
 
 
 # -- what is pending

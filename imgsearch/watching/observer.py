@@ -52,12 +52,10 @@ class Observer:
         self._watched.close()
 
     def _listen(self) -> None:
-        from watchfiles._rust_notify import WatchfilesRustInternalError
-
         while not self._closed.is_set():
             try:
                 changes = self._watched.watch(_GROUPED, _STEP, _PATIENCE, self._closed)
-            except WatchfilesRustInternalError:  # a name that is not UTF-8: it is of no use now
+            except (RuntimeError, OSError):  # a name that is not UTF-8: it is of no use now
                 self._closed.wait(_BETWEEN)
                 self._begin_again()
                 continue
