@@ -11,40 +11,93 @@ those of texts do."""
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.index.base import ALL, Filter
+from imgsearch import background, mixture
+from imgsearch.index.base import ALL, FACETS, Filter, Record
 from imgsearch.index.base import Row as Photo
 from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
-from imgsearch.ingest.fingerprints import KnownPhotos
-from imgsearch.models.base import ModelIdentity, ModelPair, Vectors, unit
+from imgsearch.ingest.fingerprints import Found, KnownPhotos
+from imgsearch.models.base import ModelIdentity, ModelPair, Vector, Vectors, unit
 from tests.benchmarks.table import Bench, Goal, Row
 from tests.index_contract import record
 
 TOTAL = 1_000_000
+MIXTURE_P50 = 10  # ms
 DIMS, K, QUERIES, BATCH = 512, 10, 200, 4096
 MODELS = ModelPair(ModelIdentity("scale", "1"), ModelIdentity("scale", "1"), DIMS)
-FILTERS = {
-    "all": ALL,
-    "1 %": Filter.within("scale", "half/01"),
-    "50 %": Filter.within("scale", "half"),
+BEGAN, DAYS = date(2010, 1, 1), 5000  # when the photos were taken: each day as many as any other
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A filter, and which photos it lets through: of an array of their numbers, a mask."""
+
+    where: Filter
+    holds: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]
+    p50: float = 60  # ms, at most
+
+
+def day_of(number: Any) -> Any:
+    """The day, from the first on, on which photo `number` was taken. Of an array too."""
+    return number * 7919 % DAYS
+
+
+def place_of(number: Any) -> Any:
+    """A number below 100: 7 lies in Florence, those below 50 in Italy. Of an array too."""
+    return number // 100 * 61 % 100
+
+
+def taken(first: int, days: int) -> Filter:
+    start = BEGAN + timedelta(days=first)
+    return Filter(taken_from=start, taken_to=start + timedelta(days=days - 1))
+
+
+SELECTIONS = {
+    "all": Selection(ALL, lambda numbers: numbers >= 0, 5),
+    "under a folder of 1 %": Selection(
+        Filter.within("scale", "half/01"), lambda numbers: numbers % 100 == 1
+    ),
+    "under a folder of 50 %": Selection(
+        Filter.within("scale", "half"), lambda numbers: numbers % 2 == 1
+    ),
+    "taken within dates of 1 %": Selection(
+        taken(1000, DAYS // 100),
+        lambda numbers: (day_of(numbers) >= 1000) & (day_of(numbers) < 1000 + DAYS // 100),
+        10,
+    ),
+    "taken within dates of 50 %": Selection(
+        taken(1000, DAYS // 2),
+        lambda numbers: (day_of(numbers) >= 1000) & (day_of(numbers) < 1000 + DAYS // 2),
+        20,
+    ),
+    "taken in a city of 1 %": Selection(
+        Filter(country="IT", city="Florence"), lambda numbers: place_of(numbers) == 7, 10
+    ),
+    "taken in a country of 50 %": Selection(
+        Filter(country="IT"), lambda numbers: place_of(numbers) < 50, 20
+    ),
 }
 _PROFILE = (  # of a million rows: the parts of `Family.nearest` and `Ranking.best`, timed by hand
     "ms of one core, 5.8 in all: scan of the near cells 3.2, choosing rows 0.5, second look 0.5,"
     " SQLite 0.5, codes and the rest 1.1; on two cores the scan takes 1.9"
 )
-Truth = dict[str, list[set[int]]]  # numbers of the K nearest by f32, for each filter and question
+Truth = list[set[int]]  # numbers of the K nearest by f32, for each question
 
 
 class Cloud:
@@ -82,6 +135,24 @@ def path_of(number: int) -> str:
     return f"{'half' if number % 2 else 'rest'}/{number % 100:02}/{number:07}.jpg"
 
 
+def photo(number: int) -> Record:
+    """As it is in an album of some years and countries."""
+    day, place = BEGAN + timedelta(days=day_of(number)), place_of(number)
+    city = ("Florence" if place == 7 else "Rome") if place < 50 else None
+    return record(
+        path_of(number),
+        "scale",
+        size=3_000_000 + number % 4096,
+        taken=f"{day.isoformat()}T12:{number % 60:02}:00",
+        taken_precision="second",
+        taken_source="exif",
+        country="IT" if place < 50 else "DE",
+        city=city,
+        camera=f"Camera {number % 7}",
+        perceptual_hash=hashlib.sha256(b"%d" % number).hexdigest(),
+    )
+
+
 def batches(cloud: Cloud, total: int) -> Iterator[tuple[int, Vectors]]:
     for start in range(0, total, BATCH):
         yield start, cloud.vectors(start + 10, min(BATCH, total - start))
@@ -96,9 +167,7 @@ def fill(index: LocalIndex, cloud: Cloud, total: int, say: Callable[[str], None]
         for start, vectors in batches(cloud, total):
             if start < there:
                 continue
-            rows = [
-                Photo(record(path_of(start + n), "scale"), each) for n, each in enumerate(vectors)
-            ]
+            rows = [Photo(photo(start + n), each) for n, each in enumerate(vectors)]
             before = time.perf_counter()
             index.write(rows)
             slowest = max(slowest, time.perf_counter() - before)
@@ -109,20 +178,17 @@ def fill(index: LocalIndex, cloud: Cloud, total: int, say: Callable[[str], None]
     say(f"{time.perf_counter() - began:.1f} s to finish; peak memory {peak:.0f} MB")
 
 
-def truths(cloud: Cloud, total: int, queries: Vectors) -> Truth:
+def truths(cloud: Cloud, total: int, asked: Mapping[str, tuple[str, Vectors]]) -> dict[str, Truth]:
+    """Of each name's selection and questions (n, dims)."""
     best: dict[str, list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]]] = {}
     for start, vectors in batches(cloud, total):
-        scores = queries @ vectors.T
         numbers = np.arange(start, start + len(vectors))
-        for name, chosen in (
-            ("all", numbers >= 0),
-            ("1 %", numbers % 100 == 1),
-            ("50 %", numbers % 2 == 1),
-        ):
-            part, those = scores[:, chosen], numbers[chosen]
+        for name, (selection, queries) in asked.items():
+            chosen = SELECTIONS[selection].holds(numbers)
+            part, those = queries @ vectors[chosen].T, numbers[chosen]
             top = np.argsort(-part, axis=1)[:, :K]
             best.setdefault(name, []).append((np.take_along_axis(part, top, 1), those[top]))
-    found: Truth = {}
+    found = {}
     for name, parts in best.items():
         scores, numbers = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
         top = np.argsort(-scores, axis=1)[:, :K]
@@ -130,10 +196,12 @@ def truths(cloud: Cloud, total: int, queries: Vectors) -> Truth:
     return found
 
 
-def known_truths(path: Path, cloud: Cloud, total: int, queries: Vectors) -> Truth:
+def known_truths(
+    path: Path, cloud: Cloud, total: int, asked: Mapping[str, tuple[str, Vectors]]
+) -> dict[str, Truth]:
     """Kept in a file, as it takes minutes."""
     if not path.exists():
-        found = truths(cloud, total, queries)
+        found = truths(cloud, total, asked)
         arrays = {name: np.array([sorted(each) for each in found[name]]) for name in found}
         np.savez(path, allow_pickle=False, **arrays)
     with np.load(path) as kept:
@@ -146,17 +214,42 @@ class Searched(NamedTuple):
     recall: float
 
 
-def searched(index: LocalIndex, queries: Vectors, truth: Truth, name: str) -> Searched:
-    """All queries once, after one that opens what is opened once."""
-    index.search(queries[0], K, FILTERS[name])
+def searched(
+    index: LocalIndex, queries: Sequence[Callable[[], Vector]], truth: Truth, where: Filter
+) -> Searched:
+    """All queries once, after one that opens what is opened once; to make a query's vector is a
+    part of it."""
+    index.search(queries[0](), K, where)
     seconds, right = [], 0
-    for query, wanted in zip(queries, truth[name], strict=True):
+    for query, wanted in zip(queries, truth, strict=True):
         began = time.perf_counter()
-        hits = index.search(query, K, FILTERS[name])
+        hits = index.search(query(), K, where)
         seconds.append(time.perf_counter() - began)
         right += len(wanted & {int(hit.record.relative_path[-11:-4]) for hit in hits})
     p50, p99 = (1000 * float(np.percentile(seconds, share)) for share in (50, 99))
-    return Searched(p50, p99, right / sum(map(len, truth[name])))
+    return Searched(p50, p99, right / sum(map(len, truth)))
+
+
+def mixtures(queries: Vectors, sample: Vectors) -> list[Callable[[], Vector]]:
+    """Each question with half of the next, without a third of the one after that."""
+
+    def mixed(at: int) -> Vector:
+        terms = [queries[(at + n) % len(queries)] for n in range(3)]
+        return mixture.combined(terms, (1, 0.5, -0.33), sample)
+
+    return [functools.partial(mixed, at) for at in range(len(queries))]
+
+
+def counted(index: LocalIndex) -> tuple[float, str]:
+    """Milliseconds in which the slowest facet of all photos is counted, the first time after a
+    write; and those of each."""
+    index.write([Photo(photo(0), None)])
+    each = {}
+    for name in FACETS:
+        began = time.perf_counter()
+        index.facets(ALL, [name])
+        each[name] = 1000 * (time.perf_counter() - began)
+    return max(each.values()), ", ".join(f"{name} {spent:.1f}" for name, spent in each.items())
 
 
 COLD = """
@@ -182,6 +275,13 @@ def cold(folder: Path, query: Path) -> float:
     return float(done.stdout)
 
 
+def _found(sizes: Sequence[int], mtime_ns: int) -> Found:
+    """Files of those sizes on disk."""
+    same = np.full(len(sizes), mtime_ns, np.int64)
+    none = np.zeros(len(sizes), np.int64)
+    return Found(np.array(sizes, np.int64), same, none, none, none)
+
+
 def ten_more(folder: Path, vectors: Vectors, seen: list[tuple[list[str], list[int]]]) -> float:
     """Seconds for what an ingest does with the index when ten photos have come to those of `seen`
     (ids and sizes, a thousand at a time, as a walk finds them): open it, read what is known,
@@ -194,8 +294,8 @@ def ten_more(folder: Path, vectors: Vectors, seen: list[tuple[list[str], list[in
         known = KnownPhotos.load(index.fingerprints())
         mtime_ns = rows[0].record.mtime_ns
         for ids, sizes in seen:
-            known.see(ids, sizes, [mtime_ns] * len(ids), [0] * len(ids))
-        known.see([row.record.id for row in rows], [1000] * 10, [mtime_ns] * 10, [0] * 10)
+            known.see(ids, _found(sizes, mtime_ns))
+        known.see([row.record.id for row in rows], _found([1000] * 10, mtime_ns))
         index.records_by_hash([row.record.content_hash for row in rows])
         index.write(rows[:8])
         index.write(rows[8:])
@@ -215,7 +315,7 @@ def ten_more(folder: Path, vectors: Vectors, seen: list[tuple[list[str], list[in
 def as_walked(total: int) -> list[tuple[list[str], list[int]]]:
     found = []
     for start in range(0, total, 1024):
-        each = [record(path_of(n), "scale") for n in range(start, min(start + 1024, total))]
+        each = [photo(n) for n in range(start, min(start + 1024, total))]
         found.append(([photo.id for photo in each], [photo.size for photo in each]))
     return found
 
@@ -234,7 +334,7 @@ def disk(index: LocalIndex, total: int) -> dict[str, float]:
     taken = {
         "besides metadata": on_disk - metadata,
         "metadata": metadata,
-        "vectors": sizes["vectors"],
+        "vectors": sizes["embeddings"],
         **files,
     }
     return {name: size / total for name, size in taken.items()}
@@ -259,30 +359,18 @@ def measured(bench: Bench) -> Iterator[Row]:
 
 
 def rows_of(bench: Bench, kind: str, total: int) -> Iterator[Row]:
-    scratch = bench.folder(f"index-{total}" + ("" if kind == "pictures" else f"-{kind}"))
+    scratch = bench.folder(f"album-{total}" + ("" if kind == "pictures" else f"-{kind}"))
     cloud = Cloud(kind)
-    queries = cloud.queries(QUERIES)
-    np.save(scratch / "query.npy", queries[0])
+    np.save(scratch / "query.npy", cloud.queries(1)[0])
     index = built(scratch / "index", cloud, total, bench.say)
-    truth = known_truths(scratch / "truths.npz", cloud, total, queries)
-    size = f"{total:,} rows"
-    turns = {
-        name: [searched(index, queries, truth, name) for _ in range(bench.repeats)]
-        for name in FILTERS
-    }
-    every = turns.pop("all")
-    p50 = Goal(f"search, {size}: p50", 5, False, "ms")
-    yield Row(p50, tuple(each.p50 for each in every), _PROFILE if total == TOTAL else "")
-    yield Row(Goal(f"search, {size}: p99", 20, False, "ms"), tuple(each.p99 for each in every))
-    yield Row(Goal(f"search, {size}: recall@10", 0.98, True, ""), (every[0].recall,))
-    for name, found in turns.items():
-        under = f"search under a folder of {name}, {size}"
-        yield Row(Goal(f"{under}: p50", 60, False, "ms"), tuple(each.p50 for each in found))
-        yield Row(Goal(f"{under}: recall@10", 0.99, True, ""), (found[0].recall,))
+    yield from _searches(bench, index, cloud, scratch / "truths.npz")
+    facets = [counted(index) for _ in range(bench.repeats)]
+    goal = Goal(f"a facet of {total:,} photos, the first time after a write", 60, False, "ms")
+    yield Row(goal, tuple(slowest for slowest, _ in facets), f"the slowest of: {facets[0][1]}")
     space = disk(index, total)
     index.close()
     first = tuple(cold(scratch / "index", scratch / "query.npy") for _ in range(bench.repeats))
-    yield Row(Goal(f"first search in a new process, {size}", 0.5, False, "s"), first)
+    yield Row(Goal(f"first search in a new process, {total:,} rows", 0.5, False, "s"), first)
     seen, ten = as_walked(total), cloud.vectors(77, 10)
     again = tuple(ten_more(scratch / "index", ten, seen) for _ in range(bench.repeats))
     note = "all known photos read and compared; without walking and embedding"
@@ -292,6 +380,31 @@ def rows_of(bench: Bench, kind: str, total: int) -> Iterator[Row]:
     yield Row(
         Goal("disk a photo, besides paths and metadata", 3.5, False, "KB"), (kilobytes,), note
     )
+
+
+def _searches(bench: Bench, index: LocalIndex, cloud: Cloud, kept: Path) -> Iterator[Row]:
+    """Under each selection; and mixtures of several terms under none."""
+    queries, size = cloud.queries(QUERIES), f"{index.count():,} rows"
+    plain = [functools.partial(np.asarray, query) for query in queries]
+    mixed = mixtures(queries, index.sample(background.SIZE))
+    asked = {name: (name, queries) for name in SELECTIONS}
+    asked["mixture"] = ("all", np.array([make() for make in mixed]))
+    truth = known_truths(kept, cloud, index.count(), asked)
+    for name, (selection, _) in asked.items():
+        chosen = SELECTIONS[selection]
+        making = mixed if name == "mixture" else plain
+        turns = [searched(index, making, truth[name], chosen.where) for _ in range(bench.repeats)]
+        if name == "all":
+            p50 = Goal(f"search, {size}: p50", chosen.p50, False, "ms")
+            yield Row(p50, tuple(each.p50 for each in turns), _PROFILE)
+            p99 = Goal(f"search, {size}: p99", 20, False, "ms")
+            yield Row(p99, tuple(each.p99 for each in turns))
+            yield Row(Goal(f"search, {size}: recall@10", 0.98, True, ""), (turns[0].recall,))
+            continue
+        what = f"search {name}, {size}" if name != "mixture" else f"mixture of three terms, {size}"
+        bound = MIXTURE_P50 if name == "mixture" else chosen.p50
+        yield Row(Goal(f"{what}: p50", bound, False, "ms"), tuple(each.p50 for each in turns))
+        yield Row(Goal(f"{what}: recall@10", 0.99, True, ""), (turns[0].recall,))
 
 
 def main() -> None:
