@@ -1,0 +1,280 @@
+"""Groups of copies in a whole index: `imgsearch duplicates`. A million photos take some hundred
+bytes each, and a vector is read only where bytes and perceptual hashes leave the answer open."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from imgsearch import copies
+from imgsearch.index.base import ALL, Filter, Look, Record
+from imgsearch.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from imgsearch.index.base import Index
+
+Numbers = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]  # (n, 4): hashes of 256 bits
+
+_CROWD = 256  # of hashes that are the same in one part, each is compared with so many others
+_AT_ONCE = 2000  # photos whose vectors are read at a time: 4 MB
+_ROUNDS = 64  # groups that may come out of photos with nearly one hash
+_MULTIPLIERS = np.array(
+    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64
+)
+_SET_BITS = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Copies of one picture, the largest first. `saved`: bytes that the others take."""
+
+    photos: tuple[Record, ...]
+
+    @property
+    def saved(self) -> int:
+        return sum(record.size for record in self.photos[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """What was found; iterated, its groups, by the bytes that could be saved. `photos`: how many
+    were looked at; `unseen`: those without a perceptual hash, of which only the bytes were
+    compared; `copies`: those besides the largest of each group, which take `saved` bytes."""
+
+    photos: int
+    unseen: int
+    copies: int
+    saved: int
+    _index: Index
+    _groups: Sequence[Sequence[str]] = field(repr=False)  # ids
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __iter__(self) -> Iterator[Group]:
+        """Read some at a time; photos that have left the index meanwhile are not in them."""
+        groups = iter(self._groups)
+        while some := list(islice(groups, _AT_ONCE // 8)):
+            records = self._index.records([id for ids in some for id in ids])
+            for ids in some:
+                there = tuple(records[id] for id in ids if id in records)
+                if len(there) > 1:
+                    yield Group(there)
+
+
+def find(
+    index: Index,
+    where: Filter = ALL,
+    threshold: float = copies.LEAST_COSINE,
+    progress: Progress = silent,
+) -> Duplicates:
+    """`threshold`: the cosine that vectors of two copies have at least; photos with the same bytes
+    are copies whatever their vectors say."""
+    photos = _Photos(index.looks(where))
+    groups = [
+        group
+        for members in _confirmed(index, photos, threshold, progress)
+        for group in [np.array(members)]
+    ]
+    saved = [int(photos.sizes[group[1:]].sum()) for group in groups]
+    order = sorted(range(len(groups)), key=lambda at: (-saved[at], int(groups[at][0])))
+    return Duplicates(
+        photos=len(photos),
+        unseen=int((~photos.hashed).sum()),
+        copies=sum(len(group) - 1 for group in groups),
+        saved=sum(saved),
+        _index=index,
+        _groups=[[photos.ids[number] for number in groups[at].tolist()] for at in order],
+    )
+
+
+class _Photos:
+    """Looks as arrays, the largest photo first: so the first of a group is the largest."""
+
+    def __init__(self, looks: Iterable[Look]) -> None:
+        ids: list[str] = []
+        contents, sizes, moments = array("Q"), array("q"), array("q")
+        widths, heights = array("q"), array("q")
+        hashes, hashed = bytearray(), bytearray()
+        for look in looks:
+            ids.append(look.id)
+            contents.append(_number(look.content_hash))
+            sizes.append(look.size)
+            widths.append(look.width)
+            heights.append(look.height)
+            moments.append(_number(copies.moment(look) or "") >> 1)
+            hashes += bytes.fromhex(look.perceptual_hash or "00" * 32)
+            hashed.append(look.perceptual_hash is not None)
+        width, height = np.array(widths, np.int64), np.array(heights, np.int64)
+        size = np.array(sizes, np.int64)
+        order = np.lexsort((np.array(ids, "S32"), -size, -width * height))
+        self.ids = [ids[at] for at in order.tolist()]
+        self.contents = np.array(contents, np.uint64)[order]
+        self.sizes, self.widths, self.heights = size[order], width[order], height[order]
+        self.moments = np.array(moments, np.int64)[order]
+        self.hashed = np.frombuffer(bytes(hashed), bool)[order]
+        self.hashes: Words = np.frombuffer(bytes(hashes), ">u8").astype(np.uint64)
+        self.hashes = self.hashes.reshape(len(ids), 4)[order]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def bits(self, number: int) -> int:
+        """The hash as one number."""
+        return int.from_bytes(self.hashes[number].astype(">u8").tobytes(), "big")
+
+    def may_be_one(self, one: int, others: Numbers) -> npt.NDArray[np.bool_]:
+        """As `copies.may_be_one`, and whether the hashes look alike."""
+        wide = self.widths[one] * self.heights[others]
+        other_wide = self.widths[others] * self.heights[one]
+        sides = np.minimum(self.widths[others], self.heights[others])
+        sides = np.minimum(sides, min(self.widths[one], self.heights[one]))
+        slack = copies.SHAPE + 1 / np.maximum(1, sides)
+        moments = self.moments[others]
+        return (
+            ((moments == self.moments[one]) | (moments == 0) | (self.moments[one] == 0))
+            & (np.abs(wide - other_wide) <= slack * np.maximum(wide, other_wide))
+            & _look_alike(self.hashes[others], self.hashes[one])
+        )
+
+
+def _number(text: str) -> int:
+    """63 bits for a text; 0 for none. Two of a million texts share them once in ten million
+    indexes."""
+    if not text:
+        return 0
+    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") | 1
+
+
+def _set_bits(words: Words) -> npt.NDArray[np.int64]:
+    """Of each row (n,)."""
+    parts = np.ascontiguousarray(words).view(np.uint16).reshape(len(words), -1)
+    return _SET_BITS[parts].sum(axis=1, dtype=np.int64)
+
+
+def _look_alike(ones: Words, others: Words) -> npt.NDArray[np.bool_]:
+    """As `copies.look_alike`, of hashes that tell something."""
+    differing, either = _set_bits(ones ^ others), _set_bits(ones | others)
+    return (differing <= copies.MOST_BITS) & (differing * copies.SHARE <= either)
+
+
+# -- which photos may be copies
+
+
+def _candidates(photos: _Photos) -> Iterator[list[int]]:
+    """Groups of photos' numbers, each in ascending order: every photo that may be a copy of the
+    first, or of another in it."""
+    told = photos.hashed & (_set_bits(photos.hashes) >= copies.LEAST_SET)
+    plain = np.flatnonzero(~told & (photos.contents != 0))
+    yield from _of_one_key(photos.contents[plain], plain)
+    numbers = np.flatnonzero(told)
+    if not len(numbers):
+        return
+    whole = np.ascontiguousarray(photos.hashes[numbers]).view("V32").ravel()
+    _, first, kind = np.unique(whole, return_index=True, return_inverse=True)
+    by_kind = np.argsort(kind.ravel(), kind="stable")
+    bounds = np.searchsorted(kind.ravel()[by_kind], np.arange(len(first) + 1))
+    near = _near_kinds(photos.hashes[numbers[first]])
+    taken = np.zeros(len(first), bool)
+    several = np.diff(bounds) > 1
+    for leader in np.argsort(first).tolist():  # that of the largest photo first
+        if taken[leader] or not (several[leader] or leader in near):
+            continue
+        kinds = [leader, *(each for each in near.get(leader, ()) if not taken[each])]
+        taken[kinds] = True
+        members = np.concatenate([by_kind[bounds[each] : bounds[each + 1]] for each in kinds])
+        if len(members) > 1:
+            yield np.sort(numbers[members]).tolist()
+
+
+def _of_one_key(keys: Words, numbers: Numbers) -> Iterator[list[int]]:
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.diff(keys[order], prepend=~keys[order][:1]))
+    for group in np.split(numbers[order], starts[1:]):
+        if len(group) > 1:
+            yield group.tolist()
+
+
+def _near_kinds(hashes: Words) -> dict[int, list[int]]:
+    """Which of these different hashes look alike: for each the others. Two that differ by no more
+    than `copies.MOST_BITS` are the same in one of its parts at least."""
+    near: dict[int, list[int]] = {}
+    seen: set[tuple[int, int]] = set()
+    for mask in copies.MASKS:
+        words = [(mask >> shift) & 0xFFFFFFFFFFFFFFFF for shift in (192, 128, 64, 0)]
+        parts = hashes & np.array(words, np.uint64)
+        keys = np.bitwise_xor.reduce(parts * _MULTIPLIERS, axis=1)
+        keys ^= keys >> np.uint64(29)
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        for step in range(1, min(_CROWD, len(keys) - 1) + 1):
+            same = np.flatnonzero(keys[step:] == keys[:-step])
+            if not len(same):
+                break
+            ones, others = order[same], order[same + step]
+            alike = _look_alike(hashes[ones], hashes[others])
+            seen.update(zip(ones[alike].tolist(), others[alike].tolist(), strict=True))
+    for one, other in {(min(pair), max(pair)) for pair in seen}:
+        near.setdefault(one, []).append(other)
+        near.setdefault(other, []).append(one)
+    return near
+
+
+# -- which of them are
+
+
+def _confirmed(
+    index: Index, photos: _Photos, threshold: float, progress: Progress
+) -> Iterator[list[int]]:
+    """Groups of copies, of two and more."""
+    waiting: list[list[int]] = []
+    size = done = 0
+    for members in _candidates(photos):
+        for start in range(0, len(members), _AT_ONCE):
+            waiting.append(members[start : start + _AT_ONCE])
+            size += len(waiting[-1])
+        if size >= _AT_ONCE:
+            yield from _told_apart(index, photos, waiting, threshold)
+            done += size
+            progress("photos compared", done, max(done, len(photos)))
+            waiting, size = [], 0
+    yield from _told_apart(index, photos, waiting, threshold)
+
+
+def _told_apart(
+    index: Index, photos: _Photos, candidates: Sequence[list[int]], threshold: float
+) -> Iterator[list[int]]:
+    open_ = {
+        number
+        for members in candidates
+        if len(set(photos.contents[members].tolist())) > 1 or not photos.contents[members[0]]
+        for number in members
+    }
+    vectors = index.vectors([photos.ids[number] for number in open_]) if open_ else {}
+    for members in candidates:
+        left = np.array(members)
+        for _ in range(_ROUNDS):
+            if len(left) < 2:
+                break
+            first = int(left[0])
+            same = photos.contents[left] == photos.contents[first]
+            same &= photos.contents[first] != 0
+            same[0] = True
+            unsure = np.flatnonzero(~same)
+            alike = unsure[photos.may_be_one(first, left[unsure])]
+            own = vectors.get(photos.ids[first])
+            for at in alike.tolist() if own is not None else ():
+                other = vectors.get(photos.ids[int(left[at])])
+                same[at] = other is not None and float(own @ other) >= threshold
+            if same.sum() > 1:
+                yield left[same].tolist()
+            left = left[~same]
