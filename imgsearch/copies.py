@@ -1,7 +1,7 @@
 """Which photos are copies of one picture: the same bytes, or pictures that look the same by their
 perceptual hash, were not taken at different moments, and whose vectors agree.
 
-Vectors alone would call all frames of a burst copies; hashes alone, pictures of like composition."""
+Vectors alone would call all frames of a burst copies; hashes alone, pictures built alike."""
 
 from __future__ import annotations
 
@@ -93,6 +93,13 @@ def largest_first(photo: Seen) -> tuple[int, int, str]:
     return -photo.width * photo.height, -photo.size, photo.id
 
 
+def cosine(vectors: Mapping[str, Vector], one: str, other: str) -> float:
+    """Of two photos' vectors, by their ids; -1 where one of them is missing."""
+    if one not in vectors or other not in vectors:
+        return -1.0
+    return float(vectors[one] @ vectors[other])
+
+
 class Groups:
     """Photos put together as they come, each with the first one that it is a copy of: so what has
     come later changes nothing in what was before, and pages of results fit together."""
@@ -134,10 +141,7 @@ class Groups:
         return None
 
     def _cosine(self, one: str, other: str) -> float:
-        """-1 where a vector is missing."""
         unknown = [id for id in (one, other) if id not in self._known]
         if unknown:
             self._known.update(self._vectors(unknown))
-        if one not in self._known or other not in self._known:
-            return -1.0
-        return float(self._known[one] @ self._known[other])
+        return cosine(self._known, one, other)

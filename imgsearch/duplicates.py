@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imgsearch.index.base import Index
 
 Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint64]  # (n, 4): hashes of 256 bits
 
 _CROWD = 256  # of hashes that are the same in one part, each is compared with so many others
@@ -34,12 +35,13 @@ _SET_BITS = np.array([number.bit_count() for number in range(1 << 16)], np.uint8
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Copies of one picture, the largest first. `saved`: bytes that the others take."""
+    """Copies of one picture, the largest first."""
 
     photos: tuple[Record, ...]
 
     @property
     def saved(self) -> int:
+        """Bytes that all but the largest take."""
         return sum(record.size for record in self.photos[1:])
 
 
@@ -79,11 +81,7 @@ def find(
     """`threshold`: the cosine that vectors of two copies have at least; photos with the same bytes
     are copies whatever their vectors say."""
     photos = _Photos(index.looks(where))
-    groups = [
-        group
-        for members in _confirmed(index, photos, threshold, progress)
-        for group in [np.array(members)]
-    ]
+    groups = [np.array(group) for group in _confirmed(index, photos, threshold, progress)]
     saved = [int(photos.sizes[group[1:]].sum()) for group in groups]
     order = sorted(range(len(groups)), key=lambda at: (-saved[at], int(groups[at][0])))
     return Duplicates(
@@ -131,7 +129,7 @@ class _Photos:
         """The hash as one number."""
         return int.from_bytes(self.hashes[number].astype(">u8").tobytes(), "big")
 
-    def may_be_one(self, one: int, others: Numbers) -> npt.NDArray[np.bool_]:
+    def may_be_one(self, one: int, others: Numbers) -> Mask:
         """As `copies.may_be_one`, and whether the hashes look alike."""
         wide = self.widths[one] * self.heights[others]
         other_wide = self.widths[others] * self.heights[one]
@@ -139,11 +137,9 @@ class _Photos:
         sides = np.minimum(sides, min(self.widths[one], self.heights[one]))
         slack = copies.SHAPE + 1 / np.maximum(1, sides)
         moments = self.moments[others]
-        return (
-            ((moments == self.moments[one]) | (moments == 0) | (self.moments[one] == 0))
-            & (np.abs(wide - other_wide) <= slack * np.maximum(wide, other_wide))
-            & _look_alike(self.hashes[others], self.hashes[one])
-        )
+        may_be: Mask = (moments == self.moments[one]) | (moments == 0) | (self.moments[one] == 0)
+        may_be &= np.abs(wide - other_wide) <= slack * np.maximum(wide, other_wide)
+        return may_be & _look_alike(self.hashes[others], self.hashes[one])
 
 
 def _number(text: str) -> int:
@@ -157,14 +153,16 @@ def _number(text: str) -> int:
 
 def _set_bits(words: Words) -> npt.NDArray[np.int64]:
     """Of each row (n,)."""
-    parts = np.ascontiguousarray(words).view(np.uint16).reshape(len(words), -1)
-    return _SET_BITS[parts].sum(axis=1, dtype=np.int64)
+    parts = np.ascontiguousarray(words).view(np.uint16).reshape(len(words), 16)
+    found: Numbers = _SET_BITS[parts].sum(axis=1, dtype=np.int64)
+    return found
 
 
-def _look_alike(ones: Words, others: Words) -> npt.NDArray[np.bool_]:
+def _look_alike(ones: Words, others: Words) -> Mask:
     """As `copies.look_alike`, of hashes that tell something."""
     differing, either = _set_bits(ones ^ others), _set_bits(ones | others)
-    return (differing <= copies.MOST_BITS) & (differing * copies.SHARE <= either)
+    alike: Mask = (differing <= copies.MOST_BITS) & (differing * copies.SHARE <= either)
+    return alike
 
 
 # -- which photos may be copies
@@ -189,11 +187,20 @@ def _candidates(photos: _Photos) -> Iterator[list[int]]:
     for leader in np.argsort(first).tolist():  # that of the largest photo first
         if taken[leader] or not (several[leader] or leader in near):
             continue
-        kinds = [leader, *(each for each in near.get(leader, ()) if not taken[each])]
+        kinds = _connected(leader, near)
         taken[kinds] = True
         members = np.concatenate([by_kind[bounds[each] : bounds[each + 1]] for each in kinds])
         if len(members) > 1:
             yield np.sort(numbers[members]).tolist()
+
+
+def _connected(start: int, near: Mapping[int, Sequence[int]]) -> list[int]:
+    found, open_ = {start}, [start]
+    while open_:
+        further = {*near.get(open_.pop(), ())} - found
+        found |= further
+        open_ += further
+    return sorted(found)
 
 
 def _of_one_key(keys: Words, numbers: Numbers) -> Iterator[list[int]]:
@@ -253,13 +260,14 @@ def _confirmed(
 def _told_apart(
     index: Index, photos: _Photos, candidates: Sequence[list[int]], threshold: float
 ) -> Iterator[list[int]]:
-    open_ = {
+    """Each with the largest photo that it is a copy of."""
+    unsure = {
         number
         for members in candidates
         if len(set(photos.contents[members].tolist())) > 1 or not photos.contents[members[0]]
         for number in members
     }
-    vectors = index.vectors([photos.ids[number] for number in open_]) if open_ else {}
+    vectors = index.vectors([photos.ids[number] for number in unsure]) if unsure else {}
     for members in candidates:
         left = np.array(members)
         for _ in range(_ROUNDS):
@@ -269,12 +277,12 @@ def _told_apart(
             same = photos.contents[left] == photos.contents[first]
             same &= photos.contents[first] != 0
             same[0] = True
-            unsure = np.flatnonzero(~same)
-            alike = unsure[photos.may_be_one(first, left[unsure])]
-            own = vectors.get(photos.ids[first])
-            for at in alike.tolist() if own is not None else ():
-                other = vectors.get(photos.ids[int(left[at])])
-                same[at] = other is not None and float(own @ other) >= threshold
+            others = np.flatnonzero(~same)
+            alike = others[photos.may_be_one(first, left[others])]
+            for at in alike.tolist():
+                same[at] = (
+                    copies.cosine(vectors, photos.ids[first], photos.ids[left[at]]) >= threshold
+                )
             if same.sum() > 1:
                 yield left[same].tolist()
             left = left[~same]

@@ -155,7 +155,7 @@ class Question:
     order: Order = "fit"
     min_score: float | None = None  # cosine
     only_fitting: bool = False  # stop where what fits ends
-    fold: bool = False  # copies of one file, byte for byte, count as one result
+    fold: bool = True  # copies of one picture count as one result
     exclude: tuple[str, ...] = ()  # ids of photos that are left out
 
     @classmethod
@@ -207,8 +207,8 @@ def _pairs(question: Question) -> Iterator[tuple[str, str]]:
         yield "match", question.match
     if question.only_fitting:
         yield "only_fitting", "1"
-    if question.fold:
-        yield "fold", "1"
+    if not question.fold:
+        yield "fold", "0"
     yield from (("exclude", id) for id in question.exclude)
 
 

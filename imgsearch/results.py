@@ -22,12 +22,13 @@ class Hit:
     None where it is not known, or where the record's path leads out of its library (`refusal`)."""
 
     rank: int  # from 1, counted over all pages
-    score: float | None  # cosine to the question's vector, higher is better; None: by date alone
+    # cosine to the question's vector, higher is better, of copies the highest; None: by date alone
+    score: float | None
     record: Record
     raw_path: bytes | None
     missing: bool  # the path is known, and no file lies there
     refusal: Refusal | None = None  # why there is no path
-    copies: int = 0  # further photos with the same bytes that were folded into this one
+    copies: int = 0  # further copies of the picture that were folded into this one
     # the probability, from 0 to 1, that no photo of the index would score as high by chance
     # (`imgsearch.fitting`); None: not known
     surprise: float | None = None

@@ -3,10 +3,10 @@ and the index protocol; never a backend, a setting or a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from imgsearch import fitting, mixture
+from imgsearch import fitting, folding, mixture
 from imgsearch.errors import IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.fitting import Chance
@@ -17,8 +17,6 @@ from imgsearch.ranking import RANKED, Found, by_words, fused
 from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
 
-_SPARE = 8  # photos beyond the wanted ones that are asked for where copies are folded
-_MOST = 10_000  # photos that are looked at for it
 BY_DATE = 100  # photos: so many of the nearest are brought into the order of their dates
 _WHOLE = 1 << 20  # pixels, wider than any picture: it is decoded as large as it is
 
@@ -62,7 +60,7 @@ def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Res
     near = list(_presentable(found, question.min_score))
     if (question.terms or question.match) and question.order != "fit":
         near = by_date(near, question.order)
-    groups = _folded(near) if question.fold else [[one] for one in near]
+    groups = folding.folded(near, index.vectors) if question.fold else [[one] for one in near]
     hits = [_hit(rank, group, roots, chance) for rank, group in enumerate(groups, start=1)]
     page = slice(question.offset, question.offset + question.k)
     known = all(hit.fits is not None for hit in hits)
@@ -109,10 +107,15 @@ def _nearest(
     exclude = {*question.exclude, *(term.photo for term in terms if term.photo is not None)}
     wanted = _wanted(question)
     one = terms[0].words if len(terms) == 1 and terms[0].weight > 0 else None
-    if one is not None and not exclude and not question.only_fitting and not question.fold:
-        near = encodes.search_text(one, _depth(k, wanted), where, wanted)
-        if near is not None:
-            return fused(near, wanted, None)[:k], None
+    if one is not None and not exclude and not question.only_fitting:
+
+        def inside(k: int) -> list[Found] | None:
+            near = encodes.search_text(one, _depth(k, wanted), where, wanted)
+            return None if near is None else fused(near, wanted, None)[:k]
+
+        answered = folding.distinct(inside, k, index.vectors) if question.fold else inside(k)
+        if answered is not None:
+            return answered, None
     vector = _vector(index, encodes, terms)
     chance: Chance | None = None
 
@@ -129,7 +132,7 @@ def _nearest(
             chance = fitting.chance(unit(vector), sample, photos)
         return fused(near, wanted, chance)[:k]
 
-    found = _distinct(search, k) if question.fold else search(k)
+    found = folding.distinct(search, k, index.vectors) if question.fold else search(k)
     if not question.only_fitting:
         return found, chance
     if found and chance is None and not any(one.fits for one in found):
@@ -156,7 +159,7 @@ def _by_words(index: Index, question: Question) -> list[Found]:
     def match(k: int) -> list[Found]:
         return by_words(index.match(wanted, k, question.filter), wanted)
 
-    found = _distinct(match, k) if question.fold else match(k)
+    found = folding.distinct(match, k, index.vectors) if question.fold else match(k)
     found = [one for one in found if one.record.id not in question.exclude]
     return [one for one in found if one.fits] if question.only_fitting else found
 
@@ -170,34 +173,8 @@ def _browsed(index: Index, question: Question) -> list[Found]:
         return [Found(record) for record in records]
 
     k = question.offset + question.k + len(question.exclude)
-    found = _distinct(browse, k) if question.fold else browse(k)
+    found = folding.distinct(browse, k, index.vectors) if question.fold else browse(k)
     return [one for one in found if one.record.id not in question.exclude]
-
-
-def _distinct(search: Callable[[int], list[Found]], k: int) -> list[Found]:
-    """The first photos, as many as make k different files and all copies of these."""
-    most = max(k, _MOST)
-    wanted = min(k + _SPARE, most)
-    while True:
-        found = search(wanted)
-        kinds = {_bytes_of(one.record) for one in found}
-        if len(found) < wanted or len(kinds) > k or wanted == most:
-            return found
-        wanted = min(2 * wanted, most)
-
-
-def _folded(found: Sequence[Found]) -> list[list[Found]]:
-    """Copies of one file together, in the order of the first of each."""
-    groups: dict[str, list[Found]] = {}
-    for one in found:
-        groups.setdefault(_bytes_of(one.record), []).append(one)
-    return list(groups.values())
-
-
-def _bytes_of(record: Record) -> str:
-    """A key that copies of one file share. Another program's photos have no hash, so each is its
-    own."""
-    return record.content_hash or record.id
 
 
 def by_date(found: Sequence[Found], order: Order) -> list[Found]:
@@ -301,14 +278,15 @@ def _presentable(found: Sequence[Found], min_score: float | None) -> Iterator[Fo
 
 
 def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None) -> Hit:
-    """A hit of a group: a photo and its copies."""
+    """A hit of a group: a photo and its copies, of which the largest that is there stands for all;
+    the score is that of the first."""
     one = group[0]
-    found = locations.located(roots.root(one.record.library), one.record)
+    record, found = _chosen([each.record for each in folding.largest_first(group)], roots)
     surprise = None if chance is None or one.score is None else chance.surprise(one.score)
     return Hit(
         rank=rank,
         score=one.score,
-        record=one.record,
+        record=record,
         raw_path=found.path,
         missing=found.missing,
         refusal=found.refusal,
@@ -317,3 +295,15 @@ def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None)
         fits=one.fits,
         copies=len(group) - 1,
     )
+
+
+def _chosen(records: Sequence[Record], roots: Roots) -> tuple[Record, locations.Located]:
+    """The first whose file is there, else the first."""
+    first = None
+    for record in records:
+        found = locations.located(roots.root(record.library), record)
+        if found.path is not None and not found.missing:
+            return record, found
+        first = first or (record, found)
+    assert first is not None  # a group holds one photo at least
+    return first

@@ -421,7 +421,7 @@ def test_copies_of_one_file_are_folded(command: Command, album: Path) -> None:
         shutil.copy(album / "moon.png", album / f"moon copy {number}.png")
     shutil.copy(album / "grass.png", album / "lawn.png")
     command.run("ingest", album)
-    question = ("query", "moon", "-k", "3", "--fold", "--json")
+    question = ("query", "moon", "-k", "3", "--json")
     lines = command.run(*question).json_lines
     assert len(lines) == 3
     copies = {line["name"].partition(" ")[0]: line.get("copies", 0) for line in lines}
@@ -429,12 +429,12 @@ def test_copies_of_one_file_are_folded(command: Command, album: Path) -> None:
         command.run(*question[:3], "1", *question[4:], "--offset", n).json_lines for n in "012"
     ]
     assert [line["id"] for page in pages for line in page] == [line["id"] for line in lines]
-    whole = command.run("query", "moon", "-k", "99", "--fold", "--json").json_lines
+    whole = command.run("query", "moon", "-k", "99", "--json").json_lines
     assert len(whole) == 8
     assert sum(line.get("copies", 0) for line in whole) == 13
     assert {line.get("copies", 0) for line in whole} == {0, 1, 12}
     assert set(copies.values()) <= {0, 1, 12}
-    assert len(command.run("query", "moon", "-k", "99", "--json").json_lines) == 21
-    assert " +12" in command.run("query", "moon", "-k", "99", "--fold").stdout
-    by_date = command.run("query", "--sort", "newest", "--fold", "-k", "99", "--json").json_lines
+    assert len(command.run("query", "moon", "-k", "99", "--no-fold", "--json").json_lines) == 21
+    assert " +12" in command.run("query", "moon", "-k", "99").stdout
+    by_date = command.run("query", "--sort", "newest", "-k", "99", "--json").json_lines
     assert {line["id"] for line in by_date} == {line["id"] for line in whole}

@@ -40,6 +40,7 @@ LAYERS = [
     {"photos.decode", "models.hub", "models.files", "models.trust"},
     {"index.records"},
     {"index.base", "index.kept", "ingest.fingerprints"},
+    {"copies"},
     {"models"},
     {"roots.locations"},
     {"roots.registry"},
@@ -55,7 +56,7 @@ LAYERS = [
         "places",
         "names",
     },
-    {"ranking"},
+    {"ranking", "folding", "duplicates", "hashing"},
     {"results"},
     {"thumbnails", "last_results"},
     {"ingest", "index.copying", "search"},
@@ -65,7 +66,10 @@ LAYERS = [
     {"cli", "__main__"},
 ]
 # these know the index's protocol alone
-CORE = ("ingest", "roots", "search", "names", "background", "index.copying", "rules")
+CORE = (
+    *("ingest", "roots", "search", "names", "background", "copies", "folding", "duplicates"),
+    *("index.copying", "rules"),
+)
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 350, 45
 OUTER_ONLY = {"typer": "cli", "tqdm": "cli", "rich": "output"}  # and what may import that
 

@@ -18,7 +18,7 @@ SMALL_LIMITS = Limits(
 )
 
 
-def _local_factory(folder: Path, limits: Limits | None) -> Iterator[IndexFactory]:
+def local_factory(folder: Path, limits: Limits | None) -> Iterator[IndexFactory]:
     opened: list[Index] = []
 
     def open_it(name: str = "photos") -> Index:
@@ -35,4 +35,4 @@ class TestLocal(IndexContract):
     def index_factory(
         self, tmp_path: Path, request: pytest.FixtureRequest
     ) -> Iterator[IndexFactory]:
-        yield from _local_factory(tmp_path, request.param)
+        yield from local_factory(tmp_path, request.param)

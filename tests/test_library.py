@@ -122,7 +122,7 @@ QUESTIONS = [
             Term(picture="/x y/é.jpg", box=(1, 2, 30, 40)),
         ),
         only_fitting=True,
-        fold=True,
+        fold=False,
         exclude=("ab" * 16, "cd" * 16),
     ),
     Question(

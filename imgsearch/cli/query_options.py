@@ -133,7 +133,10 @@ class Asked:
         "--only-fitting", "Stop where chance begins; exit 1 if nothing fits.", heading=SHOWN
     )
     fold: bool = flag(
-        "--fold", "Copies of one file count as one result, shown as +3.", heading=SHOWN
+        "--[no-]fold",
+        "Copies of one picture are one result, the largest, shown as +3 (default: yes).",
+        default=True,
+        heading=SHOWN,
     )
     json: bool = flag("--json", "One JSON object a line.", heading=SHOWN)
     csv: bool = flag("--csv", "Comma-separated values, with a header; no formulas.", heading=SHOWN)
