@@ -9,6 +9,8 @@ from typing import Protocol, TypeVar
 from imgsearch import copies
 from imgsearch.copies import Groups, Vectors
 from imgsearch.index.base import Record
+from imgsearch.roots import Roots, locations
+from imgsearch.roots.locations import Located
 
 _SPARE = 8  # photos beyond the wanted ones that are asked for at first
 _MOST = 10_000  # photos that are looked at
@@ -50,6 +52,13 @@ def folded(found: Sequence[_T], vectors: Vectors) -> list[list[_T]]:
     return together
 
 
-def largest_first(group: Sequence[_T]) -> list[_T]:
-    """The copies, the largest picture first."""
-    return sorted(group, key=lambda one: copies.largest_first(one.record))
+def largest(group: Sequence[Record], roots: Roots) -> tuple[Record, Located]:
+    """The largest picture whose file is there, else the largest; and where it lies."""
+    first = None
+    for record in sorted(group, key=copies.largest_first):
+        found = locations.located(roots.root(record.library), record)
+        if found.path is not None and not found.missing:
+            return record, found
+        first = first or (record, found)
+    assert first is not None  # a group holds one photo at least
+    return first

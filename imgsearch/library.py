@@ -18,7 +18,6 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from imgsearch import names, paths, rules, search
@@ -33,6 +32,7 @@ from imgsearch.roots import Roots, locations, named
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
+    from imgsearch.duplicates import Duplicates
     from imgsearch.index.base import (
         BrowseOrder,
         Facet,
@@ -98,12 +98,7 @@ class Library:
     def __enter__(self) -> Library:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -193,8 +188,7 @@ class Library:
         if isinstance(source, str) and not Path(path).is_file():
             raise PhotoError(f"There is no file '{shown(path)}'.", "Name a picture file.")
         encoder = self.models.image_encoder()
-        limit = self.settings.max_megapixels
-        return search.embed_picture(source, path, encoder, limit, box)
+        return search.embed_picture(source, path, encoder, self.settings.max_megapixels, box)
 
     def sample(self, needed: bool = True) -> Vectors | None:
         return self.background.vectors(needed=needed)
@@ -294,6 +288,13 @@ class Library:
 
         return self.index.facets(where, FACETS if names is None else names)
 
+    def duplicates(self, where: Filter = ALL, threshold: float = 0.95) -> Duplicates:
+        """Copies of one picture, in groups: see `imgsearch.duplicates.find`."""
+        from imgsearch import hashing
+
+        limit = self.settings.max_megapixels
+        return hashing.duplicates(self.index, self.roots, self.talk, limit, where, threshold)
+
     def status(self) -> IndexInfo:
         return self.index.info()
 
@@ -332,8 +333,7 @@ class Library:
         return run.re_embed(self, options)
 
     def beside(self, index: Index) -> Library:
-        """The same folders and settings on another index: the one that is to take this one's
-        place."""
+        """The same folders and settings on the index that is to take this one's place."""
         return Library(index, self.roots, self.settings, self.talk)
 
     def remove(self, ids: Sequence[str], libraries: Sequence[str] = ()) -> int:

@@ -10,7 +10,7 @@ from imgsearch import fitting, folding, mixture
 from imgsearch.errors import IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.fitting import Chance
-from imgsearch.index.base import Index, Near, Record, Wanted
+from imgsearch.index.base import Index, Near, Wanted
 from imgsearch.models.base import ImageEncoder, Vector, Vectors, unit
 from imgsearch.question import Box, Filter, Order, Question, Term
 from imgsearch.ranking import RANKED, Found, by_words, fused
@@ -108,12 +108,7 @@ def _nearest(
     wanted = _wanted(question)
     one = terms[0].words if len(terms) == 1 and terms[0].weight > 0 else None
     if one is not None and not exclude and not question.only_fitting:
-
-        def inside(k: int) -> list[Found] | None:
-            near = encodes.search_text(one, _depth(k, wanted), where, wanted)
-            return None if near is None else fused(near, wanted, None)[:k]
-
-        answered = folding.distinct(inside, k, index.vectors) if question.fold else inside(k)
+        answered = _inside(index, encodes, question, one, k)
         if answered is not None:
             return answered, None
     vector = _vector(index, encodes, terms)
@@ -142,6 +137,19 @@ def _nearest(
             "Leave --only-fitting out, or cut off at a cosine: --min-score 0.3",
         )
     return [one for one in found if one.fits], chance
+
+
+def _inside(
+    index: Index, encodes: Encodes, question: Question, words: str, k: int
+) -> list[Found] | None:
+    """The nearest to words, where the index itself makes their vector; else None."""
+    wanted = _wanted(question)
+
+    def search(k: int) -> list[Found] | None:
+        near = encodes.search_text(words, _depth(k, wanted), question.filter, wanted)
+        return None if near is None else fused(near, wanted, None)[:k]
+
+    return folding.distinct(search, k, index.vectors) if question.fold else search(k)
 
 
 def _depth(k: int, wanted: Wanted | None) -> int:
@@ -281,7 +289,7 @@ def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None)
     """A hit of a group: a photo and its copies, of which the largest that is there stands for all;
     the score is that of the first."""
     one = group[0]
-    record, found = _chosen([each.record for each in folding.largest_first(group)], roots)
+    record, found = folding.largest([each.record for each in group], roots)
     surprise = None if chance is None or one.score is None else chance.surprise(one.score)
     return Hit(
         rank=rank,
@@ -295,15 +303,3 @@ def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None)
         fits=one.fits,
         copies=len(group) - 1,
     )
-
-
-def _chosen(records: Sequence[Record], roots: Roots) -> tuple[Record, locations.Located]:
-    """The first whose file is there, else the first."""
-    first = None
-    for record in records:
-        found = locations.located(roots.root(record.library), record)
-        if found.path is not None and not found.missing:
-            return record, found
-        first = first or (record, found)
-    assert first is not None  # a group holds one photo at least
-    return first

@@ -1,0 +1,96 @@
+"""Groups of copies, for a person and for programs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from imgsearch.escaping import json_text, shown
+from imgsearch.output import console, machine_formats
+from imgsearch.question import Question
+from imgsearch.results import Hit, Results
+
+if TYPE_CHECKING:
+    from imgsearch.duplicates import Duplicates, Group
+    from imgsearch.index.base import Record
+    from imgsearch.library import Library
+
+
+def summary(found: Duplicates) -> str:
+    if not found.copies:
+        return f"No copies among {console.count(found.photos, 'photo')}."
+    copies = "1 copy" if found.copies == 1 else f"{found.copies:,} copies"
+    return (
+        f"{copies} of {console.count(len(found), 'picture')} among"
+        f" {console.count(found.photos, 'photo')}; {console.size(found.saved)} could be saved."
+        " Nothing was deleted."
+    )
+
+
+def heading(group: Group) -> str:
+    return f"{len(group.photos)} copies, {console.size(group.saved)} could be saved"
+
+
+def as_results(library: Library, group: Group) -> Results:
+    hits = [_hit(library, record, rank) for rank, record in enumerate(group.photos, start=1)]
+    return Results(question=Question(), hits=tuple(hits))
+
+
+def _hit(library: Library, record: Record, rank: int) -> Hit:
+    place = library.location(record)
+    return Hit(
+        rank=rank,
+        score=None,
+        record=record,
+        raw_path=place.path,
+        missing=place.missing,
+        refusal=place.refusal,
+    )
+
+
+def print_groups(library: Library, found: Duplicates) -> None:
+    """Each photo in a line, with what differs between copies: size, format, date."""
+    for group in found:
+        cells = [_cells(library, record) for record in group.photos]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        sys.stdout.write(f"{heading(group)}\n")
+        for photo in cells:
+            line = "  ".join(cell.ljust(width) for cell, width in zip(photo, widths, strict=True))
+            sys.stdout.write(f"  {line.rstrip()}\n")
+        sys.stdout.write("\n")
+
+
+def _cells(library: Library, record: Record) -> tuple[str, ...]:
+    path = library.location(record).path
+    return (
+        f"{record.width} x {record.height}",
+        console.size(record.size),
+        shown(record.format),
+        (record.taken or "")[:19].replace("T", " "),
+        shown(path if path is not None else f"{record.library}: {record.relative_path}"),
+    )
+
+
+def print_json(library: Library, found: Duplicates) -> None:
+    """One group a line: its photos as in results, the largest first, and what the others take."""
+    for group in found:
+        line: dict[str, Any] = {"saved_bytes": group.saved, "photos": []}
+        for hit in as_results(library, group):
+            told = machine_formats.as_dict(hit)
+            told.pop("rank")
+            told.pop("score")
+            record = hit.record
+            line["photos"].append({**told, "bytes": record.size, "format": record.format})
+        console.write_bytes(json_text(line).encode() + b"\n")
+
+
+def print_paths(library: Library, found: Duplicates, nul: bool) -> int:
+    """Those besides the largest of each group. Returns how many have none that can be printed."""
+    left_out = 0
+    for group in found:
+        results = as_results(library, group)
+        others = Results(question=results.question, hits=results.hits[1:])
+        left_out += sum(hit.raw_path is None for hit in others)
+        left_out += machine_formats.print_paths(others, nul)
+    sys.stdout.flush()
+    return left_out

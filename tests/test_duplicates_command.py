@@ -1,0 +1,108 @@
+"""`imgsearch duplicates`, as it is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import Command
+from tests.test_copies import versions as versions
+from tests.test_local_index import database_of
+
+COPIES = {"original.jpg", "same bytes.jpg", "half.jpg", "quarter.png"}
+
+
+@pytest.fixture
+def ingested(command: Command, versions: Path) -> Path:
+    shutil.copy(versions / "cat.jpg", versions / "cat again.jpg")
+    command.run("ingest", versions)
+    return versions
+
+
+def names(group: dict[str, Any]) -> list[str]:
+    return [photo["name"] for photo in group["photos"]]
+
+
+def test_groups_with_what_could_be_saved_first(command: Command, ingested: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in ingested.iterdir()}
+    done = command.run("duplicates", "--json")
+    first, second = done.json_lines
+    assert set(names(first)) == COPIES
+    assert names(first)[0] in ("original.jpg", "same bytes.jpg")
+    assert set(names(second)) == {"cat.jpg", "cat again.jpg"}
+    sizes = [photo["bytes"] for photo in first["photos"]]
+    assert first["saved_bytes"] == sum(sizes[1:]) > second["saved_bytes"]
+    assert {photo["format"] for photo in first["photos"]} == {"JPEG", "PNG"}
+    assert {path.name: path.stat().st_mtime_ns for path in ingested.iterdir()} == before
+
+
+def test_for_a_person(command: Command, ingested: Path) -> None:
+    done = command.run("duplicates")
+    assert "4 copies, " in done.stdout
+    assert str(ingested / "half.jpg") in done.stdout
+    assert "next frame" not in done.stdout
+    assert "4 copies of 2 pictures among 7 photos" in done.stderr
+    assert "Nothing was deleted" in done.stderr
+
+
+def test_paths_are_those_besides_the_largest(command: Command, ingested: Path) -> None:
+    lines = command.run("duplicates", "--paths").stdout.splitlines()
+    assert len(lines) == 4
+    assert {str(ingested / "half.jpg"), str(ingested / "quarter.png")} <= set(lines)
+    ended = command.run("duplicates", "--paths", "-0").stdout
+    assert ended.split("\0")[:-1] == lines
+
+
+def test_a_page_of_groups(command: Command, ingested: Path, tmp_path: Path) -> None:
+    page = tmp_path / "copies.html"
+    command.run("duplicates", "--html", page)
+    text = page.read_text("utf-8")
+    assert text.count("<img") == 6
+    assert "4 copies, " in text
+
+
+def test_under_a_folder_and_by_a_threshold(command: Command, ingested: Path) -> None:
+    other = ingested.parent / "other"
+    other.mkdir()
+    shutil.copy(ingested / "half.jpg", other / "half.jpg")
+    command.run("ingest", other)
+    [group] = command.run("duplicates", "--json", "--under", ingested.name).json_lines[:1]
+    assert set(names(group)) == COPIES
+    assert "No copies" in command.run("duplicates", "--under", other).stderr
+    exact = command.run("duplicates", "--threshold", "1", "--json").json_lines
+    assert {len(names(group)) for group in exact} == {2}
+
+
+def test_photos_of_a_version_before_are_read_once(command: Command, ingested: Path) -> None:
+    index = command.home / "index"
+    command.run("--index", index, "ingest", ingested)
+    with contextlib.closing(sqlite3.connect(database_of(index))) as connection:
+        connection.execute("update photos set perceptual_hash = null")
+        connection.commit()
+    os.remove(ingested / "quarter.png")
+    done = command.run("--index", index, "duplicates", "--json")
+    assert "7 photos were ingested by a version before" in done.stderr
+    assert "1 of 7 photos were compared by their bytes alone" in done.stderr
+    assert set(names(done.json_lines[0])) == COPIES - {"quarter.png"}
+    again = command.run("--index", index, "duplicates", "--json")
+    assert again.json_lines == done.json_lines
+    assert "embedded" not in done.stderr
+
+
+def test_what_cannot_be_is_a_sentence(command: Command, ingested: Path) -> None:
+    for arguments, said in (
+        (("--json", "--paths"), "exclude each other"),
+        (("-0",), "-0 goes with --paths"),
+        (("--threshold", "2"), "threshold"),
+        (("--under", "nowhere"), "nowhere"),
+    ):
+        done = command.run("duplicates", *arguments, code=2)
+        assert said in done.stderr
+    empty = command.run("--index", command.home / "none", "duplicates", code=1)
+    assert "imgsearch ingest" in empty.stderr
