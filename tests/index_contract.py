@@ -161,7 +161,7 @@ class IndexContract(FilterContract, WordsContract):
         assert set(index.looks()) == right
         [one] = index.looks(Filter.within("other"))
         assert one.id == rows[2].record.id
-        assert list(index_factory("nothing yet").looks()) == []
+        assert list(index_factory("empty").looks()) == []
 
     def test_unit_vectors_come_back_bit_for_bit(self, index_factory: IndexFactory) -> None:
         rows = [row(f"{n}.jpg", n) for n in range(20)]

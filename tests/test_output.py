@@ -46,7 +46,9 @@ HARMFUL = re.compile(
 
 
 def _harm(written: bytes) -> list[str]:
-    """Characters that a terminal would obey, other than colours and the end of a line."""
+    """Characters that a terminal would obey, other than colours, the end of a line, and what the
+    program itself asks a terminal before it draws pictures."""
+    written = written.replace(b"\x1b[>q\x1b[16t\x1b[c", b"", 1)
     text = CURSOR.sub(b"", SGR.sub(b"", written)).replace(b"\r\n", b"\n").decode()
     return HARMFUL.findall(text) + re.findall("\r(?=.*owned|.*back)", text)
 
