@@ -117,10 +117,7 @@ def _nearest(
     def search(k: int) -> list[Found]:
         nonlocal chance
         depth = _depth(k, wanted)
-        if wanted is None:
-            near = Near(index.search(vector, depth, where, exclude), [], None)
-        else:
-            near = index.search_words(vector, depth, wanted, where, exclude)
+        near = index.search_words(vector, depth, wanted or Wanted(""), where, exclude)
         sample = encodes.sample(needed=question.only_fitting) if near.neighbours else None
         if sample is not None:
             photos = index.count(where) if near.photos is None else near.photos

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from imgsearch.index.base import ALL, FACETS, Filter, Row
+from imgsearch.index.base import ALL, FACETS, Filter, Row, Wanted
 from imgsearch.index.elasticsearch import reader
 from imgsearch.index.elasticsearch.requests import DESCRIPTIONS, PROPERTIES
 from imgsearch.question import Near
@@ -52,13 +52,23 @@ def test_an_index_of_the_version_before_gets_the_new_fields_with_the_next_ingest
     assert [each.metadata_mark for some in reading.fingerprints() for each in some] == [0]
     assert reading.facets(ALL, FACETS)["country"] == []
     assert reading.facets(ALL, FACETS)["year"] == [("2019", 1)]
+    # its names are asked for themselves
+    assert [one.record.id for one in reading.search_words(vector(1), 5, Wanted("a")).named] == [
+        record("a.jpg").id
+    ]
+    assert reading.match(Wanted("b"), 5) == []
 
     ingesting = space.open()
+    # killed before its end, an ingest leaves photos whose words the next one writes
+    assert [one.relative_path for one in ingesting.match(Wanted("a"), 5)] == []
+    ingesting.finish()
+    assert [one.relative_path for one in ingesting.match(Wanted("a"), 5)] == ["a.jpg"]
     now = record("a.jpg", country="IT", tags=("Dog",), metadata_mark=1)
     assert ingesting.write([Row(now, None), row("b.jpg", 2, city="Rome")]) == []
     ingesting.finish()
     assert list(ingesting.ids(Filter(country="it", tags=("dog",)))) == [now.id]
     assert ingesting.search(vector(1), 1)[0].record == now
+    assert [one.id for one in ingesting.match(Wanted("dog"), 5)] == [now.id]
     assert found[now.id].taken == "2019-07-14T12:00:00"
     mapped = space.request("GET", f"/{name}/_mapping")[name]["mappings"]["properties"]
     assert set(PROPERTIES) <= set(mapped)

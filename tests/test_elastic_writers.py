@@ -307,10 +307,14 @@ def test_a_query_asks_three_times_and_twice_where_the_index_is_known(
             left.unlink()  # as on another machine
         first = asked(front, on_cluster, "query", "a cat")
         again = asked(front, on_cluster, "query", "a cat", "-k", "3")
+        named = asked(front, on_cluster, "query", "moon", "-k", "3")
+        only = asked(front, on_cluster, "query", "--match", "moon", "--under", "album")
         [photo] = album.rglob("moon.png")
         similar = asked(front, on_cluster, "similar", str(photo))
     assert len(first) <= 3, first
     assert len(again) <= 2, again
+    assert len(named) <= 2, named  # by words and by the vector at once
+    assert len(only) <= 3, only
     assert len(similar) <= 3, similar
 
 

@@ -75,6 +75,18 @@ def test_similar_and_remove_by_its_own_path_or_id(
 
 
 @pytest.mark.parametrize("adopted", [False, True])
+def test_its_names_are_searched(theirs: Command, space: Space, album: Path, adopted: bool) -> None:
+    """It has no field of words: `image_name` and `relative_path` are asked themselves."""
+    if adopted:
+        theirs.run("ingest", "-y", album / "papers", "--library", "mine")
+    [launch, *_] = theirs.run("query", "--match", "launch 07", "--json").json_lines
+    assert (launch["relative_path"], launch["why"]) == ("launch/07.jpg", ["name"])
+    first = theirs.run("query", "launch 07", "--json").json_lines[0]
+    assert (first["relative_path"], first["why"]) == ("launch/07.jpg", ["name"])
+    assert "Nothing found" in theirs.run("query", "--match", "aunch").stderr
+
+
+@pytest.mark.parametrize("adopted", [False, True])
 def test_it_is_copied_and_the_copy_is_ours(
     theirs: Command, space: Space, album: Path, tmp_path: Path, adopted: bool
 ) -> None:

@@ -148,6 +148,7 @@ def _run(
             result = run.run(jobs, library.roots.all(), passed_over)
             if not options.dry_run:
                 index.finish(progress)
+                library.sample()  # kept, so that no question has to fetch it from far away
     except KeyboardInterrupt:
         raise Interrupted(
             "Interrupted; what was embedded so far is in the index.",

@@ -129,17 +129,17 @@ async def described(request: Request) -> Response:
 
 
 def _results(results: Results) -> dict[str, Any]:
-    return {
-        "question": results.question.to_address(),
-        "fitting": results.fitting,
-        "hits": [_hit(hit) for hit in results],
-    }
+    hits = [_hit(hit) for hit in results]
+    address = results.question.to_address()
+    return {"question": address, "fitting": results.fitting, "hits": hits}
 
 
 def _hit(hit: Hit) -> dict[str, Any]:
     score = None if hit.score is None else round(hit.score, 6)
-    found = {"rank": hit.rank, "score": score, "fits": hit.fits, "missing": hit.missing}
-    return found | _photo(hit.record)
+    found = {"rank": hit.rank, "score": score, "missing": hit.missing}
+    surprise = None if hit.surprise is None else round(hit.surprise, 4)
+    judged = {"fits": hit.fits, "why": list(hit.why), "surprise": surprise}
+    return found | judged | _photo(hit.record)
 
 
 def _photo(record: Record) -> dict[str, Any]:
@@ -155,6 +155,11 @@ def _photo(record: Record) -> dict[str, Any]:
         "bytes": record.size,
         "format": record.format,
         "camera": record.camera,
+        "lens": record.lens,
+        "title": record.title,
+        "caption": record.caption,
+        "tags": list(record.tags),
+        "rating": record.rating,
         "latitude": record.latitude,
         "longitude": record.longitude,
         "country": record.country,

@@ -33,6 +33,11 @@ _PHOTO = {
     "bytes": _WHOLE,
     "format": _TEXT,
     "camera": {"type": ["string", "null"]},
+    "lens": {"type": ["string", "null"]},
+    "title": {"type": ["string", "null"]},
+    "caption": {"type": ["string", "null"]},
+    "tags": {"type": "array", "items": _TEXT},
+    "rating": {"type": ["integer", "null"], "description": "1 to 5; -1: rejected."},
     "latitude": {"type": ["number", "null"], "description": "Degrees, WGS 84."},
     "longitude": {"type": ["number", "null"]},
     "country": {"type": ["string", "null"], "description": "ISO 3166 alpha-2."},
@@ -42,8 +47,20 @@ _PHOTO = {
 _HIT = {
     "rank": {"type": "integer", "minimum": 1, "description": "Counted over all pages."},
     "score": {"type": ["number", "null"], "description": "Cosine; higher is better."},
-    "fits": {"type": ["boolean", "null"], "description": "Or is it only nearest? null: unknown."},
     "missing": {"type": "boolean", "description": "Its file is gone from its place."},
+    "fits": {
+        "type": ["boolean", "null"],
+        "description": "Whether it answers the question, or is only nearest; null: not known.",
+    },
+    "why": {
+        "type": "array",
+        "items": {"type": "string", "enum": ["fit", "name", "caption", "tag", "place"]},
+        "description": "fit: by its score; else where all the words are.",
+    },
+    "surprise": {
+        "type": ["number", "null"],
+        "description": "0 to 1: how likely no photo would score as high by chance.",
+    },
 } | _PHOTO
 _RESULTS = {
     "question": _TEXT | {"description": "The query part of the address that asks the same."},
@@ -96,6 +113,7 @@ _PAGE = [
     _parameter("k", _WHOLE | {"minimum": 1, "maximum": 500, "default": 10}, "How many hits."),
     _parameter("offset", _WHOLE | {"maximum": 5000, "default": 0}, "How many to pass over."),
     _parameter("order", {"enum": list(ORDERS), "default": "fit"}, "By fit or by date."),
+    _parameter("match", _TEXT, "Words in names, captions, tags or places, alone or beside."),
     _parameter("min_score", {"type": "number"}, "Leave out hits below this cosine."),
 ]
 _DAY = {"type": "string", "format": "date"}
