@@ -210,8 +210,8 @@ class Index(Protocol):
         where: Filter = ALL,
         exclude: Collection[str] = (),
     ) -> Near:
-        """The k nearest by cosine, and the nearest, at most `NAMED`, of those photos that have each
-        of the wanted words in their names, caption, tags or place."""
+        """The k nearest by cosine, and the k (or `NAMED`, if that is more) nearest of those photos
+        that have each of the wanted words in their names, caption, tags or place."""
         ...
 
     def match(self, wanted: Wanted, k: int, where: Filter = ALL) -> list[Record]:

@@ -92,11 +92,12 @@ class Neighbours:
         filters = self._reader.conditions(where, exclude)
         having = [*filters, words.having_all(wanted, self._reader.fields)]
         size = min(k + EXPECTED_TIES, MOST)
-        bodies = [self._body(vector, size, filters), self._body(vector, NAMED, having)]
+        most = max(k, NAMED)
+        bodies = [self._body(vector, size, filters), self._body(vector, most, having)]
         first, second = self._answers(bodies)
         self._note_photos(first)
         found = sorted(self._hits(first, vector, size), key=_best)
-        named = sorted(self._hits(second, vector, NAMED), key=_best)
+        named = sorted(self._hits(second, vector, most), key=_best)
         if len(found) == size < MOST and found[k - 1].score == found[-1].score:
             found = self.nearest(vector, k, where, exclude)
         named = [one for one in named if wanted.fields(one.record.words)]

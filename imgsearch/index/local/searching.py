@@ -68,7 +68,7 @@ class Searcher:
         self, vector: Vector, k: int, wanted: Wanted, where: Filter, exclude: Collection[str]
     ) -> Near:
         rows = words.having_all(self._database, wanted, where)
-        named = self.nearest(vector, NAMED, where, exclude, rows) if rows else []
+        named = self.nearest(vector, max(k, NAMED), where, exclude, rows) if rows else []
         return Near(self.nearest(vector, k, where, exclude), named, None)
 
     def matching(self, wanted: Wanted, k: int, where: Filter) -> list[Record]:
