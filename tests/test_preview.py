@@ -232,9 +232,10 @@ def test_an_answer_that_stops_in_the_middle_is_no_answer(trip: Command) -> None:
     assert ran.left == b""
 
 
-def test_what_was_typed_ahead_stays_for_the_shell(trip: Command) -> None:
-    ran = _run(trip, "query", "coffee", answers=KITTY, typed=b"ls\n")
-    assert ran.left == b"ls\n"
+@pytest.mark.parametrize("typed", [b"ls\n", b"ls"], ids=["line", "beginning"])
+def test_what_was_typed_ahead_stays_for_the_shell(trip: Command, typed: bytes) -> None:
+    ran = _run(trip, "query", "coffee", answers=KITTY, typed=typed)
+    assert ran.left == typed
     assert ABILITIES not in ran.written
 
 

@@ -59,6 +59,8 @@ def asked() -> Terminal:
         return PLAIN
     sys.stdout.flush()
     with _quiet() as descriptor:
+        if _is_readable(descriptor, 0):  # the beginning of a line that was typed ahead
+            return PLAIN
         said = _answer(descriptor, _WHO)
         abilities = _ABILITIES.search(said)
         if abilities is None:
@@ -88,10 +90,14 @@ def _may_be_asked() -> bool:
         ours, theirs = sys.stdin.fileno(), sys.stdout.fileno()
         if not (os.isatty(ours) and os.isatty(theirs) and os.ttyname(ours) == os.ttyname(theirs)):
             return False
-        typed, _, _ = select.select([ours], [], [], 0)
+        return not _is_readable(ours, 0) and _in_foreground(ours)
     except (OSError, ValueError, AttributeError):  # closed, or not there
         return False
-    return not typed and _in_foreground(ours)
+
+
+def _is_readable(descriptor: int, seconds: float) -> bool:
+    """Whether it is, or becomes so in time."""
+    return bool(select.select([descriptor], [], [], seconds)[0])
 
 
 def _in_foreground(descriptor: int) -> bool:
@@ -104,7 +110,7 @@ def _in_foreground(descriptor: int) -> bool:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[int]:
-    """stdin without echo and without lines. What comes late is thrown away with the return."""
+    """stdin without echo and without lines."""
     import termios
 
     descriptor = sys.stdin.fileno()
@@ -116,22 +122,27 @@ def _quiet() -> Iterator[int]:
     try:
         yield descriptor
     finally:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def _answer(descriptor: int, question: bytes) -> bytes:
-    """What comes until the answer to DA1, with which every question here ends; what there was until
-    then where it does not come."""
+    """What comes until the answer to DA1, with which every question here ends. Where that does not
+    come, the rest is thrown away."""
+    import termios
+
     os.write(sys.stdout.fileno(), question)
     said = b""
     began = time.monotonic()
-    while not _ABILITIES.search(said):
-        left = began + (_LAST_BYTE if said else _FIRST_BYTE) - time.monotonic()
-        ready, _, _ = select.select([descriptor], [], [], max(left, 0))
-        part = os.read(descriptor, 4096) if ready else b""
-        if not part:
-            break
-        said += part
+    try:
+        while not _ABILITIES.search(said):
+            left = began + (_LAST_BYTE if said else _FIRST_BYTE) - time.monotonic()
+            part = os.read(descriptor, 4096) if _is_readable(descriptor, max(left, 0)) else b""
+            if not part:
+                break
+            said += part
+    finally:  # after Ctrl-C too
+        if not _ABILITIES.search(said):
+            termios.tcflush(descriptor, termios.TCIFLUSH)
     return said
 
 
