@@ -165,7 +165,7 @@ def test_names_are_links_where_the_terminal_knows_them(library: Command) -> None
 
 
 def test_a_contact_sheet_has_links_too(library: Command) -> None:
-    env = _env(library, TERM_PROGRAM="WezTerm")
+    env = _env(library, TERM_PROGRAM="WezTerm", SSH_TTY="/dev/pts/1")
     del env["COLUMNS"]
     ran = in_session([SCRIPT, "query", "red heart"], env, library.home, answers=KITTY)
     assert len(_LINK.findall(ran.written.decode("utf-8", "replace"))) == 8

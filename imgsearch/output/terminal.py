@@ -34,9 +34,9 @@ class Terminal:
 
 
 PLAIN = Terminal(None, USUAL_CELL)
-# a terminal that answers, answers within milliseconds, one behind a slow connection within some
-# hundred; one that does not must not be waited for longer than a person notices
-_FIRST_BYTE, _LAST_BYTE = 0.25, 1.0  # seconds
+# A terminal that answers, answers within milliseconds, one at the other end of a connection within
+# some hundred. One that does not must not be waited for longer than a person notices.
+_FIRST_BYTE, _FIRST_BYTE_BY_SSH, _ALL = 0.25, 1.0, 1.0  # seconds; _ALL: from then on
 # who it is (XTVERSION), the size of its cells, and, last, since every terminal answers that and in
 # turn: what it can do (DA1)
 _WHO = b"\x1b[>q\x1b[16t\x1b[c"
@@ -130,12 +130,14 @@ def _answer(descriptor: int, question: bytes) -> bytes:
     come, the rest is thrown away."""
     import termios
 
+    is_far = any(os.environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY"))
+    patience = _FIRST_BYTE_BY_SSH if is_far else _FIRST_BYTE
     os.write(sys.stdout.fileno(), question)
     said = b""
     began = time.monotonic()
     try:
         while not _ABILITIES.search(said):
-            left = began + (_LAST_BYTE if said else _FIRST_BYTE) - time.monotonic()
+            left = began + (patience + _ALL if said else patience) - time.monotonic()
             part = os.read(descriptor, 4096) if _is_readable(descriptor, max(left, 0)) else b""
             if not part:
                 break
