@@ -16,23 +16,38 @@
       Interrupted                  exit code 130
 
 A `message` says what happened; `cure` says what to do next. Both are shown, each on its own line.
+Neither names a command or an option: `action` is what a cure asks for, and whoever shows the error
+says how that is done there (the command line: cli/cures.py).
 A photo that cannot be ingested is no error: see `imgsearch.photos.Skip`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something to do, by a name of cli/cures.py. `facts`: with what, such as a folder."""
+
+    name: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
 class ImgsearchError(Exception):
-    """What happened (`message`) and the next action (`cure`)."""
+    """What happened (`message`) and what to do next (`cure`, by `action` if that is something to do
+    with imgsearch)."""
 
     exit_code = EXIT_FAILURE
 
-    def __init__(self, message: str, cure: str) -> None:
+    def __init__(self, message: str, cure: str, action: Action | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.cure = cure
+        self.action = action
 
 
 class UsageError(ImgsearchError):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch import paths, regular_files
-from imgsearch.errors import PhotoError
+from imgsearch.errors import Action, PhotoError
 
 if TYPE_CHECKING:
     from imgsearch.results import Results
@@ -48,7 +48,8 @@ def id_at(place: str, rank: int) -> str:
     if not ids:
         raise PhotoError(
             f"There is no last result list of {place}, so @{rank} names no photo.",
-            'Search first: imgsearch query "red car"',
+            "Search first.",
+            Action("query"),
         )
     ranks = [int(each) for each in ids if each.isascii() and each.isdecimal()]
     raise PhotoError(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch import names, paths, rules, search
 from imgsearch.background import Background
-from imgsearch.errors import ModelError, PhotoError, UsageError
+from imgsearch.errors import Action, ModelError, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.index import open_index
 from imgsearch.models.selection import ModelChoice, ModelSelection
@@ -231,8 +231,9 @@ class Library:
         if there is None:
             if mode == "cluster":
                 raise UsageError(
-                    "--text-encoder cluster: this index lies on no cluster.",
-                    "Leave the option out, or name one: --index https://host:9200/my-photos",
+                    "Words cannot be encoded in the cluster: this index lies on none.",
+                    "Have them encoded on this machine, or name an index on a cluster.",
+                    Action("name an index on a cluster"),
                 )
             return TextChoice(None, "the index has no text model beside it")
         self.models.check_choice()

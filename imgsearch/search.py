@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from imgsearch import fitting, folding, mixture
-from imgsearch.errors import IndexNotFound, PhotoError, UsageError
+from imgsearch.errors import Action, IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.fitting import Chance
 from imgsearch.index.base import Index, Near, Wanted
@@ -77,7 +77,7 @@ def _check(question: Question) -> None:
                 " out.",
             )
     if any(term.words is not None and not term.words.strip() for term in question.terms):
-        raise UsageError("The query is empty.", 'Say what to look for: imgsearch query "a red car"')
+        raise UsageError("The query is empty.", "Say what to look for.", Action("query"))
     if question.match and not Wanted(question.match).words:
         raise UsageError(
             f"There is no word to match in “{shown(question.match)}”.", "Give letters or digits."
@@ -131,7 +131,8 @@ def _nearest(
         raise UsageError(
             "So few photos are in the index that what fits cannot be told from what is only"
             " nearest.",
-            "Leave --only-fitting out, or cut off at a cosine: --min-score 0.3",
+            "Ask for the nearest, or cut off at a cosine.",
+            Action("cut off"),
         )
     return [one for one in found if one.fits], chance
 
@@ -269,7 +270,8 @@ def check_not_empty(index: Index) -> None:
 def _nothing_in(index: Index) -> IndexNotFound:
     return IndexNotFound(
         f"Nothing has been ingested into {index.place} yet.",
-        "Ingest a folder of pictures first: imgsearch ingest ./photos",
+        "Ingest a folder of pictures first.",
+        Action("ingest", {"folder": "./photos"}),
     )
 
 

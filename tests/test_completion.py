@@ -106,7 +106,7 @@ CASES = [
     ("imgsearch query --index ", ["archive", "default"]),
     ("imgsearch copy a", ["archive"]),
     ("imgsearch query --in Denma", ["Denmark"]),
-    ("imgsearch --model d", ["demo"]),
+    ("imgsearch --model dem", ["demo"]),
 ]
 
 

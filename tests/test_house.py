@@ -176,6 +176,68 @@ def test_terminal_libraries_stay_in_the_outer_ring(library: str) -> None:
     assert not {user for user in users if _layer(user) < innermost}
 
 
+# What they say to users names commands or options still; elsewhere it carries an Action, and
+# output/cures.py says how that is done on the command line.
+NAME_COMMANDS = {
+    "index.elasticsearch.connection",
+    "index.elasticsearch.doctor",
+    "index.elasticsearch.document_check",
+    "index.elasticsearch.error_table",
+    "index.elasticsearch.errors",
+    "index.elasticsearch.opening",
+    "index.elasticsearch.reader",
+    "index.elasticsearch.status",
+    "index.elasticsearch.text_model.choice",
+    "index.elasticsearch.text_model.doctor",
+    "index.elasticsearch.text_model.errors",
+    "index.local.index",
+    "index.local.reader",
+    "index.local.schema",
+    "ingest.decisions",
+    "ingest.gone",
+    "ingest.known_libraries",
+    "ingest.named_files",
+    "ingest.scan",
+    "ingest.sources",
+    "installation",
+    "models.cache",
+    "paths",
+    "photos.decode",
+    "photos.walk",
+    "places",
+    "settings",
+    "settings.options",
+    "settings.table",
+}
+_COMMANDS = re.compile(
+    r"(?<![\w-])--[a-z][a-z-]+"
+    r"|\bimgsearch (?:ingest|query|similar|open|status|doctor|remove|copy|trust|setup-model)\b"
+)
+
+
+def _texts(path: Path) -> Iterator[str]:
+    """String constants that are no documentation."""
+    tree = ast.parse(path.read_text("utf-8"))
+    lines = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    documentation = {id(line) for line in lines}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in documentation:
+            yield str(node.value)
+
+
+def test_texts_of_the_core_name_no_commands_and_options() -> None:
+    core = {name: path for name, path in MODULES.items() if _layer(name) < _layer("output")}
+    naming = {name for name, path in core.items() if any(map(_COMMANDS.search, _texts(path)))}
+    assert naming == NAME_COMMANDS
+
+
+def test_the_command_line_knows_how_each_action_is_done() -> None:
+    from imgsearch.output import cures
+
+    text = "".join(path.read_text("utf-8") for path in MODULES.values())
+    assert set(re.findall(r'\bAction\(\s*"([^"]+)"', text)) == set(cures.HOW)
+
+
 def _check(*arguments: str) -> None:
     finished = subprocess.run(
         [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=540

@@ -24,6 +24,7 @@ from imgsearch.errors import (
     ImgsearchError,
     UsageError,
 )
+from imgsearch.output import cures
 from imgsearch.settings import invalid
 from imgsearch.settings.options import Option, declared
 
@@ -91,7 +92,8 @@ class Command(TyperCommand):
         try:
             self._function(common, self._own_class(**given))
         except ImgsearchError as error:
-            error.cure = hints.with_index(error.cure, common.index)
+            error.cure = hints.with_index(cures.shown(error.cure, error.action), common.index)
+            error.action = None  # the cure says it now
             raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -12,6 +12,7 @@ from imgsearch.cli import hints, parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
+from imgsearch.output import cures
 from imgsearch.settings.options import flag
 
 if TYPE_CHECKING:
@@ -58,15 +59,23 @@ def doctor(common: Common, given: Looking) -> None:
 
 
 def _typed_here(finding: Finding, common: Common) -> Finding:
-    detail, cure = (hints.with_index(text, common.index) for text in (finding.detail, finding.cure))
-    return replace(finding, detail=detail, cure=cure)
+    cure = cures.shown(finding.cure, finding.action)
+    detail, cure = (hints.with_index(text, common.index) for text in (finding.detail, cure))
+    return replace(finding, detail=detail, cure=cure, action=None)
 
 
 def _as_dict(found: Sequence[Finding]) -> dict[str, Any]:
-    from dataclasses import asdict
-
     counts = {state: sum(one.state == state for one in found) for state in STYLES}
-    return {"counts": counts, "findings": [asdict(finding) for finding in found]}
+    return {"counts": counts, "findings": [_fields(finding) for finding in found]}
+
+
+def _fields(finding: Finding) -> dict[str, str]:
+    return {
+        "name": finding.name,
+        "state": finding.state,
+        "detail": finding.detail,
+        "cure": finding.cure,
+    }
 
 
 def _show(found: Sequence[Finding]) -> None:

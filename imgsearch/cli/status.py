@@ -11,6 +11,7 @@ from imgsearch.cli.commands import command
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
 from imgsearch.errors import ImgsearchError, IndexNotFound
 from imgsearch.escaping import shown
+from imgsearch.output import cures
 
 if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
@@ -244,7 +245,11 @@ def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
             "queries_encoded": known.encoded or None,
             "details": {} if info is None else info.details,
         },
-        "error": trouble and {"message": trouble.message, "cure": trouble.cure},
+        "error": trouble
+        and {
+            "message": trouble.message,
+            "cure": cures.shown(trouble.cure, trouble.action),
+        },
         "libraries": [
             {
                 "name": name,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from imgsearch.errors import ImgsearchError
+from imgsearch.errors import Action, ImgsearchError
 
 State = Literal["ok", "warning", "failure"]
 
@@ -17,6 +17,7 @@ class Finding:
     state: State
     detail: str
     cure: str = ""  # empty where all is well
+    action: Action | None = None  # what the cure asks for
 
 
 def ok(name: str, detail: str) -> Finding:
@@ -32,7 +33,7 @@ def failure(name: str, detail: str, cure: str) -> Finding:
 
 
 def of_error(name: str, error: ImgsearchError) -> Finding:
-    return failure(name, error.message, error.cure)
+    return Finding(name, "failure", error.message, error.cure, error.action)
 
 
 Check = Callable[[], Iterable[Finding]]

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TypeVar
 
 from imgsearch import photos, rules
-from imgsearch.errors import IndexContradiction, IndexNotFound
+from imgsearch.errors import Action, IndexContradiction, IndexNotFound
 from imgsearch.index.base import Failure, Index, Record, Row
 from imgsearch.models.base import ModelPair
 from imgsearch.progress import Progress, silent
@@ -90,7 +90,8 @@ def _check_models(source: Index, target: Index, models: ModelPair) -> None:
             raise IndexContradiction(
                 f"{source.place} holds vectors of {row.vector.size} dimensions;"
                 f" {models.image_model.name} makes {models.dims}.",
-                "Name the model that made them: --model",
+                "Name the model that made them.",
+                Action("name one model"),
             )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from imgsearch.errors import ModelError, ModelUnavailable
+from imgsearch.errors import Action, ModelError, ModelUnavailable
 from imgsearch.models.base import Kind, ModelIdentity
 from imgsearch.models.names import ModelNames, is_directory, shown_name
 from imgsearch.models.towers import MANIFEST, ModelSet, Tower
@@ -187,7 +187,8 @@ def _one_space(image: Tower, text: Tower) -> ModelSet:
         raise ModelError(
             f"The image model {image.identity.name} gives vectors of {image.dims} dimensions, "
             f"the text model {text.identity.name} of {text.dims}: they are no pair.",
-            "Name two models of one space, or one model with both towers (--model NAME).",
+            "Name two models of one space, or one model with both towers.",
+            Action("name one model"),
         )
     return ModelSet(image, text)
 

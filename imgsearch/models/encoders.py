@@ -264,5 +264,5 @@ def _damaged(tower: Tower, reason: str) -> ModelError:
     forget(tower)
     return ModelError(
         f"The exported {tower.kind} model in {tower.folder} cannot be used: {reason}.",
-        "Run the command again, or imgsearch setup-model: the model is exported anew.",
+        "Do the same again: the model is exported anew.",
     )

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from imgsearch.errors import ModelError, ModelUnavailable
+from imgsearch.errors import Action, ModelError, ModelUnavailable
 from imgsearch.models import files
 from imgsearch.progress import Progress
 
@@ -100,9 +100,9 @@ def _unavailable(name: str, problem: Exception) -> ModelUnavailable:
     return ModelUnavailable(
         f"The model {name} is not in {constants.HF_HUB_CACHE}, and {constants.ENDPOINT} "
         f"cannot be reached ({_why(problem)}).",
-        "Point HF_HOME at a cache that has it (copied from another machine), or name local "
-        "directories: --image-model DIR --text-model DIR.\n"
-        "To see imgsearch at work without any download: imgsearch demo",
+        "Point HF_HOME at a cache that has it (copied from another machine), or name local"
+        " directories.",
+        Action("name both models"),
     )
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imgsearch.errors import UsageError
+from imgsearch.errors import Action, UsageError
 from imgsearch.models.base import Kind
 from imgsearch.models.choices import (
     CHOICES,
@@ -71,7 +71,8 @@ def _one_name(name: str, kind: Kind) -> str:
     raise UsageError(
         f"The model {name!r} is neither a directory on this machine nor a name on the hub.",
         "Give the path of a sentence-transformers directory, a name such as "
-        f"{DEFAULT_IMAGE_MODEL}, or one that `imgsearch models` lists.",
+        f"{DEFAULT_IMAGE_MODEL}, or one of the short names.",
+        Action("list models"),
     )
 
 

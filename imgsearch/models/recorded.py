@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imgsearch.errors import ModelError
+from imgsearch.errors import Action, ModelError
 from imgsearch.models.base import Kind, ModelIdentity, ModelPair
 from imgsearch.models.cache import cached_tower, entry_folder, read_manifest
 from imgsearch.models.choices import DEFAULT_IMAGE_MODEL, DEFAULT_TEXT_MODEL, DEMO_MODELS
@@ -57,8 +57,8 @@ def _source(kind: Kind, identity: ModelIdentity, cache: Path) -> str:
     raise ModelError(
         f"The index was made with the {kind} model {name[:200]!r}, which is no name on the hub, and"
         " this machine has no model with the recorded digest.",
-        f"Name the model's folder on this machine: --{kind}-model DIR, or --model DIR for a model"
-        " of both texts and images.",
+        "Name the model's folder on this machine.",
+        Action("name a model", {"kind": kind}),
     )
 
 

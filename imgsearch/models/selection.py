@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from imgsearch.errors import IndexContradiction, ModelUnavailable
+from imgsearch.errors import Action, IndexContradiction, ModelUnavailable
 from imgsearch.models import recorded as recorded_names
 from imgsearch.models.cache import cached, set_up
 from imgsearch.models.names import is_directory, model_names
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "f32", "bf16", "int8"]
 
 _CONTRADICTION_CURE = (
-    "Leave the option out, use another --index, or embed everything anew:"
-    " imgsearch ingest --re-embed"
+    "Ask for what the index was made with, use another index, or embed everything anew."
 )
 
 
@@ -105,6 +104,7 @@ class ModelSelection:
                 f"{self._index_name} was made with {recorded.image_model.name} and"
                 f" {recorded.text_model.name}; the options say {names.image} and {names.text}.",
                 _CONTRADICTION_CURE,
+                Action("re-embed"),
             )
         else:
             self.ready()
@@ -120,6 +120,7 @@ class ModelSelection:
             raise IndexContradiction(
                 f"{self._index_name} was made with precision {made}; the option says {asked}.",
                 _CONTRADICTION_CURE,
+                Action("re-embed"),
             )
         return asked
 
@@ -178,6 +179,7 @@ def same_as_recorded(recorded: ModelPair | None, index_name: str) -> Check | Non
                 f"{index_name} was made with the {kind} model {theirs.name};"
                 f" this command would use {ours.name}{same_name}.",
                 _CONTRADICTION_CURE,
+                Action("re-embed"),
             )
 
     return check

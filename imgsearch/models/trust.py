@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from imgsearch.errors import ModelError
+from imgsearch.errors import Action, ModelError
 
 _MODULES = (
     "Transformer CLIPModel StaticEmbedding Pooling WeightedLayerPooling Dense Normalize LayerNorm"
@@ -68,8 +68,8 @@ def require_safe(folder: Path) -> None:
     except _Code as found:
         raise ModelError(
             f"The model in {folder} would run code of its own: {found}.",
-            "Choose another model; or, if you have read that code and trust it, allow this folder:"
-            f" --trust-model-code {folder}",
+            "Choose another model; or, if you have read that code and trust it, allow this folder.",
+            Action("allow a model's code", {"folder": folder}),
         ) from None
     except _Outside as found:
         raise ModelError(

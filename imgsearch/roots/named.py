@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsearch.errors import PhotoError, UsageError
+from imgsearch.errors import Action, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.question import Filter
 from imgsearch.roots import SAMPLE, Roots, locations
@@ -26,8 +26,9 @@ def name_root(text: str, roots: Roots, index: Index) -> None:
     if not equals or library not in libraries:
         if len(libraries) != 1:
             raise UsageError(
-                f"--root {shown(text)} does not say which library is meant.",
-                f"Name one of {', '.join(map(shown, libraries)) or 'none'}: --root LIBRARY=FOLDER",
+                f"The root {shown(text)} does not say which library is meant.",
+                f"Name one of {', '.join(map(shown, libraries)) or 'none'}.",
+                Action("say where a library lies"),
             )
         [library], folder = libraries, text
     path = Path(os.path.realpath(Path(folder).expanduser()))

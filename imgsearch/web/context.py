@@ -66,7 +66,7 @@ class Libraries:
         """Many requests at once share one failure: a cluster that is away is waited for once."""
         if self._failed is not None and time.monotonic() - self._failed[0] < FAILURE_SECONDS:
             error = self._failed[1]
-            raise type(error)(error.message, error.cure)
+            raise type(error)(error.message, error.cure, error.action)
         try:
             opened = _Opened(self._open())
         except ImgsearchError as error:

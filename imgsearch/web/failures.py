@@ -14,6 +14,7 @@ from imgsearch.errors import (
     ModelUnavailable,
     UsageError,
 )
+from imgsearch.output import cures
 from imgsearch.web import templating
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ _SENTENCES = {404: "There is no such page.", 405: "This address does not take th
 async def answer(request: Request, raised: Exception) -> Response:
     """For HTTPException and ImgsearchError."""
     if isinstance(raised, ImgsearchError):
-        status, message, cure = status_of(raised), raised.message, raised.cure
+        status, message = status_of(raised), raised.message
+        cure = cures.shown(raised.cure, raised.action)
         headers = {"retry-after": str(RETRY_SECONDS)} if status == 503 else {}
     else:
         assert isinstance(raised, HTTPException)

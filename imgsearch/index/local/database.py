@@ -52,7 +52,7 @@ _CAUSES: tuple[tuple[str, type[ImgsearchError], str, str], ...] = (
         "readonly",
         IndexUnavailable,
         "{path} cannot be written to.",
-        "Give yourself the right to write there, or name another place with --index.",
+        "Give yourself the right to write there, or name another place for the index.",
     ),
     (
         "unable to open",
@@ -282,7 +282,7 @@ class Database:
         if not self.writable:
             raise IndexUnavailable(
                 f"{self.path} cannot be written to.",
-                "Give yourself the right to write there, or name another place with --index.",
+                "Give yourself the right to write there, or name another place for the index.",
             )
 
     def rewrite(self) -> bool:

@@ -22,7 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch import regular_files
-from imgsearch.errors import IndexDamaged, IndexLocked, IndexNotFound, IndexUnavailable, UsageError
+from imgsearch.errors import (
+    Action,
+    IndexDamaged,
+    IndexLocked,
+    IndexNotFound,
+    IndexUnavailable,
+    UsageError,
+)
 from imgsearch.escaping import shown
 from imgsearch.index.local.database import door
 from imgsearch.index.local.search_files.codes import private_file
@@ -82,7 +89,9 @@ class IndexFolder:
     def _first(self, create: bool) -> Path:
         """The first generation of an index, or the one whose making was interrupted."""
         if self.path.exists() and not self.path.is_dir():
-            raise IndexUnavailable(f"{self.path} is a file.", "Name a folder with --index.")
+            raise IndexUnavailable(
+                f"{self.path} is a file.", "Name a folder for the index.", Action("name an index")
+            )
         generations = [entry for entry in self._entries() if (entry / DATABASE).exists()]
         if len(generations) > 1:
             raise self._damaged("its file CURRENT is missing")
@@ -91,12 +100,14 @@ class IndexFolder:
         if not create:
             raise IndexNotFound(
                 f"There is no index at {self.path} yet.",
-                "Make one: imgsearch ingest FOLDER; or name another one with --index.",
+                "Name another one, or make it by ingesting a folder of pictures.",
+                Action("ingest", {"folder": "FOLDER"}),
             )
         if self.path.exists() and holds_other_files(self.path):
             raise IndexUnavailable(
                 f"{self.path} holds other files, and no index.",
-                f"Name a new folder, for instance --index {self.path / 'imgsearch-index'}",
+                "Name a new folder.",
+                Action("name this index", {"place": self.path / "imgsearch-index"}),
             )
         return self.path / "generation-1"
 
@@ -216,7 +227,10 @@ def check_free(folder: Path) -> None:
     if folder.is_dir() and not (folder / "CURRENT").exists() and holds_other_files(folder):
         raise UsageError(
             f"{shown(folder)} holds other files, and no index.",
-            f"Name a folder for the index alone, such as --index {folder}/.imgsearch",
+            "Name a folder for the index alone.",
+            Action("name this index", {"place": folder / ".imgsearch"}),
         )
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{shown(folder)} is a file.", "Name a folder for the index: --index PATH")
+        raise UsageError(
+            f"{shown(folder)} is a file.", "Name a folder for the index.", Action("name an index")
+        )
