@@ -38,6 +38,7 @@ from imgsearch.index.local.search_files import (
     sketches,
 )
 from imgsearch.index.local.search_files.segments import Limits
+from imgsearch.output import cures
 from tests.filter_contract import album, counted
 from tests.index_contract import (
     DIMS,
@@ -106,7 +107,7 @@ def test_nothing_there_yet(folder: Path) -> None:
     with pytest.raises(IndexNotFound) as caught:
         open_local(folder, create=False)
     assert str(folder) in caught.value.message
-    assert "imgsearch ingest" in caught.value.cure
+    assert "imgsearch ingest" in cures.shown(caught.value.cure, caught.value.action)
     assert not folder.exists()
 
 
@@ -352,7 +353,7 @@ def test_read_only_media_can_be_searched(folder: Path, broken: bool) -> None:
         assert len(list(index.rows())) == index.info().photos == 150
         with pytest.raises(IndexUnavailable, match="cannot be written to") as caught:
             index.write([row("x.jpg", 1)])
-        assert "--index" in caught.value.cure
+        assert "index" in caught.value.cure
         with pytest.raises(IndexUnavailable, match="cannot be written to"), index.lock():
             pass
         with pytest.raises(IndexUnavailable, match="cannot be written to"):

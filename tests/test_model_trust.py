@@ -23,6 +23,7 @@ from imgsearch.errors import ModelError
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.text_model import trace
 from imgsearch.models import files, loading, trust
+from imgsearch.output import cures
 from imgsearch.progress import silent
 from tests import hostile_models, model_directories
 from tests.command import SCRIPT, Command
@@ -65,7 +66,7 @@ def test_code_of_a_folder_is_refused(
     harm(folder, canary)
     refused = _refused(folder, canary, tmp_path)
     assert "would run code of its own" in refused.message
-    assert f"--trust-model-code {folder}" in refused.cure
+    assert f"--trust-model-code {folder}" in cures.shown(refused.cure, refused.action)
 
 
 @pytest.mark.parametrize("harm", hostile_models.PICKLES)

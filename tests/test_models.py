@@ -451,10 +451,11 @@ def _ask_for_default_model(tmp_path: Path, environment: dict[str, str]) -> tuple
         "from pathlib import Path\n"
         "from imgsearch import models\n"
         "from imgsearch.errors import ModelUnavailable\n"
+        "from imgsearch.output import cures\n"
         "try:\n"
         "    models.set_up(models.model_names(None, None, None), Path(sys.argv[1]))\n"
         "except ModelUnavailable as problem:\n"
-        "    print(problem.message, problem.cure, sep='\\n')\n"
+        "    print(problem.message, cures.shown(problem.cure, problem.action), sep='\\n')\n"
     )
     started = time.monotonic()
     finished = subprocess.run(
