@@ -80,6 +80,8 @@ TROUBLES = {
     "short resolution": [_chunk(b"pHYs", b"\0\0")],
     "short gamma": [_chunk(b"gAMA", b"\0")],
     "short rendering intent": [_chunk(b"sRGB", b"")],
+    "empty colour key": [_chunk(b"tRNS", b"")],
+    "short colour key": [_chunk(b"tRNS", b"\0")],
     "broken animation": [_chunk(b"acTL", b"\0")],
     "unknown and large": [_chunk(b"prVt", bytes(3 << 20))],
 }

@@ -27,25 +27,37 @@ def clean(file: IO[bytes]) -> tuple[io.BytesIO, bytes | None]:
     size = file.seek(0, 2)
     file.seek(len(MAGIC))
     profile = None
+    colour_type = -1
     made = io.BytesIO()
     made.write(MAGIC)
     while len(start := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", start)
         length = min(length, size)
         if kind in _SEEN:
-            made.write(start + file.read(length + 4))
+            data = file.read(length + 4)
+            made.write(start + data)
+            if kind == b"IHDR":
+                colour_type = data[9] if len(data) > 9 else -1
         elif kind in _KEPT and length <= _MOST_KEPT:
             data, check = file.read(length), file.read(4)
             if struct.pack(">I", zlib.crc32(kind + data)) != check:
                 continue
             if kind == b"iCCP":
                 profile = _profile(data)
+            elif kind == b"tRNS" and not _fits(data, colour_type):
+                continue
             elif kind != b"iTXt" or data.startswith(_XMP):
                 made.write(start + data + check)
         else:
             file.seek(length + 4, io.SEEK_CUR)
     made.seek(0)
     return made, profile
+
+
+def _fits(key: bytes, colour_type: int) -> bool:
+    """Whether a tRNS chunk is as long as pictures of that type have it; others have none."""
+    least, most = {0: (2, 2), 2: (6, 6), 3: (0, 256)}.get(colour_type, (0, -1))
+    return least <= len(key) <= most
 
 
 def _profile(data: bytes) -> bytes | None:
