@@ -262,11 +262,11 @@ def test_the_summary_for_people(command: Command, album: Path, index: Path) -> N
         assert words in finished.stdout
     for words in ("0 ", "unchanged", "updated", "removed"):  # no rows of zeros
         assert f" {words}" not in finished.stdout.split(" took")[0]
-    assert "imgsearch query" in finished.stderr
+    assert 'query "a red car"' in finished.stderr
     again = command.run("--index", index, "ingest", album, "--strict", code=1)
     assert "nothing" in again.stdout
     assert "unchanged  8" in again.stdout
-    assert "imgsearch query" not in again.stderr
+    assert 'query "a red car"' not in again.stderr
     status = command.run("--index", index, "status", "-v").stdout
     assert "broken.jpg" in status
 
