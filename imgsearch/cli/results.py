@@ -107,9 +107,10 @@ class Output:
         if not results:
             about = "" if asked is None else f"“{asked}”: "
             say(f"{about}{'Nothing fits.' if self._only_fitting else _nothing_found(library)}")
+        if not results.question.terms or self._for_programs or self._shown:
+            return  # to count the photos may take a request
         count = library.index.count()
-        scored = bool(results.question.terms)
-        if count < FEW and scored and not self._for_programs and not self._shown:
+        if count < FEW:
             say(f"The index holds only {count} photos: with so few, scores differ little.")
 
 
