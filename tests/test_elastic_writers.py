@@ -320,7 +320,7 @@ def test_a_query_asks_three_times_and_twice_where_the_index_is_known(
 
 def test_few_photos_are_said_to_be_few(on_cluster: Command, album: Path) -> None:
     on_cluster.run("ingest", album)
-    assert "Only 8 photos are in the index" in on_cluster.run("query", "a cat").stderr
+    assert "The index holds only 8 photos" in on_cluster.run("query", "a cat").stderr
 
 
 def test_a_query_of_an_index_that_is_empty_by_now_says_so(on_cluster: Command, album: Path) -> None:
