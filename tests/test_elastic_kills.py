@@ -13,11 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from imgsearch.index.base import Row
 from imgsearch.index.elasticsearch.index import ElasticsearchIndex
+from imgsearch.models.base import unit
 from tests.command import Command
 from tests.elasticsearch import servers
 from tests.elasticsearch.front import Answer, Front, Request
@@ -170,6 +173,73 @@ def test_killed_and_repeated(
             allowed = (0, 2) if operation == "remove" else (0,)
             assert repeated.returncode in allowed, (killer.at, repeated.stderr)
             assert situation.end() == expected, killer.at
+
+
+THEIRS = 60
+
+
+def tutorials_index(space: Space, dims: int) -> None:
+    """As the tutorial's script makes it, with ids that are the same each time."""
+    keyword = {"type": "keyword"}
+    vector = {"type": "dense_vector", "dims": dims, "index": True, "similarity": "cosine"}
+    properties = {"image_embedding": vector, "image_id": keyword, "relative_path": keyword}
+    for name in space.request("GET", f"/{space.name()}*?filter_path=*.settings.index.uuid"):
+        space.request("DELETE", f"/{name}")
+    space.request("PUT", f"/{space.name()}", {"mappings": {"properties": properties}})
+    chance = np.random.default_rng(5)
+    for n in range(THEIRS):
+        made = unit(chance.standard_normal(dims)).tolist()
+        document = {"image_id": f"IMG_{n}", "relative_path": f"theirs/{n}.jpg"}
+        document["image_embedding"] = made
+        space.request("PUT", f"/{space.name()}/_doc/server-{n}", document)
+    space.refresh()
+
+
+def theirs(space: Space) -> dict[str, Any]:
+    """The other program's documents, as they are stored."""
+    space.refresh()
+    documents = space.documents(size=THEIRS + PHOTOS + 1)
+    return {hit["_id"]: hit["_source"] for hit in documents if "server-" in hit["_id"]}
+
+
+@pytest.mark.parametrize("moments", [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_take_over_killed_and_repeated(
+    machine: Command, space: Space, tmp_path: Path, demo_photos: Path, moments: int
+) -> None:
+    """At each of the requests that make another program's index ours, whether or not it took
+    effect, and at others at random."""
+    album = filled_album(tmp_path / "album", demo_photos)
+    machine.run("--index", f"{space.server}/{space.name('probe')}", "ingest", "--limit", "1", album)
+    dims = space.open("probe").models().dims  # type: ignore[union-attr]
+    draw = random.Random(f"take-over {moments}")
+    with Front([space.server]) as front:
+        machine.environment["ES_URL"] = front.url
+        line = ["ingest", "--yes", str(album)]
+
+        def end() -> tuple[object, ...]:
+            index = space.open(create=False)
+            assert not index.foreign
+            return stored(index), theirs(space), index.models()
+
+        tutorials_index(space, dims)
+        before = len(front.requests)
+        machine.run(*line)
+        asked = [f"{one.method} {one.path}" for one in front.requests[before:]]
+        expected = end()
+        assert (len(stored(space.open())), len(theirs(space))) == (PHOTOS + THEIRS, THEIRS)
+        changing = [n for n, one in enumerate(asked, 1) if "_aliases" in one or "PUT" in one]
+        assert len(changing) >= 2
+        for at in [*changing, *(draw.randint(2, len(asked)) for _ in range(moments))]:
+            tutorials_index(space, dims)
+            killer = Killer(draw)
+            killer.at = at
+            front.handlers.append(killer)
+            killer.process = machine.start(*line)
+            killer.process.communicate()
+            front.handlers.remove(killer)
+            assert theirs(space) == expected[1], at
+            machine.run(*line)
+            assert end() == expected, at
 
 
 # -- two machines at once

@@ -25,8 +25,7 @@ def theirs(command: Command, space: Space, album: Path) -> Command:
     command.environment["ES_URL"] = space.server
     ours, name = space.name("ours"), space.name()
     command.run("--index", ours, "ingest", album)
-    every = {"size": 100, "_source": {"exclude_vectors": False}}
-    hits = space.request("POST", f"/{ours}/_search", every)["hits"]["hits"]
+    hits = space.documents("ours")
     keyword = {"type": "keyword"}
     vector = {"type": "dense_vector", "index": True, "similarity": "cosine"}
     vector["dims"] = len(hits[0]["_source"]["image_embedding"])
@@ -108,9 +107,8 @@ def test_it_is_copied_and_the_copy_is_ours(
 def test_a_document_without_a_vector_and_one_that_is_there_twice_are_told(
     theirs: Command, space: Space, tmp_path: Path
 ) -> None:
-    every = {"size": 1, "_source": {"exclude_vectors": False}}
-    hits = space.request("POST", f"/{space.name()}/_search", every)["hits"]["hits"]
-    space.request("POST", f"/{space.name()}/_doc", hits[0]["_source"])
+    [hit] = space.documents(size=1)
+    space.request("POST", f"/{space.name()}/_doc", hit["_source"])
     space.request("POST", f"/{space.name()}/_doc?refresh=true", {"relative_path": "no.jpg"})
     told = theirs.run("copy", space.name(), tmp_path / "copy")
     assert "1 in the source have no vector" in told.stderr
