@@ -45,7 +45,7 @@ LAYERS = [
     {"roots.locations"},
     {"roots.registry"},
     {"roots"},
-    {"ingest.recognition"},
+    {"ingest.recognition", "ingest.losses"},
     {"ingest.sources", "rules"},
     {"index"},
     {

@@ -72,7 +72,9 @@ class Ingest:
         "Make the page's thumbnails of new photos too, while they are decoded anyway.",
         heading=PICTURES,
     )
-    strict: bool = flag("--strict", "Exit code 1 when a file was skipped or is not there.")
+    strict: bool = flag(
+        "--strict", "Exit code 1 when a file was skipped, is not there, or was lost by --re-embed."
+    )
     report: str | None = option(
         text, "--report FILE", "List what became of each file, as .csv or .json."
     )
@@ -118,7 +120,7 @@ def ingest(common: Common, given: Ingest) -> None:
         print_json(filled.as_dict(dry_run=given.dry_run) | report_of(result))
     else:
         ingest_summary.show(result, filled, common, dry_run=given.dry_run)
-    if given.strict and (result.skipped or result.named_missing):
+    if given.strict and (result.skipped or result.named_missing or result.lost):
         raise typer.Exit(1)
 
 

@@ -55,6 +55,8 @@ def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> No
 
     verbose = common.verbose
     if verbose:
+        for lost in result.lost:
+            say(f"lost {shown(lost.path)}: {lost.reason}")
         for skip in result.skipped:
             say(f"skipped {shown(skip.path)}: {skip.reason.value} ({skip.detail})")
     if verbose or dry_run:
@@ -69,6 +71,7 @@ def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> No
 
 
 def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> dict[str, str]:
+    from imgsearch.ingest.losses import by_reason
     from imgsearch.output.console import count
 
     facts = {}
@@ -90,6 +93,9 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
         reasons = Counter(skip.reason.value for skip in result.skipped)
         each = ", ".join(f"{reason}: {number:,}" for reason, number in reasons.most_common())
         facts["skipped"] = f"{len(result.skipped):,} ({each})"
+    if result.lost:
+        reasons_of_lost = by_reason(result.lost)
+        facts["lost"] = f"{len(result.lost):,} that were in the index ({reasons_of_lost})"
     facts["took"] = _took(result.embedded, filled.seconds)
     if verbose:
         stages = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.seconds.items())
@@ -107,6 +113,11 @@ def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) 
     steps = []
     if result.skipped and not verbose:
         steps.append("-v names the skipped files.")
+    if result.lost:
+        steps.append(
+            "Lost photos could not be embedded anew and are not in the index any more; ingest takes"
+            " them in once they can be read again."
+        )
     if result.described:
         steps.append(_of_described(result.described))
     if result.left_out:

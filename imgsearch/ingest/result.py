@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from imgsearch.ingest.losses import Lost
 from imgsearch.photos import Skip
 
 
@@ -25,6 +26,7 @@ class Result:
     described: int = 0  # the same bytes; metadata was read again, and nothing embedded
     skipped: list[Skip] = field(default_factory=list)
     gone: list[tuple[Literal["removed", "missing"], str]] = field(default_factory=list)  # paths
+    lost: list[Lost] = field(default_factory=list)  # in the index until it was embedded anew
     seconds: dict[str, float] = field(default_factory=dict)
 
     def include(self, later: Result) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch import paths
 from imgsearch.errors import Interrupted
-from imgsearch.ingest import decisions, sources
+from imgsearch.ingest import decisions, losses, sources
 from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.known_libraries import all_jobs, known_jobs
+from imgsearch.ingest.losses import Lost
 from imgsearch.ingest.named_files import named_jobs
 from imgsearch.ingest.options import Options
 from imgsearch.ingest.result import Result
@@ -119,11 +120,21 @@ def re_embed(library: Library, options: Options) -> Result:
         sources.check_all_reachable(library.index, library.roots, options.prune)
         rules = rules_of(library.index)
         result = _run(successor, jobs, without_prune, rules)
+        losing = losses.lost(library.index, index, library.roots, result.skipped)
         index.promote(lambda: result.include(_run(successor, jobs, without_prune, rules)))
+        caught_up = index.records([one.id for one in losing])
+        _tell_lost(result, [one for one in losing if one.id not in caught_up], options.prune)
         return result
     finally:
         library.index.notes.extend(index.notes)
         index.close()
+
+
+def _tell_lost(result: Result, losing: Sequence[Lost], prune: bool) -> None:
+    """With --prune, what is gone from disk is given up as it is by any other ingest."""
+    given_up = (losses.MISSING, losses.GIVEN_UP) if prune else ()
+    result.lost = [one for one in losing if one.reason not in given_up]
+    result.removed += len(losing) - len(result.lost)
 
 
 def _run(
@@ -189,5 +200,8 @@ def report_of(result: Result) -> dict[str, Any]:
         for skip in result.skipped
     ]
     gone = [{"path": path_text(os.fsencode(path))[0], "what": what} for what, path in result.gone]
+    lost = [
+        {"path": path_text(os.fsencode(one.path))[0], "reason": one.reason} for one in result.lost
+    ]
     seconds = {stage: round(spent, 3) for stage, spent in result.seconds.items()}
-    return {**counts, "skipped": skipped, "gone": gone, "seconds": seconds}
+    return {**counts, "skipped": skipped, "gone": gone, "lost": lost, "seconds": seconds}
