@@ -128,6 +128,17 @@ def parsed(id: str, source: Any, library: str) -> Parsed:
     return Parsed(record, tuple(fields.faults))
 
 
+def faults_of(id: str, source: Any, library: str, *, theirs: bool) -> tuple[str, ...]:
+    """The fields of a document that imgsearch would not have written so: `_id` too, unless other
+    programs' documents may be there (`theirs`), and `image_id` where that is another photo's."""
+    faults = parsed(id, source, library).faults
+    is_our_id = PHOTO_ID.fullmatch(id) is not None
+    image_id = source.get("image_id") if isinstance(source, Mapping) else None
+    if is_our_id and image_id not in (None, [], id, [id]):
+        faults = ("image_id", *faults)
+    return faults if theirs or is_our_id else ("_id", *faults)
+
+
 _T = TypeVar("_T")
 
 

@@ -16,7 +16,7 @@ from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.documents import (
     LOOK,
-    PHOTO_ID,
+    faults_of,
     fingerprint,
     is_text,
     look,
@@ -152,20 +152,13 @@ class Reader:
         return vectors
 
     def faults(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Each document's `_id`, and which of its fields hold what imgsearch does not write there.
-        In an index of ours alone, `_id` is among them where it is another program's; `image_id`
-        where it is another photo's."""
+        """Of each document its `_id`, and the fields that imgsearch does not write like that."""
         theirs = not self._found.ours or bool(self._found.meta.get("adopted"))
         every: dict[str, Any] = {"match_all": {}}
         for hits in self._pages(every, _WITHOUT_VECTOR, _RECORDS_AT_A_TIME, "_shard_doc"):
             for hit in hits:
                 id = answers.text(self.place, hit, "_id")
-                faults = parsed(id, hit.get("_source"), self._library).faults
-                if not (theirs or PHOTO_ID.fullmatch(id)):
-                    faults = ("_id", *faults)
-                if _names_another(id, answers.at(hit, "_source", "image_id")):
-                    faults = ("image_id", *faults)
-                yield id, faults
+                yield id, faults_of(id, hit.get("_source"), self._library, theirs=theirs)
 
     def without_vector(self, most: int) -> tuple[int, list[str]]:
         """How many documents there are that no search finds, and the ids of some."""
@@ -332,13 +325,6 @@ class Reader:
                 f"{beginning}; these values were left out. One is {named}. imgsearch doctor lists"
                 " them, imgsearch remove ID takes one out."
             )
-
-
-def _names_another(id: str, image_id: Any) -> bool:
-    """Whether a document under an id of our form says that it is another photo."""
-    if isinstance(image_id, list) and len(image_id) == 1:  # to the server that is the value itself
-        [image_id] = image_id
-    return PHOTO_ID.fullmatch(id) is not None and image_id not in (None, [], id)
 
 
 def _possible(ids: Sequence[str]) -> list[str]:
