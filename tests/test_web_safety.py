@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -11,6 +12,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,8 +29,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Comma
     command = Command(home, tmp_path_factory.mktemp("cache"), {"IMGSEARCH_MODEL": "demo"})
     photos = home / "photos"
     photos.mkdir()
-    for photo in sorted(demo_photos.rglob("*.png"))[:12]:
-        shutil.copy(photo, photos / photo.name)
+    for number, photo in enumerate(sorted(demo_photos.rglob("*.png"))[:12]):
+        shutil.copy(photo, photos / photo.with_suffix(".png" if number else ".jpg").name)
     command.run("ingest", photos)
     return command
 
@@ -63,6 +65,10 @@ def test_another_host_name_gets_nothing(server: Server, host: str) -> None:
     assert b"<html" not in answer.body
     assert server.ask("/static/page.js", Host=host).status == 421
     assert server.ask("/nowhere", Host=host).status == 421
+
+
+def test_unless_asked_it_listens_to_this_machine_alone(server: Server) -> None:
+    assert server.address.startswith("http://127.0.0.1:")
 
 
 @pytest.mark.parametrize("host", ["localhost:8642", "127.0.0.1", "[::1]:80", "LOCALHOST"])
@@ -108,7 +114,9 @@ def test_every_answer_has_the_headers(server: Server, some_id: str) -> None:
             policy = answer.headers["content-security-policy"]
             assert "default-src 'none'" in policy
             assert "unsafe" not in policy
-            assert "frame-ancestors 'none'" in policy
+            for rule in ("frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"):
+                assert rule in policy
+            assert answer.headers["referrer-policy"] == "same-origin"
             assert "server" not in answer.headers
 
 
@@ -126,12 +134,16 @@ def test_from_elsewhere_a_token_is_needed(shared: Command, host: str) -> None:
         assert server.ask("/api/v1/status", Accept="*/*").status == 401
         let_in = server.ask(f"/?q=red&token={token}")
         assert (let_in.status, let_in.headers["location"]) == (303, "/?q=red")
+        assert let_in.headers["cache-control"] == "no-store"
         [cookie] = let_in.cookies
         flags = {part.strip() for part in cookie.split(";")[1:]}
         assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= flags
         assert token not in cookie
         assert server.ask("/?q=red", Cookie=cookie.partition(";")[0]).status == 200
         assert server.ask("/api/v1/status", Authorization=f"Bearer {token}").status == 200
+        bearer = f"Bearer {token}"
+        revealed = server.ask("/reveal/x", "POST", b"", Content_Type=FORM, Authorization=bearer)
+        assert revealed.status == 403  # the file manager is that of who sits at this machine
         for odd in ("//evil.example/", "/\\evil.example"):
             answer = server.ask(f"{odd}?token={token}")
             assert not answer.headers["location"].startswith(("//", "/\\"))
@@ -153,6 +165,10 @@ def test_a_password_is_asked_for_and_never_shown(shared: Command) -> None:
             assert server.ask("/", Cookie=cookie).status == 200
             assert server.ask("/", Cookie=cookie[:-1]).status == 303
             assert "sesame" not in shared.run("status", "--json").stdout
+            with ThreadPoolExecutor(30) as pool:  # who guesses waits, and only a few at a time
+                guess = ("/sign-in", "POST", b"password=no")
+                sent = [pool.submit(server.ask, *guess, Content_Type=FORM) for _ in range(30)]
+            assert {each.result().status for each in sent} == {403, 429}
     finally:
         del shared.environment["IMGSEARCH_SERVE_PASSWORD"]
 
@@ -249,13 +265,16 @@ def test_names_are_escaped(tmp_path: Path, command: Command, demo_photos: Path) 
             assert not [names for _, names in page.tags if names.get("src") == "x"]
             assert "\u202e" not in page.text
             assert "49.png" not in page.text
-        saved = server.ask(f"/original/{pages[1].photos[0]}").headers["content-disposition"]
-        assert all(character not in saved for character in '<>"\u202e\n')
+        for id in pages[1].photos:
+            saved = server.ask(f"/original/{id}").headers["content-disposition"]
+            assert all(character not in saved for character in '<>"?\u202e\n')
 
 
 def test_markup_is_never_shown_inline(server: Server, shared: Command, some_id: str) -> None:
     original = server.ask(f"/original/{some_id}").headers
-    assert original["content-type"] == "image/png"
+    for hit in server.ask("/api/v1/search?q=red&k=12").json["hits"]:  # one of them is named .jpg
+        kind = server.ask(f"/original/{hit['id']}").headers["content-type"]
+        assert kind == "image/png"
     assert original["content-disposition"].startswith("attachment")
     for body in (b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"<html><script>1</script>"):
         answer = server.ask("/api/v1/uploads", "POST", body, Content_Type="image/svg+xml")
@@ -309,6 +328,12 @@ def test_an_upload_leads_to_no_other_address(server: Server) -> None:
         assert sent.headers["location"].startswith("/?")
 
 
+def test_an_upload_brings_few_files(server: Server) -> None:
+    pictures = [("picture", f"{n}.png", _png(9, 9)) for n in range(9)]
+    body = multipart(("address", None, b"/"), *pictures)
+    assert server.ask("/upload", "POST", body, Content_Type=MULTIPART).status == 400
+
+
 def test_200_searches_at_once_wait_or_are_told_to(server: Server) -> None:
     with ThreadPoolExecutor(200) as pool:
         answers = list(pool.map(lambda n: server.ask(f"/?q=red+{n}&k=3").status, range(200)))
@@ -327,6 +352,7 @@ def test_a_flood_of_uploads_waits_or_is_told_to(server: Server) -> None:
 
 
 _SLOW_SERVER = """
+import json
 import sys
 from pathlib import Path
 from imgsearch import library, settings
@@ -336,7 +362,7 @@ from imgsearch.web.server import Service
 
 chosen = settings.defaults(index=sys.argv[1], model="demo")
 service = Service(port=0)
-limits = Limits(idle_seconds=1, body_seconds=1.0, searches=1, searches_waiting=2)
+limits = Limits(**json.loads(sys.argv[3]))
 page = context.made(
     lambda: library.open_library(chosen), service.policy(), Path(sys.argv[2]), 100.0,
     local=True, report_bug=lambda error: repr(error), limits=limits,
@@ -345,18 +371,17 @@ server.serve(service, page, server.listen(service.host, 0), lambda line: print(l
 """
 
 
-@pytest.fixture
-def impatient(shared: Command, tmp_path: Path) -> Iterator[Server]:
-    """One second for each request, one search at a time and two that wait."""
+@contextmanager
+def limited(shared: Command, folder: Path, **limits: float) -> Iterator[Server]:
+    """The page under other limits."""
     import subprocess
     import sys
 
     index = shared.home / "data" / "imgsearch"
     [current] = index.rglob("CURRENT")
+    words = [str(current.parent), str(folder), json.dumps(limits)]
     process = subprocess.Popen(
-        [sys.executable, "-c", _SLOW_SERVER, str(current.parent), str(tmp_path)],
-        env=shared.env(),
-        stdout=subprocess.PIPE,
+        [sys.executable, "-c", _SLOW_SERVER, *words], env=shared.env(), stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     try:
@@ -364,6 +389,38 @@ def impatient(shared: Command, tmp_path: Path) -> Iterator[Server]:
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def impatient(shared: Command, tmp_path: Path) -> Iterator[Server]:
+    """One second for each request, one search at a time and two that wait."""
+    limits = {"idle_seconds": 1, "body_seconds": 1.0, "searches": 1, "searches_waiting": 2}
+    with limited(shared, tmp_path, **limits) as server:
+        yield server
+
+
+def test_of_too_many_connections_and_uploads_some_are_refused(
+    shared: Command, tmp_path: Path
+) -> None:
+    picture = multipart(("address", None, b"/"), ("picture", "p.png", _png(9, 9)))
+    head = f"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: {MULTIPART}\r\n"
+    limits = {"connections": 5, "uploads": 1, "body_bytes": 5000}
+    with limited(shared, tmp_path, **limits) as server, ExitStack() as open_ones:
+
+        def connect() -> socket.socket:
+            made = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            return open_ones.enter_context(made)
+
+        slow = connect()  # its body is under way
+        slow.sendall(f"{head}Content-Length: {len(picture)}\r\n\r\n".encode() + picture[:20])
+        answer = server.ask("/upload", "POST", picture, Content_Type=MULTIPART)
+        assert answer.status == 429
+        slow.sendall(picture[20:])
+        assert slow.recv(12) == b"HTTP/1.1 303"
+        assert server.ask("/upload", "POST", bytes(9000), Content_Type=MULTIPART).status == 413
+        for _ in range(5):
+            connect()
+        assert server.ask("/help").status == 503
 
 
 def test_a_body_that_does_not_arrive_is_408(impatient: Server) -> None:
