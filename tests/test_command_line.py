@@ -51,6 +51,7 @@ def test_help(command: Command, name: str, columns: int) -> None:
     assert example.start() < told.index(heads[0])
     assert summary is not None or columns < 80
     assert "range" not in told.lower()
+    assert not re.search(r"\(default[^)]*\)\s+\(default", told), "a default is said twice"
     examples = {line for line in told.splitlines() if line.startswith("    imgsearch ")}
     assert all(len(line) <= columns for line in set(told.splitlines()) - examples)
     assert bool({"Cluster:", "Trust:"} & set(heads)) == (name not in WITHOUT_A_CLUSTER)
@@ -151,6 +152,7 @@ def test_a_wrong_value_is_named_with_what_it_may_be(
 
 # in different commands
 DIFFERENT = {"--max-megapixels", "--json", "-y", "--yes", "--under", "--open", "-0"}
+DIFFERENT |= {"--paths", "--html"}  # of results, and of groups of copies
 
 
 def test_each_option_is_declared_once() -> None:

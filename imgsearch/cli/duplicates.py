@@ -30,7 +30,7 @@ class Comparing:
     threshold: float = option(
         cosine,
         "--threshold COSINE",
-        "How alike two copies are, by their vectors (default: 0.95).",
+        "How alike two copies are, by their vectors.",
         default=0.95,
     )
     json: bool = flag("--json", "One JSON object a line: a group.")
@@ -55,7 +55,7 @@ class Comparing:
     ],
 )
 def duplicates(common: Common, given: Comparing) -> None:
-    """List copies of pictures: the same bytes, or the same picture in another size or format.
+    """List copies: the same picture, also of another size or format.
 
     Groups that could save most come first, in each the largest photo. Nothing is deleted.
     """

@@ -27,7 +27,7 @@ class Evaluating(JsonObject):
     questions: int = option(
         whole,
         "--questions N",
-        "Compare with an exact search for so many of the index's vectors (default: 200).",
+        "Compare with an exact search for so many of the index's vectors.",
         default=200,
     )
 
@@ -39,7 +39,7 @@ class Evaluating(JsonObject):
     examples=["imgsearch eval", "imgsearch eval questions.csv --json"],
 )
 def evaluate(common: Common, given: Evaluating) -> None:
-    """Measure how well the index answers: against an exact search, and on questions of yours."""
+    """Measure how well the index answers, also questions of yours."""
     from imgsearch import evaluation
 
     with parts.opened(parts.load_settings(common)) as library:

@@ -134,7 +134,7 @@ class Asked:
     )
     fold: bool = flag(
         "--[no-]fold",
-        "Copies of one picture are one result, the largest, shown as +3 (default: yes).",
+        "Copies of one picture are one result, the largest, shown as +3.",
         default=True,
         heading=SHOWN,
     )
