@@ -248,7 +248,8 @@ def test_what_is_ingested_meanwhile_is_found(command: Command, album: Path) -> N
     command.run("ingest", album)
     with serving(command) as server:
         before = server.ask("/?q=cat").photos
-        shutil.copy(album / "pets" / "DSC 0042.png", album / "another.png")
+        with Image.open(album / "pets" / "DSC 0042.png") as cat:
+            cat.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(album / "another.png")
         Image.new("RGB", (300, 200), "green").save(album / "green.png")
         command.run("ingest", album)
         after = server.ask("/?q=cat").photos
