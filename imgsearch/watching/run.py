@@ -86,8 +86,9 @@ class Watch:
         self._trouble: type[Exception] | None = None  # that was said
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set. Raises what no waiting mends: UsageError, ModelError, IndexDamaged,
-        and Interrupted where Ctrl-C comes while something is ingested."""
+        """Until `stop` is set. Raises what no waiting mends: UsageError, PhotoError (no such
+        folder), ModelError, IndexDamaged, and Interrupted where Ctrl-C comes while something is
+        ingested."""
         try:
             while not self._begin():
                 if stop.wait(self._times.settle):
@@ -203,7 +204,7 @@ class Watch:
             with self._using(to_write=True) as library:
                 wanted = jobs(target, changed, library.roots, library.index)
                 result = run_jobs(library, wanted, self._options)
-        except _Later:
+        except (_Later, PhotoError):  # the second: emptied meanwhile, which the next step notices
             state.pending.put_back(changed)
             return
         left = result.missing, len(result.skipped)
@@ -227,7 +228,7 @@ class Watch:
                 self._library = self._open_library()
             with self._library.locked() if to_write else nullcontext():
                 yield self._library
-        except (IndexLocked, IndexUnavailable, PhotoError) as error:
+        except (IndexLocked, IndexUnavailable) as error:
             self._let_go()
             if type(error) is not self._trouble:
                 self._say(f"{error.message} It is tried again.")
