@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from imgsearch import guides
+from imgsearch.index.local.opening import open_local
 from imgsearch.watching import observer
 from imgsearch.watching.pending import LONGEST, MOST, Pending
 from tests.command import SCRIPT, Command
@@ -350,6 +352,20 @@ def _resident(pid: int) -> int:
     """MB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) // 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_threads_that_ended_leave_no_file_open(tmp_path: Path) -> None:
+    """Each ingest has threads of its own, and each thread a connection to the index."""
+    with contextlib.closing(open_local(tmp_path / "index", create=True)) as index:
+        opened = []
+        for _ in range(20):
+            thread = threading.Thread(target=index.count)
+            thread.start()
+            thread.join()
+            opened.append(len(os.listdir("/proc/self/fd")))
+        assert opened[-1] <= opened[1]
+        assert index.count() == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -62,6 +62,8 @@ class ModelSelection:
         self._lock = threading.RLock()
         self._text: TextEncoder | None = None
         self._image: ImageEncoder | None = None
+        # of the last ingest, for the next: runtimes keep some MB of each model that is opened anew
+        self.loaded: tuple[object, ImageEncoder] | None = None
 
     def names(self) -> ModelNames:
         chosen = self.choice
@@ -154,10 +156,13 @@ class ModelSelection:
         from imgsearch.models import encoders
 
         found, precision = self.ready(), self.precision()
-        encoder = encoders.ingest_encoder(
-            found.image, precision=precision, streams=streams, tell=self._talk.tell
-        )
-        return encoder, found.pair(quantized=precision == "int8")
+        asked = found.image, precision, streams
+        if self.loaded is None or self.loaded[0] != asked:
+            encoder = encoders.ingest_encoder(
+                found.image, precision=precision, streams=streams, tell=self._talk.tell
+            )
+            self.loaded = asked, encoder
+        return self.loaded[1], found.pair(quantized=precision == "int8")
 
     def successor_pair(self) -> ModelPair:
         """The pair that is recorded by an index that is to take this one's place."""

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from imgsearch.ingest.options import Options
     from imgsearch.ingest.result import Result
     from imgsearch.library import Library
+    from imgsearch.models.base import ImageEncoder
 
 COUNTS = ("added", "updated", "renamed", "described", "missing")
-KEPT_OPEN = 60.0  # seconds without work, after which index and models are let go of
+KEPT_OPEN = 60.0  # seconds without work, after which the index is closed
 UNWATCHED = 300.0  # seconds between looks at what cannot be watched, at most
 RETRY, LONGEST_RETRY = 5.0, 300.0  # seconds
 
@@ -82,6 +83,7 @@ class Watch:
         self._states: dict[Target, _State] = {}
         self._library: Library | None = None
         self._used = 0.0  # when the library was
+        self._loaded: tuple[object, ImageEncoder] | None = None  # the library's model, once closed
         self._not_before, self._retry = 0.0, RETRY
         self._trouble: type[Exception] | None = None  # that was said
 
@@ -226,6 +228,7 @@ class Watch:
         try:
             if self._library is None:
                 self._library = self._open_library()
+                self._library.models.loaded = self._loaded
             with self._library.locked() if to_write else nullcontext():
                 yield self._library
         except (IndexLocked, IndexUnavailable) as error:
@@ -241,5 +244,6 @@ class Watch:
 
     def _let_go(self) -> None:
         if self._library is not None:
+            self._loaded = self._library.models.loaded
             self._library.close()
         self._library = None

@@ -141,7 +141,7 @@ class Database:
             first = self._open_writable() if self.writable else self._open_read_only()
         self._of_thread = threading.local()
         self._of_thread.connection = first
-        self._open = [first]  # of all threads
+        self._open = [(threading.current_thread(), first)]
         self._opening = threading.Lock()
         self.journal_mode = self.value("pragma journal_mode")
 
@@ -174,9 +174,19 @@ class Database:
                 found = self._open_writable() if self.writable else self._connect(self._how)
                 found.execute(SMALL_CACHE)
             with self._opening:
-                self._open.append(found)
+                self._close_of_ended_threads()
+                self._open.append((threading.current_thread(), found))
             self._of_thread.connection = found
         return found
+
+    def _close_of_ended_threads(self) -> None:
+        """Each ingest has new threads; whoever ingests all day would run out of files."""
+        opened, self._open = self._open, []
+        for thread, connection in opened:
+            if thread.is_alive():
+                self._open.append((thread, connection))
+            else:
+                connection.close()
 
     def _open_writable(self) -> sqlite3.Connection:
         connection = self._connect("mode=rw")
@@ -301,5 +311,5 @@ class Database:
 
     def close(self) -> None:
         with self._opening:
-            for connection in self._open:
+            for _, connection in self._open:
                 connection.close()
