@@ -139,6 +139,8 @@ class MlNode:
                 return self._ml(request)
             if request.path.endswith("/_search") and b"query_vector_builder" in request.body:
                 return self._search(request)
+            if request.path.endswith("/_msearch") and b"query_vector_builder" in request.body:
+                return self._searches(request)
         except Refused as refused:
             return refused.answer
         return None
@@ -440,7 +442,29 @@ class MlNode:
 
     def _search(self, request: Request) -> Answer:
         """The builder becomes a vector; the real node does the rest."""
-        body = request.json()
+        sent = json.dumps(self._with_vector(request.json())).encode()
+        return self.front._forwarded(replace(request, body=sent), sent)
+
+    def _searches(self, request: Request) -> Answer:
+        """Several in one request: what is refused is so in its own place in the answer."""
+        lines = [json.loads(line) for line in request.body.splitlines() if line]
+        refused: dict[int, Any] = {}
+        for place in range(1, len(lines), 2):
+            try:
+                lines[place] = self._with_vector(lines[place])
+            except Refused as error:
+                refused[place // 2] = json.loads(error.answer.body)
+                lines[place] = {"size": 0}
+        sent = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        answer = self.front._forwarded(replace(request, body=sent), sent)
+        found = json.loads(answer.body)
+        for place, error in refused.items():
+            found["responses"][place] = error
+        return replace(answer, body=json.dumps(found).encode())
+
+    def _with_vector(self, body: Any) -> Any:
+        if "query_vector_builder" not in body.get("knn", {}):
+            return body
         builder = body["knn"].pop("query_vector_builder")["text_embedding"]
         self._check_licence()
         if self.version < (8, 7):
@@ -454,8 +478,7 @@ class MlNode:
         model_id, stored = found
         prefix = stored.config.get("prefix_strings", {}).get("search", "")
         body["knn"]["query_vector"] = self.vector(model_id, prefix + builder["model_text"])
-        sent = json.dumps(body).encode()
-        return self.front._forwarded(replace(request, body=sent), sent)
+        return body
 
 
 def tokens(stored: Stored, text: str) -> list[int]:
