@@ -22,6 +22,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from imgsearch import __version__
 from imgsearch.errors import ImgsearchError, PhotoError
 from imgsearch.escaping import shown
+from imgsearch.output import cures
 from imgsearch.question import Question, Term
 from imgsearch.web.context import Libraries
 
@@ -163,7 +164,8 @@ class _Tools:
             with self._libraries.using() as library:
                 return work(library)
         except ImgsearchError as error:
-            raise ToolError(f"{error.message} {error.cure}") from None
+            cure = cures.shown(error.cure, error.action)
+            raise ToolError(f"{error.message} {cure}") from None
 
 
 def _page(question: Question, k: int, offset: int) -> Question:

@@ -285,10 +285,12 @@ def _presentable(found: Sequence[Found], min_score: float | None) -> Iterator[Fo
 
 
 def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None) -> Hit:
-    """A hit of a group: a photo and its copies, of which the largest that is there stands for all;
-    the score is that of the first."""
+    """A hit of a group: a photo and its copies, of which the largest that is there stands for all,
+    among those that have the words which the first was found by. The score is that of the first."""
     one = group[0]
-    record, found = folding.largest([each.record for each in group], roots)
+    words = set(one.why) - {"fit"}
+    alike = [each.record for each in group if words <= set(each.why)]
+    record, found = folding.largest(alike, roots)
     surprise = None if chance is None or one.score is None else chance.surprise(one.score)
     return Hit(
         rank=rank,

@@ -87,7 +87,7 @@ def test_a_life_on_the_cluster(on_cluster: Command, album: Path) -> None:
     second = on_cluster.run("ingest", "--json", album).json
     assert (second["renamed"], second["embedded"], second["missing"]) == (1, 0, 1)
     assert on_cluster.run("ingest", "--json", album, "--prune", "--yes").json["removed"] == 1
-    lines = on_cluster.run("query", "moon", "--json").json_lines
+    lines = on_cluster.run("query", "moon", "--no-fold", "--json").json_lines
     assert {line["relative_path"] for line in lines} == {
         str(path.relative_to(album)) for path in album.rglob("*") if path.is_file()
     }
@@ -97,7 +97,7 @@ def test_a_life_on_the_cluster(on_cluster: Command, album: Path) -> None:
     under = on_cluster.run("query", "x", "--under", album / "launch", "--json").json_lines
     assert {line["relative_path"] for line in under} == {"launch/07.jpg", "launch/08.jpg"}
     told = [on_cluster.run("query", "moon", *more).stderr for more in ((), ("-v",), ("-vv",))]
-    assert ["_search" in each for each in told] == [False, False, True]
+    assert ["_msearch" in each for each in told] == [False, False, True]
     status = on_cluster.run("status", "-v").stdout
     for words in ("album", "bytes per photo", "version", "demo"):
         assert words in status
@@ -131,7 +131,7 @@ def test_two_ingests_at_once_share_an_index(
     for process in running:
         _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
-    everything = on_cluster.run("query", "x", "-k", "999", "--json").json_lines
+    everything = on_cluster.run("query", "x", "-k", "999", "--no-fold", "--json").json_lines
     assert len(everything) == len({line["id"] for line in everything}) == 308
 
 
@@ -266,5 +266,5 @@ def test_kill_9_in_mid_ingest_leaves_only_the_rest_to_do(
     assert 0 < kept < 300
     report = on_cluster.run("ingest", three_hundred, "--json").json
     assert (report["unchanged"], report["embedded"]) == (kept, 300 - kept)
-    everything = on_cluster.run("query", "x", "-k", "999", "--json").json_lines
+    everything = on_cluster.run("query", "x", "-k", "999", "--no-fold", "--json").json_lines
     assert len({line["id"] for line in everything}) == len(everything) == 300

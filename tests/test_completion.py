@@ -133,7 +133,8 @@ class Terminal:
     """A shell in tmux, with keys pressed as a user presses them."""
 
     def __init__(self, home: Command, shell: str) -> None:
-        self._socket = str(home.home / "tmux")
+        # one of its own: the server of the test before may still be ending
+        self._socket = str(home.home / f"tmux-{os.urandom(4).hex()}")
         self._environment = _environment(home)
         self._run("new-session", "-d", "-x", "100", "-y", "40", "-c", str(home.home), shell)
 

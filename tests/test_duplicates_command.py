@@ -105,4 +105,4 @@ def test_what_cannot_be_is_a_sentence(command: Command, ingested: Path) -> None:
         done = command.run("duplicates", *arguments, code=2)
         assert said in done.stderr
     empty = command.run("--index", command.home / "none", "duplicates", code=1)
-    assert "imgsearch ingest" in empty.stderr
+    assert " ingest FOLDER" in empty.stderr

@@ -357,7 +357,7 @@ def test_the_cure_of_a_block_lifts_it(space: Space, block: str) -> None:
     def use() -> None:
         index.write(rows("b.jpg"))
         assert index.search(vector(0), 1)
-        index._change_meta()
+        index._live.change_meta()
 
     with pytest.raises(IndexUnavailable) as refused:
         use()

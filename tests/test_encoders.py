@@ -336,7 +336,7 @@ def test_what_an_ingest_hears_of_its_runtime(
     encoder = encoders.ingest_encoder(tower, precision="auto", streams=1, tell=said.append)
     with pytest.raises(ModelError) as refused:
         encoder.encode(pixels)
-    assert "setup-model" in refused.value.cure
+    assert "exported anew" in refused.value.cure
 
 
 def _refuses(self: Any, *arguments: Any) -> None:
@@ -434,7 +434,7 @@ def test_a_model_file_that_cannot_be_read(
     for many in (False, True):
         with pytest.raises(ModelError) as refused:
             encoders.image_encoder(tower, many=many)
-        assert "setup-model" in refused.value.cure
+        assert "exported anew" in refused.value.cure
     assert models.set_up_tower("image", source, tmp_path).verified >= 0.9999
 
 

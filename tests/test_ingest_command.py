@@ -78,7 +78,9 @@ def test_a_rename_and_copies_of_it_at_once(command: Command, album: Path, index:
         shutil.copy(album / "luna.png", album / f"luna {number}.png")
     report = _ingest(command, index, album)
     assert (report["renamed"], report["added"], report["embedded"]) == (1, 3, 0)
-    near = command.run("--index", index, "similar", "luna.png", "-k", "3", "--json").json_lines
+    near = command.run(
+        "--index", index, "similar", "luna.png", "-k", "3", "--no-fold", "--json"
+    ).json_lines
     assert {line["name"] for line in near} == {"luna 0.png", "luna 1.png", "luna 2.png"}
     assert "moon.png" not in _rows(command, index)
 
@@ -220,7 +222,9 @@ def test_a_name_that_another_folder_has_is_refused_with_the_cure(
     assert "--library" in refused.stderr
     report = _ingest(command, index, other, "--library", "other pets")
     assert (report["added"], report["embedded"]) == (1, 0)
-    rows = command.run("--index", index, "query", "cat", "-k", "99", "--json").json_lines
+    rows = command.run(
+        "--index", index, "query", "cat", "-k", "99", "--no-fold", "--json"
+    ).json_lines
     assert len({row["id"] for row in rows}) == 9
 
 
@@ -293,7 +297,7 @@ def test_a_date_beyond_64_bits_harms_nobody(command: Command, album: Path, index
     (album / "new.png").write_bytes((album / "grass.png").read_bytes() + b"\0")
     report = _ingest(command, index, album)
     assert (report["unchanged"], report["added"]) == (8, 1)
-    moon = ("similar", "moon.png", "-k", "9", "--json")
+    moon = ("similar", "moon.png", "-k", "9", "--no-fold", "--json")
     assert len(command.run("--index", index, *moon).json_lines) == 8
 
 

@@ -44,11 +44,12 @@ def index(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
+COUNTS = ("added", "updated", "unchanged", "renamed", "removed", "missing", "embedded", "described")
+
+
 def ingest(command: Command, index: Path, *arguments: str | Path) -> Any:
     report = command.run("--index", index, "ingest", *arguments, "--json").json
-    return {name: report[name] for name in report if name not in ("seconds", "skipped")} | {
-        "skipped": len(report["skipped"])
-    }
+    return {name: report[name] for name in COUNTS} | {"skipped": len(report["skipped"])}
 
 
 def records(index: Path, where: Filter | None = None) -> dict[str, Record]:

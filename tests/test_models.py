@@ -94,7 +94,9 @@ class TestSetUp:
         assert models.cached(names, cache) is None
         steps: list[str] = []
         made = models.set_up(names, cache, lambda what, done, total: steps.append(what))
-        assert {"exporting the image model", "verifying the text model"} <= set(steps)
+        assert {"exporting the image model, 3 of 8", "verifying the text model, 8 of 8"} <= set(
+            steps
+        )
         assert made.image.dims == made.text.dims == 32
         for tower in (made.image, made.text):
             assert tower.verified >= 0.9999

@@ -76,7 +76,7 @@ def test_every_good_file_is_found_and_every_bad_one_named(
     assert all(skip["detail"] for skip in run.json["skipped"])
     assert run.json["added"] == len(good)
     _, out, _ = command.run_bytes(
-        "--index", index, "query", "picture", "-k", "999", "--paths", "-0", **as_user
+        "--index", index, "query", "picture", "-k", "999", "--no-fold", "--paths", "-0", **as_user
     )
     found = {os.path.relpath(path, os.fsencode(odd)) for path in out.split(b"\0") if path}
     assert found == good
@@ -112,7 +112,14 @@ def test_the_eight_orientations_are_each_others_nearest(
     assert command.run("--index", index, "ingest", "--json", folder).json["added"] == 12
     for orientation in range(1, 9):
         near = command.run(
-            "--index", index, "similar", f"cat {orientation}{ending}", "-k", "7", "--json"
+            "--index",
+            index,
+            "similar",
+            f"cat {orientation}{ending}",
+            "-k",
+            "7",
+            "--no-fold",
+            "--json",
         ).json_lines
         assert all(line["name"].startswith("cat") for line in near)
         assert min(line["score"] for line in near) >= 0.99

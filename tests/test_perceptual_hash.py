@@ -80,7 +80,7 @@ def test_another_colour_is_another_picture(demo_photos: Path) -> None:
     for path in (white, yellow):
         found = decode.decode(str(path), target=224, max_megapixels=250)
         hashes.append(int(perceptual_hash.of(found.image), 16))
-    assert (hashes[0] ^ hashes[1]).bit_count() >= ANOTHER
+    assert (hashes[0] ^ hashes[1]).bit_count() > COPY  # so they are not folded
 
 
 def test_the_two_pictures_of_a_stereo_pair_are_two() -> None:

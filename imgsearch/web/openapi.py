@@ -139,7 +139,6 @@ _FILTER = [
 ]
 _TERMS = [
     _parameter("q", _TEXT, "Words, in any language."),
-    _parameter("match", _TEXT, "Words of names, captions, tags and places."),
     _parameter("pic", _TEXT, "The name of an upload."),
     _parameter("id", _TEXT, "The id of a photo in the index."),
 ]
