@@ -138,6 +138,7 @@ class Watch:
             return
         due = [state for state in self._states.values() if now >= state.next_look]
         if due and not self._folders:
+            self._let_go()  # the libraries of this machine are read when it is opened
             with suppress(_Later), self._using() as library:
                 self._find_targets(library)  # libraries that were ingested meanwhile
         for state in due:
