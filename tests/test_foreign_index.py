@@ -51,7 +51,8 @@ def theirs(command: Command, space: Space, album: Path) -> Command:
 
 
 def nearest(command: Command, photo: str | Path, *options: str) -> list[str]:
-    found = command.run("similar", photo, "--json", "-k", "3", *options).json_lines
+    # An id that Elasticsearch makes may begin with a dash.
+    found = command.run("similar", "--json", "-k", "3", *options, "--", photo).json_lines
     return [line["relative_path"] for line in found]
 
 
@@ -68,7 +69,7 @@ def test_similar_and_remove_by_its_own_path_or_id(
     [hit] = space.request("POST", f"/{space.name()}/_search", body)["hits"]["hits"]
     assert nearest(theirs, hit["_id"]) == by_path
     assert nearest(theirs, hit["_source"]["image_id"]) == by_path
-    theirs.run("remove", "-y", "launch/07.jpg", hit["_source"]["image_id"])
+    theirs.run("remove", "-y", "--", "launch/07.jpg", hit["_source"]["image_id"])
     theirs.run("similar", "launch/07.jpg", code=1)
     assert theirs.run("remove", "-y", "launch/07.jpg", code=2).stderr
 

@@ -124,3 +124,10 @@ def test_hints_keep_the_index_that_was_named(
     answer = command.run(*words, code=None)
     assert "imgsearch ingest" in answer.stdout + answer.stderr
     assert "imgsearch --index" not in answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize("name", ["similar", "query", "remove"])
+def test_a_name_that_begins_with_a_dash(command: Command, name: str) -> None:
+    """Ids that Elasticsearch makes may."""
+    said = command.run(name, "-QnOFq", code=2).stderr
+    assert f"imgsearch {name} -- -Q" in said

@@ -82,6 +82,8 @@ def say_usage(error: Exception) -> None:
     command = "imgsearch" if ctx is None else ctx.command_path
     lists = f"{command} --help lists its options."
     cure = f"Did you mean {' or '.join(near)}? {lists}" if near else lists
+    if not near and re.fullmatch("-[^-]", typed):
+        cure += f"\nAfter a lone --, words and names may begin with -: {command} -- {typed}…"
     say(f"{_indented(message if near else said)}\n{_indented(cure)}")
 
 
