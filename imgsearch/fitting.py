@@ -55,9 +55,11 @@ def chance(vector: Vector, sample: Vectors, photos: int) -> Chance | None:
     size = len(sample)
     if size < _LEAST or photos < 1 or sample.shape[1] != vector.size:
         return None
-    scores = (sample @ vector).astype(np.float64)
+    scores = np.sort((sample @ vector).astype(np.float64))
     high = max(_LEAST_SHARE, min(_MATCHES / size, _MOST / 2))
     low = min(_MOST, _RATIO * high)
-    start, end = np.quantile(scores, (1 - low, 1 - high)).tolist()
+    # Linear quantiles, without numpy.quantile: that imports numpy.ma, which takes 20 ms.
+    places = np.array((1 - low, 1 - high)) * (size - 1)
+    start, end = np.interp(places, np.arange(size), scores).tolist()
     fall = (end - start) / log(low / high)
     return Chance(photos, low, start, fall) if fall > 0 else None

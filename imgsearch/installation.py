@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 DISTRIBUTION = "imgsearch-cli"
 
@@ -74,6 +77,9 @@ def _source() -> str | None:
 
 
 def _distribution() -> Distribution | None:
+    # importlib.metadata takes 9 ms to import, and only messages need it.
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
         return distribution(DISTRIBUTION)
     except PackageNotFoundError:  # run from a checkout that is not installed

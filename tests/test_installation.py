@@ -113,7 +113,7 @@ def test_the_command_is_right_for_how_it_was_installed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(installation, "distribution", lambda name: installed)
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: installed)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     if marker:
         (tmp_path / marker).touch()
@@ -127,7 +127,7 @@ def test_a_checkout_that_is_not_installed_names_the_distribution(
     def absent(name: str) -> metadata.Distribution:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(installation, "distribution", absent)
+    monkeypatch.setattr("importlib.metadata.distribution", absent)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     assert installation.reinstall_command() == "pip install --force-reinstall imgsearch-cli"
 

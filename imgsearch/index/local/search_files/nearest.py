@@ -66,14 +66,15 @@ def nearest(
     unreadable: list[int] = []
     while True:
         rows, scores, complete = ranking.best(count)
-        kept = ~np.isin(rows, excluded)
+        kept = ~np.isin(rows, excluded, assume_unique=True)
         if confirm:
             kept &= _confirmed(database, rows, where)
         rows, scores = rows[kept], scores[kept]
         if complete or len(rows) >= wanted:
             asked = rows[top(scores, wanted)]
             found = _scored(database, asked, vector)
-            lost = np.setdiff1d(asked, [hit.row for hit in found])
+            readable = np.array([hit.row for hit in found], np.int64)
+            lost = asked[~np.isin(asked, readable, assume_unique=True)]
             if confirm:
                 unreadable += lost.tolist()
             if not len(lost) or (confirm and len(asked) == len(rows) and complete):
@@ -116,7 +117,7 @@ def _confirmed(database: Database, rows: Rows, where: Condition) -> npt.NDArray[
     if where.sql:
         statement += f" and {where.sql}"
     found = [row for (row,) in database.rows_in(statement, rows.tolist(), where.values)]
-    return np.isin(rows, found)
+    return np.isin(rows, found, assume_unique=True)
 
 
 def _scored(database: Database, rows: Rows, vector: Vector) -> list[Neighbour]:
