@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.index_contract import MODELS, filled, row, vector
 
 ODD: tuple[Any, ...] = (None, [], {}, "text", -1, [None], 1e300)
 GONE = object()
+_MOST = 500  # wrong answers that are tried of one kind
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,8 @@ def test_each_part_of_an_answer_may_be_wrong(space: Space, front: Front, use: st
     assert liar.true is not GONE, "the request was not made"
     lies = list(changes(liar.true, ODD[:3] if "info" in inspect.getsource(act) else ODD))
     assert len(lies) > 10
+    if len(lies) > _MOST:
+        lies = random.Random(use).sample(lies, _MOST)
     for lie in lies:
         liar.lie = lie
         with contextlib.suppress(ImgsearchError):  # and nothing else, which is told as a bug

@@ -368,6 +368,7 @@ def test_threads_that_ended_leave_no_file_open(tmp_path: Path) -> None:
         assert index.count() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_is_bounded(watch: Callable[..., Service], tmp_path: Path) -> None:
     """A day of changes, one upon the other."""
