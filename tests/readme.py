@@ -1,5 +1,6 @@
 """Writes what the program itself knows into the guides' reference: the settings, what can go wrong
-with a cluster, and how fast it was when last measured. `python -m tests.readme`"""
+with a cluster, and how fast it was when last measured; into share/ the manual page and completions.
+`python -m tests.readme`"""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import re
 from pathlib import Path
 
 from imgsearch.settings import KNOWN
+from tests import manual
 from tests.benchmarks.__main__ import RESULTS, figure
 from tests.benchmarks.table import Row
 
@@ -68,3 +70,4 @@ def _speed() -> str:
 if __name__ == "__main__":
     for page in REFERENCE.glob("*.md"):
         page.write_text(generated(page), "utf-8")
+    manual.write()

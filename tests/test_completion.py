@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from imgsearch import gazetteer
+from tests import manual
 from tests.command import SCRIPT, Command
 
 REQUIRED = "IMGSEARCH_TEST_REQUIRE_SHELLS"
@@ -91,6 +92,20 @@ def _output(home: Command, arguments: list[str]) -> list[str]:
         timeout=120,
     )
     return [line for line in finished.stdout.splitlines() if line]
+
+
+@pytest.mark.parametrize(
+    ("shell", "place"),
+    [
+        ("bash", ".bash_completions/imgsearch.sh"),
+        ("zsh", ".zfunc/_imgsearch"),
+        ("fish", "config/fish/completions/imgsearch.fish"),
+    ],
+)
+def test_the_package_brings_what_is_installed(home: Command, shell: str, place: str) -> None:
+    _needed(shell)
+    brought = manual.SHARE / manual.SCRIPTS[shell]
+    assert (home.home / place).read_text("utf-8") == brought.read_text("utf-8")
 
 
 CASES = [

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import readme
+from tests import manual, readme
 from tests.command import Command
 
 ROOT = Path(__file__).parent.parent
@@ -298,6 +300,34 @@ def test_the_reference_says_what_the_program_says(page: Path) -> None:
     assert readme.generated(page) == page.read_text("utf-8"), "run: python -m tests.readme"
 
 
+@pytest.mark.parametrize("path", manual.files(), ids=lambda path: path.name)
+def test_share_says_what_the_program_says(path: Path) -> None:
+    assert path.read_text("utf-8") == manual.files()[path], "run: python -m tests.readme"
+
+
+def test_nothing_else_lies_in_share() -> None:
+    assert {path for path in manual.SHARE.rglob("*") if path.is_file()} == set(manual.files())
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="no man to read the manual with")
+def test_the_manual_is_read_without_a_warning_and_has_every_option() -> None:
+    [page] = [path for path in manual.files() if path.suffix == ".1"]
+    environment = {"PATH": os.environ["PATH"], "MANWIDTH": "200", "LC_ALL": "C.UTF-8"}
+    shown = subprocess.run(
+        ["man", "--warnings", "--encoding=UTF-8", "--local-file", page],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stderr == ""
+    text = re.sub(r".\x08|\x1b\[[\d;]*m", "", shown.stdout)
+    for command in manual.commands():
+        assert f"imgsearch {command.name}" in text
+        for option in command.declared:
+            assert f"  {option.shown_spelling}" in text, (command.name, option.shown_spelling)
+
+
 def test_contributing_names_every_file_from_photo_to_screen() -> None:
     contributing = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8")
     named = set(re.findall(r"`(?:imgsearch/)?([\w/]+\.py)`", contributing))
@@ -311,5 +341,5 @@ def test_nothing_else_lies_at_the_top_level() -> None:
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     top = {line.split("/")[0] for line in listed.splitlines()}
-    allowed = {"imgsearch", "tests", "pyproject.toml", "es-docker", "README.md", "LICENSE"}
+    allowed = {"imgsearch", "tests", "pyproject.toml", "es-docker", "README.md", "LICENSE", "share"}
     assert {name for name in top if not name.startswith(".")} <= allowed

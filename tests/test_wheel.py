@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import manual
 from tests.command import Command
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +41,14 @@ def test_the_wheel_holds_the_demo_and_not_its_making(wheel: Path) -> None:
     for part in ("demo/models/image/", "demo/models/text/", "demo/photos/", "demo/NOTICE.md"):
         assert [name for name in names if name.startswith(f"imgsearch/{part}")], part
     assert [name for name in names if name.endswith("licenses/LICENSE")]
+
+
+def test_the_wheel_brings_the_manual_and_completions(wheel: Path) -> None:
+    held = zipfile.ZipFile(wheel)
+    [data] = {name.partition("/")[0] for name in held.namelist() if ".data/" in name}
+    for path, text in manual.files().items():
+        inside = f"{data}/data/share/{path.relative_to(manual.SHARE).as_posix()}"
+        assert held.read(inside).decode() == text
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +94,7 @@ def test_the_installed_wheel_runs_away_from_the_checkout(
     assert Path(found.strip()).is_relative_to(installed.parent)
     said = _run(installed / "imgsearch", "demo", command=command, cwd=tmp_path)
     assert "imgsearch ingest" in said
+    assert (installed.parent / "share" / "man" / "man1" / "imgsearch.1").is_file()
 
 
 def test_the_guides_first_lines_run_from_the_installed_wheel(

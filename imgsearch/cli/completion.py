@@ -35,6 +35,8 @@ _FORMATS = [
     "WEBP",
 ]
 _LEAST_OF_A_PLACE = 2  # characters
+_SHELLS = ("bash", "zsh", "fish")  # Typer knows PowerShell too
+_ZSH_CALL = '[[ "$funcstack[1]" = _imgsearch ]] && _imgsearch_completion "$@"\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +135,22 @@ def install(ctx: Any, parameter: object, wanted: Any) -> None:
     raise typer.Exit
 
 
+def script(shell: str) -> str:
+    """What makes a shell ask this program: Typer's script for "bash", "zsh" or "fish", put right.
+    zsh would answer only the second Tab of a session: its first loads the file, and Typer's calls
+    nothing then."""
+    from typer import completion as of_typer
+
+    made = of_typer.get_completion_script(  # type: ignore[attr-defined] # likewise
+        prog_name="imgsearch", complete_var="_IMGSEARCH_COMPLETE", shell=shell
+    )
+    return f"{made.strip()}\n{_ZSH_CALL if shell == 'zsh' else ''}"
+
+
 def _corrected(shell: str, path: Path) -> Path:
-    """zsh would answer only the second Tab of a session: its first loads the file, and that called
-    nothing. fish looks elsewhere where XDG_CONFIG_HOME is set."""
-    if shell == "zsh":
-        script = path.read_text("utf-8").rstrip()
-        call = '[[ "$funcstack[1]" = _imgsearch ]] && _imgsearch_completion "$@"'
-        path.write_text(f"{script.removesuffix(call)}\n{call}\n", "utf-8")
+    """fish looks elsewhere where XDG_CONFIG_HOME is set."""
+    if shell in _SHELLS:
+        path.write_text(script(shell), "utf-8")
     base = os.environ.get("XDG_CONFIG_HOME")
     if shell == "fish" and base:
         place = Path(base) / "fish" / "completions" / path.name

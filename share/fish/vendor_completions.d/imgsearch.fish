@@ -1,0 +1,1 @@
+complete --command imgsearch --no-files --arguments "(env _IMGSEARCH_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) imgsearch)" --condition "env _IMGSEARCH_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) imgsearch"
