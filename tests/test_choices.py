@@ -85,9 +85,10 @@ def test_a_model_of_the_exact_architecture_works(
     for path in sorted(PHOTOS.rglob("*.png"))[:8]:
         shutil.copy(path, photos)
     command.cache = tmp_path / "cache"
+    command.environment["IMGSEARCH_MODEL"] = str(folder)
     names = models.ModelNames(str(folder), str(folder))
     models.set_up(names, command.cache / "imgsearch" / "models")  # minutes
-    command.run("ingest", photos, "--model", folder)
+    command.run("ingest", photos)
     status = command.run("status", "--json").json["index"]
     assert (status["photos"], status["dims"]) == (8, choice.dims)
     for kind in ("image", "text"):
