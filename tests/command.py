@@ -49,6 +49,7 @@ class Command:
             "LANG": "C.UTF-8",
             "TERM": "dumb",
             "COLUMNS": "120",
+            "OPENBLAS_NUM_THREADS": "1",  # tests run side by side already
             **self.environment,
         }
 

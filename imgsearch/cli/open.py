@@ -31,7 +31,7 @@ class Opening:
     )
 
 
-@command("open", Opening, INDEX_ALONE, examples=["imgsearch open @1 @4"])
+@command("open", Opening, INDEX_ALONE, brief=True, examples=["imgsearch open @1 @4"])
 def open_photos(common: Common, given: Opening) -> None:
     """Open photos of the index in the system's viewer."""
     with parts.opened(parts.load_settings(common)) as library:

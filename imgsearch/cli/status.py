@@ -27,6 +27,7 @@ COUNTS = ("added", "updated", "unchanged", "renamed", "removed")
     "status",
     JsonObject,
     (*INDEX_ALONE, *MODELS, "text_encoder"),
+    brief=True,
     examples=["imgsearch status"],
 )
 def status(common: Common, given: JsonObject) -> None:
