@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from imgsearch.ingest import cost
+from imgsearch.models import choices
 from tests.command import Command
 from tests.elasticsearch import servers
 
@@ -73,3 +75,34 @@ def test_nothing_is_lost_where_all_can_be_read(command: Command, album: Path, in
     (album / "launch" / "08.jpg").rename(album / "moved.jpg")
     command.run("--index", index, "ingest", "--exclude", "papers", album)
     command.run("--index", index, "ingest", "--re-embed", "--strict")
+
+
+def test_what_it_costs_is_told_beforehand(command: Command, demo_photos: Path) -> None:
+    command.run("ingest", demo_photos)
+    before = command.run("status", "--json").json["index"]
+    told = command.run("ingest", "--re-embed", "--dry-run", "--json").json
+    assert told["photos"] == before["photos"]
+    assert told["sample"] == cost.SAMPLE
+    assert told["seconds"] > 0
+    assert (told["scaled"], told["fetch"], told["disk"]) == (False, 0, before["bytes_on_disk"])
+
+    good = ["ingest", "--re-embed", "--model", "good", "--dry-run"]
+    told = command.run(*good, "--json").json
+    longer = choices.CHOICES["good"].dims - choices.CHOICES["demo"].dims
+    assert told["disk"] - before["bytes_on_disk"] == before["photos"] * longer * 5
+    assert (told["scaled"], told["fetch"]) == (True, 1_500_000_000)
+    assert f"{before['photos']} photos" in (said := command.run(*good).stdout)
+    assert "1.5 GB are fetched first" in said
+    assert command.run("status", "--json").json["index"] == before
+
+
+def test_an_unknown_model_has_no_cost_and_is_not_fetched_to_tell(
+    command: Command, demo_photos: Path
+) -> None:
+    command.run("ingest", demo_photos, "--limit", "60")
+    unknown = ["ingest", "--re-embed", "--model", "some/model"]
+    refused = command.run(*unknown, "--dry-run", code=1).stderr
+    assert "cannot be told" in refused
+    assert "setup-model" in refused
+    told = command.run("ingest", "--re-embed").stderr
+    assert "Embedding 60 photos anew takes about" in told

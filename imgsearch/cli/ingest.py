@@ -10,6 +10,7 @@ import typer
 
 from imgsearch.cli import ingest_summary, name_list, parts, report_file
 from imgsearch.cli.commands import command
+from imgsearch.cli.error_handler import say
 from imgsearch.cli.ingest_summary import Filled
 from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
 from imgsearch.ingest import resources
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from imgsearch.library import Library
     from imgsearch.settings import Settings
     from imgsearch.thumbnails import Thumbnails
+
+WORTH_TELLING = 50  # photos: fewer are embedded in no time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,9 @@ class Ingest:
         completion="libraries",
     )
     prune: bool = flag("--prune", "Take photos that are gone from DIR out of the index.")
-    dry_run: bool = flag("--dry-run", "Say what would be done, and do nothing.")
+    dry_run: bool = flag(
+        "--dry-run", "Say what would be done (with --re-embed: at what cost), and do nothing."
+    )
     re_embed: bool = flag("--re-embed", "Embed everything anew, for another model.")
     limit: int | None = option(
         whole, "--limit N", "Only N new or changed photos: a first try.", heading=PICTURES
@@ -115,6 +120,10 @@ def ingest(common: Common, given: Ingest) -> None:
     began = time.perf_counter()
     report_file.check(given.report)
     chosen = parts.load_settings(common)
+    if given.re_embed and given.dry_run:
+        _check_whole(given)
+        _show_cost(chosen, given)
+        return
     result, filled = (_re_embed if given.re_embed else _ingest)(chosen, given, began)
     if given.json:
         print_json(filled.as_dict(dry_run=given.dry_run) | report_of(result))
@@ -199,14 +208,54 @@ def _ask_about_foreign(library: Library) -> None:
         typer.confirm(question, abort=True, err=True)
 
 
-def _re_embed(chosen: Settings, given: Ingest, began: float) -> tuple[Result, Filled]:
+def _check_whole(given: Ingest) -> None:
     from imgsearch.errors import UsageError
 
-    if given.paths or given.files_from or given.library or given.limit or given.dry_run:
-        raise UsageError(
-            "--re-embed is for the whole index.", "Leave out folders, --limit and --dry-run."
+    if given.paths or given.files_from or given.library or given.limit:
+        raise UsageError("--re-embed is for the whole index.", "Leave out folders and --limit.")
+
+
+def _tell_cost(library: Library, asked: Options) -> None:
+    """Before anything is fetched, where it can be told then."""
+    from imgsearch.ingest import cost
+
+    if library.count() < WORTH_TELLING:
+        return
+    found = cost.of(library, asked)
+    if found is None:
+        library.models.successor_pair()  # fetched and exported, as the ingest would
+        found = cost.of(library, asked)
+    if found is not None:
+        say(ingest_summary.of_cost(found))
+
+
+def _show_cost(chosen: Settings, given: Ingest) -> None:
+    """What a dry run of --re-embed says; nothing is fetched for it."""
+    from dataclasses import asdict
+
+    from imgsearch.errors import ModelUnavailable
+    from imgsearch.ingest import cost
+    from imgsearch.output.console import console, print_json
+
+    with parts.opened(chosen) as library, report_file.opened(None) as report:
+        found = cost.of(library, _options(chosen, given, report))
+    if found is None:
+        raise ModelUnavailable(
+            "What it costs cannot be told: these models are not on this machine yet, or none of the"
+            " photos can be read.",
+            "Fetch the models first: imgsearch setup-model --model NAME",
         )
+    if given.json:
+        print_json(asdict(found))
+    else:
+        console().print(ingest_summary.of_cost(found), soft_wrap=True, highlight=False)
+
+
+def _re_embed(chosen: Settings, given: Ingest, began: float) -> tuple[Result, Filled]:
+    _check_whole(given)
     with parts.opened_for_ingest(chosen) as library, report_file.opened(given.report) as report:
-        report.result = library.re_embed(_options(chosen, given, report))
+        asked = _options(chosen, given, report)
+        _tell_cost(library, asked)
+        report.result = library.re_embed(asked)
     with parts.opened(chosen) as library:
         return report.result, Filled.of(library, time.perf_counter() - began)

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imgsearch.cli.options import Common
+    from imgsearch.ingest.cost import Cost
     from imgsearch.ingest.result import Result
     from imgsearch.library import Library
 
+MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 CHANGES = ("added", "updated", "renamed", "removed", "missing")
 
 
@@ -132,3 +134,27 @@ def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) 
 def _of_described(count: int) -> str:
     photos = "1 unchanged photo" if count == 1 else f"{count:,} unchanged photos"
     return f"What {photos} say of themselves was read again; nothing was embedded for that."
+
+
+def of_cost(cost: Cost) -> str:
+    """What embedding everything anew costs, in two or three sentences."""
+    from imgsearch.output.console import count, size
+
+    how = f"measured with {cost.sample} of them"
+    if cost.scaled:
+        how += ", and the new model's work beside that of the present one"
+    fetch = f" {size(cost.fetch)} are fetched first." if cost.fetch else ""
+    photos, duration = count(cost.photos, "photo"), _duration(cost.seconds)
+    return (
+        f"Embedding {photos} anew takes about {duration} on this machine ({how}). The new index"
+        f" takes about {size(cost.disk)}, beside the present one until it is complete.{fetch}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Such as "40 s", "12 min", "3.5 h" or "2.1 days"."""
+    if seconds < 2 * MINUTE:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 2 * HOUR:
+        return f"{seconds / MINUTE:.0f} min"
+    return f"{seconds / HOUR:.1f} h" if seconds < 2 * DAY else f"{seconds / DAY:.1f} days"
