@@ -1,6 +1,6 @@
-"""Writes what the program itself knows into the guides' reference: the settings, what can go wrong
-with a cluster, and how fast it was when last measured; into share/ the manual page and completions.
-`python -m tests.readme`"""
+"""Writes what the program itself knows: into the guides' reference the settings, what can go wrong
+with a cluster, and how fast it was when last measured; into CONTRIBUTING the picture of its parts;
+into share/ the manual page and completions. `python -m tests.readme`"""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import re
 from pathlib import Path
 
 from imgsearch.settings import KNOWN
-from tests import manual
+from tests import architecture, manual
 from tests.benchmarks.__main__ import RESULTS, figure
 from tests.benchmarks.table import Row
 
 ESCAPED = "\\|"  # in a cell of a table
 REFERENCE = Path(__file__).parent.parent / "imgsearch" / "guides" / "reference"
+CONTRIBUTING = Path(__file__).parent.parent / ".github" / "CONTRIBUTING.md"
+PAGES = (CONTRIBUTING, *sorted(REFERENCE.glob("*.md")))
 
 
 def generated(path: Path) -> str:
-    """A page of the reference as it should be now."""
+    """A page as it should be now."""
     text = path.read_text("utf-8")
     text = _between(text, "<!-- speed begins -->", "<!-- speed ends -->", _speed())
+    text = _between(text, "<!-- parts begin -->", "<!-- parts end -->", architecture.drawn())
     text = _between(text, "<!-- settings begin -->", "<!-- settings end -->", _settings())
     return _between(text, "<!-- troubles begin -->", "<!-- troubles end -->", _troubles())
 
@@ -68,6 +71,6 @@ def _speed() -> str:
 
 
 if __name__ == "__main__":
-    for page in REFERENCE.glob("*.md"):
+    for page in PAGES:
         page.write_text(generated(page), "utf-8")
     manual.write()

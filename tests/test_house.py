@@ -62,7 +62,7 @@ LAYERS = [
     {"results"},
     {"thumbnails", "last_results", "hashing", "evaluation"},
     {"ingest", "index.copying", "search"},
-    {"library", "ingest.run", "ingest.decisions"},
+    {"library", "ingest.run", "ingest.decisions", "ingest.cost"},
     {"watching"},
     {"output", "demo", "doctor", "web", "mcp_server"},
     {"cli", "__main__"},
@@ -295,8 +295,8 @@ def test_a_warm_query_imports_nothing_heavy(command: Command, demo_photos: Path)
     assert not _imported_by(command, "similar", "@1") & {*HEAVY, "numpy.ma", "importlib.metadata"}
 
 
-@pytest.mark.parametrize("page", sorted(readme.REFERENCE.glob("*.md")), ids=lambda page: page.stem)
-def test_the_reference_says_what_the_program_says(page: Path) -> None:
+@pytest.mark.parametrize("page", readme.PAGES, ids=lambda page: page.stem)
+def test_tables_and_pictures_say_what_the_program_says(page: Path) -> None:
     assert readme.generated(page) == page.read_text("utf-8"), "run: python -m tests.readme"
 
 
