@@ -5,10 +5,11 @@ Vectors alone would call all frames of a burst copies; hashes alone, pictures bu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from imgsearch.index.base import Record
     from imgsearch.models.base import Vector
 
 LEAST_COSINE = 0.95  # of two copies' vectors; made smaller and saved again they keep .97 and more
@@ -98,6 +99,23 @@ def cosine(vectors: Mapping[str, Vector], one: str, other: str) -> float:
     if one not in vectors or other not in vectors:
         return -1.0
     return float(vectors[one] @ vectors[other])
+
+
+_DIFFER: Mapping[str, Callable[[Record], object]] = {
+    "pixels": lambda record: (record.width, record.height),
+    "size": lambda record: record.size,
+    "format": lambda record: record.format,
+    "taken": lambda record: record.taken,
+    "name": lambda record: record.relative_path.rpartition("/")[2],
+    "folder": lambda record: (record.library, record.relative_path.rpartition("/")[0]),
+}
+DIFFERENCES = tuple(_DIFFER)
+
+
+def differences(photos: Iterable[Record]) -> tuple[str, ...]:
+    """Which of DIFFERENCES are not the same in all of these copies."""
+    photos = tuple(photos)
+    return tuple(name for name, value in _DIFFER.items() if len(set(map(value, photos))) > 1)
 
 
 class Groups:

@@ -7,7 +7,6 @@ import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,14 +34,18 @@ _SET_BITS = np.array([number.bit_count() for number in range(1 << 16)], np.uint8
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Copies of one picture, the largest first."""
+    """Copies of one picture, the largest first. `count`: how many there are, also those that were
+    not read; `saved`: bytes that all but the largest take."""
 
     photos: tuple[Record, ...]
+    count: int
+    saved: int
 
     @property
-    def saved(self) -> int:
-        """Bytes that all but the largest take."""
-        return sum(record.size for record in self.photos[1:])
+    def is_one_file(self) -> bool:
+        """Whether all have the same bytes."""
+        first = self.photos[0].content_hash
+        return bool(first) and all(each.content_hash == first for each in self.photos)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +60,32 @@ class Duplicates:
     saved: int
     _index: Index
     _groups: Sequence[Sequence[str]] = field(repr=False)  # ids
+    _saved: Sequence[int] = field(repr=False)  # bytes, of each group
 
     def __len__(self) -> int:
         return len(self._groups)
 
     def __iter__(self) -> Iterator[Group]:
         """Read some at a time; photos that have left the index meanwhile are not in them."""
-        groups = iter(self._groups)
-        while some := list(islice(groups, _AT_ONCE // 8)):
-            records = self._index.records([id for ids in some for id in ids])
-            for ids in some:
-                there = tuple(records[id] for id in ids if id in records)
-                if len(there) > 1:
-                    yield Group(there)
+        for start in range(0, len(self), _AT_ONCE // 8):
+            yield from self.page(start, _AT_ONCE // 8)
+
+    def page(self, offset: int, k: int, most: int | None = None) -> list[Group]:
+        """The groups at positions [offset, offset + k), of each the `most` largest photos (None:
+        all). Groups that have lost all but one photo meanwhile are left out."""
+        chosen = range(len(self))[offset : offset + k]
+        read = [self._groups[at][:most] for at in chosen]
+        records = self._index.records([id for ids in read for id in ids])
+        found = []
+        for at, ids in zip(chosen, read, strict=True):
+            there = tuple(records[id] for id in ids if id in records)
+            if len(there) < 2:
+                continue
+            is_whole = len(ids) == len(self._groups[at])
+            count = len(there) if is_whole else len(self._groups[at])
+            saved = sum(each.size for each in there[1:]) if is_whole else self._saved[at]
+            found.append(Group(there, count, saved))
+        return found
 
 
 def find(
@@ -91,6 +107,7 @@ def find(
         saved=sum(saved),
         _index=index,
         _groups=[[photos.ids[number] for number in groups[at].tolist()] for at in order],
+        _saved=[saved[at] for at in order],
     )
 
 

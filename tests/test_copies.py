@@ -96,8 +96,11 @@ def test_ten_pages_show_no_picture_twice_and_miss_none() -> None:
 
 @pytest.fixture
 def versions(tmp_path: Path) -> Path:
+    return made_versions(tmp_path / "album")
+
+
+def made_versions(album: Path) -> Path:
     """A photo, the same smaller and as PNG, byte by byte, and another frame of the scene."""
-    album = tmp_path / "album"
     album.mkdir()
     scene = ground("coffee.png")
     image = frame(scene)

@@ -9,11 +9,14 @@ import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from imgsearch import guides
+from imgsearch.web.guides import rendered
 from tests.command import Command
 from tests.web_server import FORM, MULTIPART, Server, multipart, serving
 
@@ -181,6 +184,30 @@ def test_the_index_page_says_what_is_in_it(server: Server, demo_photos: Path) ->
     assert str(demo_photos) in answer.text
     assert server.ask("/help").status == 200
     assert server.ask("/healthy").body == b"ok\n"
+
+
+def test_every_guide_is_a_page_and_its_links_lead_somewhere(server: Server) -> None:
+    assert "/guide" in server.ask("/help").links()
+    found = [link for link in server.ask("/guide").links() if link.startswith("/guide/")]
+    assert found == [f"/guide/{topic}" for topic in guides.topics()]
+    linked = set()
+    for address, title in zip(found, guides.topics().values(), strict=True):
+        answer = server.ask(address)
+        assert answer.status == 200
+        assert f"<h1>{title}</h1>" in unescape(answer.text)
+        linked |= {link for link in answer.links() if not link.startswith(("https://", "#"))}
+    assert linked >= {"/guide/all-settings", "/guide/cluster-errors"}
+    assert {server.ask(link).status for link in linked} == {200}
+    for address in ("/guide/nothing", "/guide/..%2f..%2fREADME", "/guide/reference"):
+        answer = server.ask(address)
+        assert (answer.status, "There is no such" in answer.text) == (404, True)
+
+
+def test_markdown_of_a_guide_runs_nothing() -> None:
+    written = "<script>1</script> [a](javascript:1) [b](../x.md) [c](scores.md#s) [d](/x) ![e](y)"
+    html = rendered(written)
+    assert "<script" not in html
+    assert re.findall('(?:href|src)="([^"]*)"', html) == ["/guide/x", "/guide/scores#s", "y"]
 
 
 def test_where_what_fits_ends_is_told(server: Server) -> None:

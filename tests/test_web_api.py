@@ -93,6 +93,7 @@ def test_the_description_is_a_right_one(server: Server) -> None:
         "search",
         "similar",
         "facets",
+        "duplicates",
         "photos",
         "thumbnails",
         "uploads",

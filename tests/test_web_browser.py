@@ -187,13 +187,19 @@ def test_nothing_is_asked_of_another_host(server: Server, profile: Path) -> None
             assert not [one for one in page.get_log("browser") if one["level"] == "SEVERE"]
 
 
+_PAGES = (
+    *("duplicates?threshold=0.9", "index", "health", "help", "guide", "guide/json", "sign-in"),
+    *("nowhere", "?q=x&k=none"),
+)
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_every_page_is_accessible(server: Server, profile: Path, dark: bool, width: int) -> None:
     id = server.ask("/api/v1/search?q=red+heart&k=1").json["hits"][0]["id"]
     paths = ("", "?q=red+heart", f"?q=red+heart&id*-0.5={id}", f"photo/{id}?q=red+heart&at=1")
     with chromium(profile, dark=dark, width=width) as page:
-        for path in (*paths, "index", "health", "help", "nowhere", "sign-in", "?q=x&k=none"):
+        for path in (*paths, *_PAGES):
             page.get(server.address + path)
             assert violations(page) == [], path
             overflow = page.execute_script(

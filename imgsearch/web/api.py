@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from imgsearch.question import Term
-from imgsearch.web import facets, forms, media, openapi, pages
+from imgsearch.web import duplicates, facets, forms, media, openapi, pages
+from imgsearch.web.templating import record_values
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -71,7 +72,7 @@ def _choice(choice: facets.Choice) -> dict[str, Any]:
 
 
 async def photo(request: Request) -> Response:
-    return _json(_photo(await _record_of(request)))
+    return _json(record_values(await _record_of(request)))
 
 
 async def _record_of(request: Request) -> Record:
@@ -139,33 +140,7 @@ def _hit(hit: Hit) -> dict[str, Any]:
     found = {"rank": hit.rank, "score": score, "missing": hit.missing}
     surprise = None if hit.surprise is None else round(hit.surprise, 4)
     judged = {"fits": hit.fits, "why": list(hit.why), "surprise": surprise}
-    return found | judged | _photo(hit.record)
-
-
-def _photo(record: Record) -> dict[str, Any]:
-    """What is told of a photo. No absolute path: where folders lie on the server is its own
-    affair."""
-    return {
-        "id": record.id,
-        "library": record.library,
-        "relative_path": record.relative_path,
-        "taken": record.taken,
-        "width": record.width,
-        "height": record.height,
-        "bytes": record.size,
-        "format": record.format,
-        "camera": record.camera,
-        "lens": record.lens,
-        "title": record.title,
-        "caption": record.caption,
-        "tags": list(record.tags),
-        "rating": record.rating,
-        "latitude": record.latitude,
-        "longitude": record.longitude,
-        "country": record.country,
-        "city": record.city,
-        "thumbnail": f"/api/v1/thumbnails/{record.id}",
-    }
+    return found | judged | record_values(hit.record)
 
 
 ROUTES = [
@@ -173,6 +148,7 @@ ROUTES = [
     Route("/v1/search", search),
     Route("/v1/similar/{id}", similar),
     Route("/v1/facets", facet_counts),
+    Route("/v1/duplicates", duplicates.api),
     Route("/v1/photos/{id}", photo),
     Route("/v1/thumbnails/{id}", media.thumbnail),
     Route("/v1/uploads", upload, methods=["POST"]),

@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from imgsearch.errors import ImgsearchError
-from imgsearch.web import api, failures, forms, media, pages, templating
+from imgsearch.web import api, duplicates, failures, forms, guides, media, pages, templating
 from imgsearch.web.safety import Guard
 
 if TYPE_CHECKING:
@@ -43,9 +43,12 @@ def create_app(context: Context) -> Guard:
             Route("/upload/{name}", media.uploaded),
             Route("/take-along", forms.take_along, methods=["POST"]),
             Route("/reveal/{id}", forms.reveal, methods=["POST"]),
+            Route("/duplicates", duplicates.show),
             Route("/index", pages.index),
             Route("/health", pages.health),
             Route("/help", pages.help_page),
+            Route("/guide", guides.contents),
+            Route("/guide/{topic}", guides.show),
             Route("/sign-in", forms.sign_in, methods=["GET", "POST"]),
             Route("/healthy", pages.healthy),
             Mount("/api", routes=api.ROUTES),

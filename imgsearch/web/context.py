@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from imgsearch.errors import ImgsearchError, IndexError_
 from imgsearch.thumbnails import Thumbnails
+from imgsearch.web.duplicates import Comparisons
 from imgsearch.web.limits import Limits, Places, Turns
 from imgsearch.web.safety import Policy
 from imgsearch.web.uploads import Uploads
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from imgsearch.library import Library
 
 T = TypeVar("T")
+_COMPARED_AT_ONCE = 1  # indexes: a million photos take half a GB
 _DECODED_AT_ONCE = 2  # uploads, each of which is in memory then
 FAILURE_SECONDS = 2.0  # in which an index that could not be opened is not tried again
 
@@ -112,7 +114,9 @@ class Context:
     local: bool
     report_bug: Callable[[Exception], str]
     examine: Callable[[], Iterable[Finding]]
+    comparisons: Comparisons = field(init=False)
     turns: Turns = field(init=False)
+    comparing_turns: Turns = field(init=False)
     media_turns: Turns = field(init=False)
     upload_turns: Turns = field(init=False)
     upload_places: Places = field(init=False)
@@ -120,19 +124,21 @@ class Context:
     def __post_init__(self) -> None:
         limits = self.limits
         self.turns = Turns(limits.searches, limits.searches_waiting)
+        self.comparisons = Comparisons()
+        self.comparing_turns = Turns(_COMPARED_AT_ONCE, limits.comparisons_waiting)
         self.media_turns = Turns(limits.pictures, limits.pictures_waiting)
         self.upload_turns = Turns(_DECODED_AT_ONCE, limits.uploads)
         self.upload_places = Places(limits.uploads)
 
-    async def ask(self, work: Callable[[Library], T]) -> T:
-        """What `work` returns, on a thread, when it is its turn. Raises ImgsearchError,
-        HTTPException."""
+    async def ask(self, work: Callable[[Library], T], turns: Turns | None = None) -> T:
+        """What `work` returns, on a thread, when it is its turn (None: among searches). Raises
+        ImgsearchError, HTTPException."""
 
         def with_library() -> T:
             with self.libraries.using() as library:
                 return work(library)
 
-        return await self.turns.run(with_library)
+        return await (turns or self.turns).run(with_library)
 
     def close(self) -> None:
         self.thumbnails.close()

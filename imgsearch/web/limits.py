@@ -29,6 +29,7 @@ class Limits:
     thumbnail_bytes: int = KEPT_BYTES  # of all that are kept
     searches: int = 4  # at once; each holds a thread
     searches_waiting: int = 400
+    comparisons_waiting: int = 20  # for copies in the whole index, one after the other
     pictures: int = 8  # at once: thumbnails, originals
     pictures_waiting: int = 800
     uploads: int = 8  # under way at once; none waits, since each holds its body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from imgsearch.copies import DIFFERENCES, LEAST_COSINE
 from imgsearch.index.base import FACETS
 from imgsearch.question import ORDERS, ORIENTATIONS
 
@@ -84,6 +85,34 @@ _CHOICE = {
     "count": _WHOLE | {"description": "Photos that have it, beside the filter of other facets."},
     "chosen": {"type": "boolean", "description": "The question asks for it."},
     "question": _TEXT | {"description": "The question with it; without it where it is chosen."},
+}
+_GROUP = {
+    "count": _WHOLE | {"description": "How many copies there are."},
+    "saved_bytes": _WHOLE | {"description": "That all but the largest take."},
+    "one_file": {"type": "boolean", "description": "All have the same bytes."},
+    "differences": {
+        "type": "array",
+        "items": {"type": "string", "enum": list(DIFFERENCES)},
+        "description": "What is not the same in all.",
+    },
+    "photos": {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/Photo"},
+        "description": "The largest first; 50 at most.",
+    },
+}
+_DUPLICATES = {
+    "question": _TEXT | {"description": "The query part of the address that asks the same."},
+    "photos": _WHOLE | {"description": "How many were compared."},
+    "unseen": _WHOLE | {"description": "Of them, how many by their bytes alone."},
+    "pictures": _WHOLE | {"description": "That have copies: groups on all pages."},
+    "copies": _WHOLE | {"description": "Besides the largest of each group."},
+    "saved_bytes": _WHOLE | {"description": "That these copies take."},
+    "groups": {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/Group"},
+        "description": "Those first that could save most.",
+    },
 }
 _ID = {"name": "id", "in": "path", "required": True, "schema": _TEXT, "description": "A photo's."}
 
@@ -169,11 +198,27 @@ def _asking() -> dict[str, Any]:
     )
     similar = _operation("similar", "Photos that look like one.", results, _ID, *_FILTER, *_PAGE)
     facets = _operation("facets", "What photos have in common.", counts, *_FILTER)
+    found = {"200": _json("Duplicates", "Groups of copies.")}
+    duplicates = _operation(
+        "duplicates", "Copies of one picture, in groups.", found, *_FILTER, *_GROUPS
+    )
     return {
         "/search": {"get": search},
         "/similar/{id}": {"get": similar},
         "/facets": {"get": facets},
+        "/duplicates": {"get": duplicates},
     }
+
+
+_GROUPS = [
+    _parameter("k", _WHOLE | {"minimum": 1, "maximum": 100, "default": 20}, "How many groups."),
+    _parameter("offset", _WHOLE | {"default": 0}, "How many to pass over."),
+    _parameter(
+        "threshold",
+        {"type": "number", "minimum": 0, "maximum": 1, "default": LEAST_COSINE},
+        "How alike two copies are: the cosine of their vectors.",
+    ),
+]
 
 
 def _others() -> dict[str, Any]:
@@ -203,6 +248,8 @@ def document() -> dict[str, Any]:
         "Results": _object(_RESULTS),
         "Choice": _object(_CHOICE),
         "Facets": _object(_facets()),
+        "Group": _object(_GROUP),
+        "Duplicates": _object(_DUPLICATES),
         "Status": _object(_STATUS),
         "Ingest": _object({"finished": _TEXT, "skipped": _skipped()}),
         "Upload": _object({"name": _TEXT}),

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from imgsearch.escaping import shown
 from imgsearch.output.captions import alternative_text, name, ratio, ratio_step
 from imgsearch.output.console import moment, size
+from imgsearch.question import RATINGS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -43,6 +44,7 @@ def environment() -> jinja2.Environment:
         "ratio_step": ratio_step,
         "alt": alternative_text,
         "facts": facts,
+        "copy_facts": copy_facts,
     }
     return found
 
@@ -77,8 +79,12 @@ def facts(record: Record) -> Iterator[tuple[str, str]]:
         yield "Folder", folder
     if record.taken:
         yield "Taken", record.taken.replace("T", " ") + (record.taken_offset or "")
+    place = _place(record)
+    if place:
+        yield "Place", place
     if record.latitude is not None and record.longitude is not None:
         yield "Position", f"{record.latitude:.5f}, {record.longitude:.5f}"
+    yield from _told(record)
     if record.camera:
         yield "Camera", record.camera
     if record.lens:
@@ -87,3 +93,61 @@ def facts(record: Record) -> Iterator[tuple[str, str]]:
         megapixels = record.width * record.height / 1e6
         yield "Pixels", f"{record.width} × {record.height} ({megapixels:.1f} megapixels)"
     yield "File size", f"{size(record.size)}, {record.format}"
+
+
+def _place(record: Record) -> str:
+    """City and country in words, as far as they are known."""
+    from imgsearch import gazetteer
+
+    country = record.country and (gazetteer.country_name(record.country) or record.country)
+    return ", ".join(filter(None, (record.city, country)))
+
+
+def _told(record: Record) -> Iterator[tuple[str, str]]:
+    """What somebody wrote about it."""
+    if record.title:
+        yield "Title", record.title
+    if record.caption:
+        yield "Caption", record.caption
+    if record.tags:
+        yield "Tags", ", ".join(record.tags)
+    if record.rating is not None:
+        yield "Rating", "rejected" if record.rating < 0 else f"{record.rating} of {RATINGS}"
+
+
+def copy_facts(record: Record) -> Iterator[tuple[str, str, str]]:
+    """Of one copy among others: which of `copies.DIFFERENCES`, its name, and its value."""
+    folder = record.relative_path.rpartition("/")[0]
+    yield "name", "Name", name(record)
+    yield "folder", "Folder", "/".join(filter(None, (record.library, folder)))
+    if record.width and record.height:
+        yield "pixels", "Pixels", f"{record.width} × {record.height}"
+    yield "size", "File size", size(record.size)
+    yield "format", "Kind", record.format
+    yield "taken", "Taken", (record.taken or "no date").replace("T", " ")
+
+
+def record_values(record: Record) -> dict[str, Any]:
+    """What is told of a photo. No absolute path: where folders lie on the server is its own
+    affair."""
+    return {
+        "id": record.id,
+        "library": record.library,
+        "relative_path": record.relative_path,
+        "taken": record.taken,
+        "width": record.width,
+        "height": record.height,
+        "bytes": record.size,
+        "format": record.format,
+        "camera": record.camera,
+        "lens": record.lens,
+        "title": record.title,
+        "caption": record.caption,
+        "tags": list(record.tags),
+        "rating": record.rating,
+        "latitude": record.latitude,
+        "longitude": record.longitude,
+        "country": record.country,
+        "city": record.city,
+        "thumbnail": f"/api/v1/thumbnails/{record.id}",
+    }

@@ -4,6 +4,7 @@ invented vectors, dates and places; 2,000 of them have files, which are links to
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import statistics
@@ -11,7 +12,6 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -73,12 +73,20 @@ class _Library:
         self._album = bench.folder("web-album")
         self._asked = 0
         corpus = photos.folder(bench.folder("photos"), "12 MP JPEG", bench.say)
-        if not (self._index / "CURRENT").exists():
+        if not self._is_complete():
+            shutil.rmtree(self._index, ignore_errors=True)
+            shutil.rmtree(self._album)
             self._fill(sorted(corpus.iterdir()), bench)
         self._thumbnails = Path(self._installed.environment["XDG_CACHE_HOME"]) / "imgsearch"
 
+    def _is_complete(self) -> bool:
+        """Whether an earlier run has made the whole index, by this version's schema."""
+        if not (self._index / "CURRENT").exists():
+            return False
+        with contextlib.closing(open_local(self._index, create=False)) as index:
+            return index.count() == PHOTOS
+
     def _fill(self, files: Sequence[Path], bench: Bench) -> None:
-        shutil.rmtree(self._album)
         for number in range(REAL):
             link = self._album / _path(number)
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +111,7 @@ class _Library:
             index.finish()
         index.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def serving(self) -> Iterator[Server]:
         command = [SCRIPT, "serve", "--port", "0", "--index", self._index]
         process = subprocess.Popen(
