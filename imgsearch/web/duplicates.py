@@ -140,7 +140,8 @@ async def _page(context: Context, asked: Asked) -> _Page:
     def compare(library: Library) -> _Page:
         return _read(library, context.comparisons.find(library, asked), asked)
 
-    return await context.ask(look) or await context.ask(compare, context.comparing_turns)
+    known = await context.ask(look)
+    return known if known is not None else await context.ask(compare, context.comparing_turns)
 
 
 def _read(library: Library, found: Duplicates, asked: Asked) -> _Page:
