@@ -124,6 +124,11 @@ def no_picture(name: str) -> PhotoError:
             f"'{shown(name)}' is a folder.",
             "Name one picture in it, or several: what is like all of them is found.",
         )
+    if re.match("https?://", name):
+        return PhotoError(
+            f"'{shown(name)}' is an address; nothing is fetched from the network.",
+            "Name a picture file, or send the picture to stdin, which is -.",
+        )
     return PhotoError(
         f"There is no file '{shown(name)}', and no photo in the index with that id or path.",
         "Name a picture file, or copy an id or a relative path from a result.",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import time
@@ -273,6 +274,8 @@ def test_the_command(command: Command, folder: Path) -> None:
     broken = command.run("doctor", "--index", folder, code=1)
     assert "CURRENT names no generation" in " ".join(broken.stdout.split())
     assert "→" in broken.stdout
+    assert "1 failure" in broken.stderr.splitlines()[-1]
+    assert re.search(r"\d+ checks", said.stderr.splitlines()[-1])
 
 
 # -- a cluster (canned answers of a real one; the last tests ask a real one)

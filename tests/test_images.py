@@ -281,9 +281,9 @@ def test_damage_of_any_kind_is_one_kind_of_error(ending: str) -> None:
 
 
 def test_formats_that_cannot_be_read_are_named() -> None:
-    jpeg_xl = b"\0\0\0\x0cJXL \r\n\x87\n"
-    assert formats.looks_like_picture(jpeg_xl, "photo.jxl")
-    assert _reason(jpeg_xl) is SkipReason.UNSUPPORTED
+    for head in (b"\x76\x2f\x31\x01\2\0\0\0", b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n"):
+        assert formats.looks_like_picture(head, "photo.bin")
+        assert _reason(head) is SkipReason.UNSUPPORTED
 
 
 def test_camera_raw() -> None:

@@ -126,6 +126,9 @@ def test_photos_that_are_gone_stay_until_prune(command: Command, album: Path, in
     assert _rows(command, index)["moon.png"]["missing"]
     shown = command.run("--index", index, "query", "moon", "-k", "20").stdout
     assert "missing" in shown
+    paths = command.run("--index", index, "query", "moon", "-k", "20", "--paths")
+    assert "moon.png" not in paths.stdout
+    assert "1 photo left out" in paths.stderr
     assert _ingest(command, index, album / "pets", "--prune")["removed"] == 0
     assert _ingest(command, index, album, "--prune", "--dry-run")["removed"] == 1
     assert "moon.png" in _rows(command, index)

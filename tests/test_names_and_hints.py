@@ -57,6 +57,28 @@ def test_a_folder_is_no_picture(known: Command) -> None:
     assert answer.stderr.splitlines()[0] == "'first' is a folder."
 
 
+def test_a_folder_to_remove_gets_the_option(known: Command) -> None:
+    answer = known.run("remove", "./first", code=2)
+    assert answer.stderr.splitlines() == [
+        "./first is a folder.",
+        "To remove all photos in it: imgsearch remove --under ./first",
+    ]
+
+
+def test_an_address_is_not_fetched(known: Command) -> None:
+    answer = known.run("similar", "https://127.0.0.1:1/a.png", code=1)
+    assert "network" in answer.stderr
+
+
+def test_a_question_that_nobody_can_answer_names_the_option(known: Command) -> None:
+    answer = known.run("remove", "first", code=2)
+    assert answer.stdout == ""
+    assert answer.stderr.splitlines()[-2:] == [
+        "There is no terminal to answer on.",
+        "To go on without the question: --yes",
+    ]
+
+
 def test_a_picture_on_stdin(known: Command) -> None:
     photo = next((known.home / "first").iterdir())
     found = known.run("similar", "-", "-k", "1", "--json", input=photo.read_bytes()).json_lines
@@ -81,7 +103,7 @@ def test_copy_into_another_index_asks(known: Command, tmp_path: Path) -> None:
     assert "third" in refused.stderr
     assert "Nothing was copied." in refused.stderr
     assert len(_hits(known, "--index", target, "query", "x", "-k", "9")) == 4
-    assert known.run("copy", "./index", target, input=b"", code=1).stdout.strip() == ""
+    assert known.run("copy", "./index", target, input=b"", code=2).stdout == ""
     agreed = known.run("copy", "./index", target, "--json", input=b"y\n").json
     assert (agreed["copied"], agreed["in_target"]) == (3, 7)
     assert known.run("copy", "./index", target, "-y", "--json", input=b"").json["copied"] == 0

@@ -60,7 +60,7 @@ def test_a_link_out_counts_only_where_links_were_ingested(tmp_path: Path) -> Non
     root, outside = tmp_path / "root", tmp_path / "outside"
     for folder in (root, outside):
         folder.mkdir()
-        (folder / "a.png").write_bytes(b"x")
+        (folder / "a.png").write_bytes(pictures.encoded(pictures.photo(size=(8, 8)), ".png"))
     (root / "out.png").symlink_to(outside / "a.png")
     (root / "out").symlink_to(outside)
     (root / "in.png").symlink_to("a.png")
@@ -83,6 +83,18 @@ def test_what_is_no_file_is_missing(tmp_path: Path) -> None:
     (tmp_path / "broken.png").symlink_to("nowhere.png")
     for name in ("folder.png", "broken.png", "none.png"):
         assert located(Root(tmp_path), record(name)).missing
+
+
+@pytest.mark.parametrize("content", [b"<html>moved</html>", b"text without end", b""])
+def test_what_replaced_a_photo_and_is_no_picture_is_missing(tmp_path: Path, content: bytes) -> None:
+    for name in ("a.jpg", "b.bmp", "c.tif"):
+        (tmp_path / name).write_bytes(content)
+        assert located(Root(tmp_path), record(name, size=5000)).missing
+
+
+def test_a_picture_of_another_size_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(pictures.encoded(pictures.photo(size=(8, 8)), ".png"))
+    assert not located(Root(tmp_path), record("a.jpg", size=5000)).missing
 
 
 def test_only_pictures_are_opened(tmp_path: Path) -> None:

@@ -194,7 +194,9 @@ def test_a_root_that_moved_is_recognised_under_its_new_name(
         picture(tmp_path / "photos" / f"{n}.png", n * 60)
     ingest(tmp_path / "photos")
     (tmp_path / "photos").rename(tmp_path / "pictures")
-    assert counts(ingest(tmp_path / "pictures")) == {}
+    moved = command.run("ingest", tmp_path / "pictures", "--json")
+    assert counts(moved.json) == {}
+    assert moved.stderr.count("has moved from") == 1
     found = command.run("query", "red", "--json").json_lines
     assert len(found) == 3
     assert not any(each["missing"] for each in found)

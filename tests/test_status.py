@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from imgsearch.output.console import facts_table
 from imgsearch.progress import ago
 from tests.command import Command
 
@@ -42,10 +46,20 @@ def test_status_begins_with_what_everybody_wants_to_know(known: Command) -> None
     assert "bytes per photo" not in text
 
 
+def test_titles_are_never_broken() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(facts_table("Dry run: nothing was changed", {"took": "0.1 s"}))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines()[0].rstrip() == "Dry run: nothing was changed"
+
+
 def test_verbose_status_adds_settings_and_skipped_files(known: Command) -> None:
     text = known.run("status", "-v").stdout
     for words in ("IMGSEARCH_MODEL", "bytes per photo", "model cache", "broken.png"):
         assert words in text
+    assert re.search(r"verify_certs +yes  \(default\)", text)
+    assert re.search(r"exclude +–  \(default\)", text)
+    assert re.search(r"max_megapixels +250  \(default\)", text)
 
 
 def test_status_json_has_numbers_lists_and_dates(known: Command) -> None:

@@ -3,7 +3,9 @@ depths, planes, colour spaces, keys, and trouble in what lies around the pixels.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import struct
 import subprocess
 import sys
@@ -18,7 +20,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from imgsearch.photos import SkipReason, decode, depths
+from imgsearch.photos import SkipReason, decode, depths, formats
 from tests import pictures
 
 PHOTO = pictures.photo(size=(256, 192))
@@ -187,7 +189,111 @@ def test_a_jpeg_that_lacks_a_part_is_truncated(options: dict[str, Any], part: fl
     assert _reason(data[: int(len(data) * part)]) is SkipReason.TRUNCATED
 
 
+KINDS = {
+    "12 bits": imagecodecs.jpeg_encode(PIXELS.astype(np.uint16) * 16, level=95, bitspersample=12),
+    "12 bits, grey": imagecodecs.jpeg_encode(
+        GREYS.astype(np.uint16) * 16, level=95, bitspersample=12
+    ),
+    "lossless, 16 bits": imagecodecs.jpeg_encode(
+        PIXELS.astype(np.uint16) * 257, lossless=True, bitspersample=16
+    ),
+    "JPEG-LS": imagecodecs.jpegls_encode(PIXELS),
+    "JPEG-LS, 16 bits": imagecodecs.jpegls_encode(GREYS.astype(np.uint16) * 257),
+    "XL": imagecodecs.jpegxl_encode(PIXELS),
+    "XL, 16 bits": imagecodecs.jpegxl_encode(PIXELS.astype(np.uint16) * 257, lossless=True),
+    "XL, in boxes": imagecodecs.jpegxl_encode(PIXELS, usecontainer=True),
+    "XR": imagecodecs.jpegxr_encode(PIXELS, level=95),
+    "XR, 16 bits": imagecodecs.jpegxr_encode(GREYS.astype(np.uint16) * 257),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_jpeg_that_pillow_does_not_read(kind: str) -> None:
+    data = KINDS[kind]
+    assert formats.looks_like_picture(data[: formats.HEAD_BYTES], "photo.bin")
+    grey = "grey" in kind or kind in ("JPEG-LS, 16 bits", "XR, 16 bits")
+    assert _difference(data, GREY if grey else PHOTO) < 3
+    with pytest.raises(decode.Undecodable) as caught:
+        decode.decode(data, target=224, max_megapixels=0.01)
+    assert caught.value.reason is SkipReason.TOO_LARGE  # before anything is decoded
+    assert _reason(data[: len(data) // 2]) in (SkipReason.TRUNCATED, SkipReason.DAMAGED)
+
+
+def _parts_of(data: bytes, exif: bytes) -> bytes:
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
+
+
+def test_kinds_of_jpeg_keep_their_exif() -> None:
+    exif = pictures.exif(Orientation=6, Model="Camera 1").tobytes()
+    turned = np.ascontiguousarray(np.rot90(PIXELS)).astype(np.uint16) * 16
+    jpeg = _parts_of(imagecodecs.jpeg_encode(turned, level=95, bitspersample=12), exif)
+    boxed = KINDS["XL, in boxes"]
+    box = struct.pack(">I4sI", len(exif) - 6 + 12, b"Exif", 0) + exif[6:]
+    for data in (jpeg, boxed + box):  # a JPEG XL is upright already
+        found = decode.decode(data, target=224, max_megapixels=250)
+        assert (found.metadata.camera, found.image.size) == ("Camera 1", PHOTO.size)
+
+
+@pytest.mark.parametrize("kind", ["XL", "XL, in boxes", "XR", "12 bits", "JPEG-LS"])
+def test_kinds_of_jpeg_cut_anywhere(kind: str) -> None:
+    """No exception but ours, wherever the file ends."""
+    data = KINDS[kind]
+    for length in {*range(4, 200, 7), *range(200, len(data) - 1, len(data) // 20)}:
+        with contextlib.suppress(decode.Undecodable):
+            _shown(data[:length])
+
+
+@pytest.mark.parametrize("orientation", [b"\x06\0\0\0", b"\0\0\0\0", b"\xff\0\0\0"])
+def test_an_orientation_written_as_a_byte(orientation: bytes) -> None:
+    entry = struct.pack("<HHHI", 1, 274, 1, 1) + orientation + bytes(4)
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + entry
+    turned = orientation[0] == 6
+    image = PHOTO.transpose(Image.Transpose.ROTATE_90) if turned else PHOTO
+    assert _difference(_parts_of(pictures.encoded(image, ".jpg"), exif)) < 4
+
+
+@pytest.mark.parametrize("ending", [".webp", ".avif", ".heic", ".jp2"])
+@pytest.mark.parametrize("part", [0.5, 0.9])
+def test_half_a_container_is_truncated(ending: str, part: float) -> None:
+    data = pictures.encoded(PHOTO, ending)
+    assert _reason(data[: int(len(data) * part)]) is SkipReason.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\xff\xd8", b"II*\0", b"II*\0\x08\0\0\0\0\0\x08\0\0\0", b"MM\0*\0\0", b"8BPS\0\1"],
+)
+def test_reasons_are_no_words_of_python(data: bytes) -> None:
+    with pytest.raises(decode.Undecodable) as caught:
+        _shown(data)
+    assert not re.search(r"unpack|buffer|division|index|attribute", caught.value.detail)
+    assert "\n" not in caught.value.detail
+
+
+def test_a_size_is_said_without_an_exponent() -> None:
+    with pytest.raises(decode.Undecodable, match="10,000 megapixels"):
+        _shown(pictures.png_header(100_000, 100_000))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
+def test_a_pngs_gamma_is_converted(mode: str) -> None:
+    light = Image.fromarray((255 * (PIXELS / 255) ** 2.2).round().astype(np.uint8))
+    image = light.quantize(256) if mode == "P" else light.convert(mode)
+    linear = _chunk(b"gAMA", struct.pack(">I", 100_000))
+    usual = _chunk(b"gAMA", struct.pack(">I", 45_455))
+    plain = image.convert("RGB")
+    assert _difference(_png(usual, image=image), plain) == 0
+    assert _difference(_png(linear, _chunk(b"sRGB", b"\0"), image=image), plain) == 0
+    wanted = GREY if mode == "L" else PHOTO
+    assert _difference(_png(linear, image=image), wanted) < (12 if mode == "L" else 5)
+
+
 # TIFF
+
+
+def test_a_complex_tiff_shows_magnitudes() -> None:
+    data = _tiff((GREYS * np.exp(1j * np.linspace(0, 9, 256))).astype(np.complex64))
+    assert _difference(data, STRETCHED) <= 2
 
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
@@ -428,6 +534,19 @@ def test_photoshop_of_every_depth(depth: int, large: bool, packed: bool, mode: s
     assert _difference(data, PHOTO.convert(mode)) <= 2
     if depth > 8 or large:
         assert _reason(data[: len(data) // 2]) is SkipReason.TRUNCATED
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_photoshop_bitmap(packed: bool) -> None:
+    """Of a width that fills no whole bytes; a bit that is set is black."""
+    image = PHOTO.convert("1").resize((251, 192))
+    rows = np.packbits(~np.asarray(image), axis=1)
+    pixels = b"\0\0" + rows.tobytes()
+    if packed:
+        lines = [imagecodecs.packbits_encode(row.tobytes()) for row in rows]
+        pixels = b"\0\1" + struct.pack(">192H", *map(len, lines)) + b"".join(lines)
+    header = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 1, 192, 251, 1, 0)
+    assert _difference(header + bytes(12) + pixels, image.convert("RGB")) == 0
 
 
 def test_photoshop_that_cannot_be_read_says_what_it_is() -> None:

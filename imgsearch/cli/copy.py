@@ -12,6 +12,7 @@ from imgsearch.cli import parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import CERTIFICATES, MODELS, NEW_INDEX, Common, JsonObject, Yes
+from imgsearch.cli.questions import confirmed
 from imgsearch.escaping import shown
 from imgsearch.settings.options import argument
 from imgsearch.settings.values import text
@@ -75,7 +76,7 @@ def _may_be_added_to(old: Library, new: Library) -> bool:
         return True
     others = ", ".join(shown(name) for name in there if name not in ours)
     libraries = f" (libraries that are not in the source: {others})" if others else ""
-    return typer.confirm(f"{said}{libraries}. Copy into it?", err=True)
+    return confirmed(f"{said}{libraries}. Copy into it?")
 
 
 def _remember_roots(old: Library, new: Library) -> None:

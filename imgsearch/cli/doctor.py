@@ -54,6 +54,7 @@ def doctor(common: Common, given: Looking) -> None:
         console.print_json(_as_dict(found))
     else:
         _show(found)
+        say(_conclusion(found))
     if any(finding.state == "failure" for finding in found):
         raise typer.Exit(1)
 
@@ -62,6 +63,17 @@ def _typed_here(finding: Finding, common: Common) -> Finding:
     cure = cures.shown(finding.cure, finding.action)
     detail, cure = (hints.with_index(text, common.index) for text in (finding.detail, cure))
     return replace(finding, detail=detail, cure=cure, action=None)
+
+
+def _conclusion(found: Sequence[Finding]) -> str:
+    """One line: what there is to do."""
+    from imgsearch.output.console import count
+
+    counts = {state: sum(one.state == state for one in found) for state in STYLES}
+    wrong = [count(counts[state], state) for state in ("failure", "warning") if counts[state]]
+    if not wrong:
+        return f"All {len(found)} checks passed."
+    return f"{' and '.join(wrong)} among {len(found)} checks; what to do stands below each."
 
 
 def _as_dict(found: Sequence[Finding]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.ingest_summary import Filled
 from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
+from imgsearch.cli.questions import confirmed
 from imgsearch.ingest import resources
 from imgsearch.settings import values
 from imgsearch.settings.options import arguments, flag, option
@@ -205,7 +206,8 @@ def _ask_about_foreign(library: Library) -> None:
     """Ask before anything is written to another program's index, such as the tutorial's."""
     if library.index.foreign:
         question = f"{library.index.place} was not made by imgsearch. Write into it?"
-        typer.confirm(question, abort=True, err=True)
+        if not confirmed(question):
+            raise typer.Abort
 
 
 def _check_whole(given: Ingest) -> None:

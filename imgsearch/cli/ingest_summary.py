@@ -88,7 +88,8 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
     if result.unchanged:
         facts["unchanged"] = f"{result.unchanged:,}"
     if result.left_out:
-        facts["left out"] = f"{result.left_out:,} that were removed before"
+        were = "was" if result.left_out == 1 else "were"
+        facts["left out"] = f"{result.left_out:,} that {were} removed before"
     if result.joined:
         facts["RAW files"] = f"{result.joined:,}, each one photo with its JPEG or HEIC"
     if result.skipped:
@@ -97,7 +98,8 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
         facts["skipped"] = f"{len(result.skipped):,} ({each})"
     if result.lost:
         reasons_of_lost = by_reason(result.lost)
-        facts["lost"] = f"{len(result.lost):,} that were in the index ({reasons_of_lost})"
+        were = "was" if len(result.lost) == 1 else "were"
+        facts["lost"] = f"{len(result.lost):,} that {were} in the index ({reasons_of_lost})"
     facts["took"] = _took(result.embedded, filled.seconds)
     if verbose:
         stages = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.seconds.items())

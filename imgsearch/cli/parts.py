@@ -75,12 +75,12 @@ def _may_remove(said: str) -> bool:
 
 def _confirmed(said: str, question: str) -> bool:
     """Whether the user says yes to a question. False where there is no terminal to ask on."""
-    import typer
+    from imgsearch.cli.questions import confirmed
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     say(said)
-    return typer.confirm(question, err=True)
+    return confirmed(question)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import typer
-
 from imgsearch.cli.error_handler import say
+from imgsearch.cli.questions import confirmed
 
 if TYPE_CHECKING:
     from imgsearch.settings import NotObeyed
@@ -38,7 +37,7 @@ def granted(not_obeyed: Sequence[NotObeyed]) -> bool:
     for each in pending:
         say(description(paths.shown(each.file.path), each.settings))
     say("Your credentials, and what you ingest and search for, would go where these say.")
-    allowed = typer.confirm("Did you write this, or do you trust who did?", err=True)
+    allowed = confirmed("Did you write this, or do you trust who did?")
     try:
         folder_files.remember([each.file for each in pending], allowed=allowed)
     except OSError as error:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import typer
 
 from imgsearch.cli import parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, Common, JsonObject, Yes
+from imgsearch.cli.questions import confirmed
 from imgsearch.settings.options import arguments, option
 from imgsearch.settings.values import text
 
@@ -57,9 +57,7 @@ def remove(common: Common, given: Removal) -> None:
         library.check_not_empty()
         ids, libraries = _chosen(library, given.what, given.under)
         photos = console.count(len(ids), "photo")
-        if not given.yes and not typer.confirm(
-            f"Remove {photos} from {library.index.place}?", err=True
-        ):
+        if not given.yes and not confirmed(f"Remove {photos} from {library.index.place}?"):
             say("Nothing was removed.")
             if given.json:
                 console.print_json({"removed": 0, "libraries": []})
@@ -90,6 +88,7 @@ def _chosen(
     found_for = {name: ids_of(index, library.roots, name) for name in names}
     unknown = [shown(name) for name in names if not found_for[name]]
     if unknown:
+        _check_no_folder(library, next(name for name in names if not found_for[name]))
         raise UsageError(
             f"Neither a library nor a photo in the index: {', '.join(unknown)}.",
             "imgsearch status lists the libraries; --json results hold ids and relative paths.",
@@ -97,3 +96,18 @@ def _chosen(
     found = [id for name in libraries for id in index.ids(Filter.within(name))]
     photos = [id for ids in found_for.values() for id in ids]
     return list(dict.fromkeys([*photos, *found])), libraries
+
+
+def _check_no_folder(library: Library, name: str) -> None:
+    """Raises UsageError where it is a folder that holds photos of the index."""
+    from imgsearch.errors import UsageError
+    from imgsearch.escaping import shell_quoted, shown
+
+    try:
+        library.folder(name)
+    except UsageError:
+        return
+    raise UsageError(
+        f"{shown(name)} is a folder.",
+        f"To remove all photos in it: imgsearch remove --under {shell_quoted(os.fsencode(name))}",
+    )

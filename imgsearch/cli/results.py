@@ -104,6 +104,8 @@ class Output:
             _say_what_paths_leaves_out(results, machine_formats.print_paths(results, self._nul))
 
     def _hint(self, results: Results, library: Library, asked: str | None) -> None:
+        from imgsearch.output import console
+
         if not results:
             about = "" if asked is None else f"“{asked}”: "
             say(f"{about}{'Nothing fits.' if self._only_fitting else _nothing_found(library)}")
@@ -111,7 +113,8 @@ class Output:
             return  # to count the photos may take a request
         count = library.index.count()
         if count < FEW:
-            say(f"The index holds only {count} photos: with so few, scores differ little.")
+            photos = console.count(count, "photo")
+            say(f"The index holds only {photos}: with so few, scores differ little.")
 
 
 def _nothing_found(library: Library) -> str:
@@ -136,6 +139,8 @@ def _say_what_paths_leaves_out(results: Results, split: int) -> None:
     for refusal, reason in reasons.items():
         if number := sum(result.refusal is refusal for result in results):
             say(f"{console.count(number, 'photo')} left out: {reason}")
+    if missing := sum(result.missing for result in results):
+        say(f"{console.count(missing, 'photo')} left out: no picture lies there any more")
     if split:
         say(
             f"{console.count(split, 'photo')} left out: a path with a line break would be read as"

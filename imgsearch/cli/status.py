@@ -183,7 +183,8 @@ def _rules(known: Known, library: str) -> list[str]:
     if rules.exclude:
         told.append(f"excludes {', '.join(map(shown, rules.exclude))} (--no-exclude forgets that)")
     if rules.removed:
-        told.append(f"{len(rules.removed):,} removed stay out (--include-removed lifts that)")
+        stay = "stays" if len(rules.removed) == 1 else "stay"
+        told.append(f"{len(rules.removed):,} removed {stay} out (--include-removed lifts that)")
     if rules.raw_apart:
         told.append("a RAW and its JPEG are two photos (--raw-pairs one)")
     return told
@@ -294,6 +295,13 @@ def _photos(known: Known) -> int | None:
 
 
 def _shown(value: Any) -> str:
+    """A setting's value as people write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "–"
+    if isinstance(value, float):
+        return f"{value:g}"
     return "–" if value is None else str(value)
 
 

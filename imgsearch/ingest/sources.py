@@ -119,13 +119,15 @@ def new_library(
 ) -> Job:
     """A folder in no known library as one of its own. Raises UsageError (the name is another's, or
     cannot be a library's)."""
-    library = name or _moved_here(directory, roots, index, note) or directory.name or "photos"
+    moved = None if name else _moved_here(directory, roots, index, note)
+    library = name or moved or directory.name or "photos"
     if not is_safe(library):
         raise UsageError(
             f"{shown(directory)} has a name that cannot be a library's.",
             "Give one: --library NAME",
         )
-    _check_name(library, directory, roots, index, note)
+    if moved is None:
+        _check_name(library, directory, roots, index, note)
     return Job(library, directory)
 
 

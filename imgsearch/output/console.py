@@ -111,8 +111,9 @@ def facts_table(title: str, facts: Mapping[str, str]) -> Table:
     from rich.text import Text
 
     table = Table(
-        title=Text(title), title_justify="left", title_style="bold", box=None, show_header=False
-    )
+        title=Text(title, no_wrap=True), title_justify="left", title_style="bold", box=None,
+        show_header=False, min_width=len(title) + 1,
+    )  # fmt: skip
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for what, value in facts.items():

@@ -97,13 +97,13 @@ def csv_cell(value: Any, on_terminal: bool = False) -> Any:
 
 
 def print_paths(results: Results, nul: bool) -> int:
-    """Raw bytes, one path a line (or NUL-ended); on a terminal, escaped. Returns how many
-    were left out because a line break would split them."""
+    """Raw bytes of those that are there, one path a line (or NUL-ended); on a terminal, escaped.
+    Returns how many were left out because a line break would split them."""
     split = 0
     lines = []
     escape = sys.stdout.isatty()
     for hit in results:
-        if hit.raw_path is None:
+        if hit.raw_path is None or hit.missing:
             continue
         if escape:
             lines.append(shown(hit.raw_path).encode(sys.stdout.encoding, "backslashreplace"))

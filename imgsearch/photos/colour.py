@@ -13,6 +13,8 @@ from imgsearch.photos import depths
 from imgsearch.photos.formats import BROKEN
 
 _LEVELS = np.arange(0, 256, 17, dtype=np.uint8)
+_SRGB_GAMMA, _NEAR_SRGB = 1 / 2.2, 0.03  # as PNGs say it
+_GAMMAS = (0.2, 3.0)  # that anybody means
 _SAME = 6  # of 255: sRGB's profiles by different makers differ by as much in dark colours
 
 
@@ -20,7 +22,7 @@ def rgb(image: Image.Image) -> Image.Image:
     """The image in sRGB with 8 bits a channel, on white where it is transparent."""
     if image.mode.startswith("I") or image.mode == "F":
         image = _eight_bits(image)
-    profile = image.info.get("icc_profile")
+    profile, gamma = image.info.get("icc_profile"), _gamma(image)
     if has_alpha(image):
         image = _on_white(image)
     elif image.mode not in ("RGB", "L", "CMYK", "LAB"):  # RGB to RGB would be a copy
@@ -30,7 +32,27 @@ def rgb(image: Image.Image) -> Image.Image:
             converted = transform.apply(image)
             converted.load()
             return converted
-    return image if image.mode == "RGB" else image.convert("RGB")
+    image = image if image.mode == "RGB" else image.convert("RGB")
+    return image if gamma is None else image.point(_from_gamma(gamma) * 3)
+
+
+def _gamma(image: Image.Image) -> float | None:
+    """The exponent by which a PNG's samples were made of light, where it is not sRGB's and no
+    profile says more."""
+    gamma = image.info.get("gamma")
+    if image.info.get("icc_profile") or "srgb" in image.info or not isinstance(gamma, float):
+        return None
+    usual = abs(gamma - _SRGB_GAMMA) < _NEAR_SRGB
+    return None if usual or not _GAMMAS[0] <= gamma <= _GAMMAS[1] else gamma
+
+
+@functools.lru_cache(maxsize=4)
+def _from_gamma(gamma: float) -> list[int]:
+    """sRGB's samples, for each of 256 that were made with that exponent."""
+    light = (np.arange(256) / 255) ** (1 / gamma)
+    curved = 1.055 * light ** (1 / 2.4) - 0.055
+    levels = np.where(light <= 0.0031308, 12.92 * light, curved)
+    return [round(255 * level) for level in levels.tolist()]
 
 
 def has_alpha(image: Image.Image) -> bool:

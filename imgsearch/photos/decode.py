@@ -25,6 +25,8 @@ from imgsearch.photos import (
     formats,
     iptc,
     jpeg,
+    jpeg_kinds,
+    limits,
     metadata,
     netpbm,
     photoshop,
@@ -81,11 +83,13 @@ def decode(source: Source, *, target: int, max_megapixels: float, preview: bool 
             candidates = formats.possible(head, source if isinstance(source, str) else None)
             if "HEIF" in candidates:
                 _register_heif()
-            if own := _own_reader(head):
-                return _decode_by_own(own, candidates[0], file, target, max_megapixels)
             try:
+                if own := _own_reader(head):
+                    return _decode_by_own(own, candidates[0], file, target, max_megapixels)
                 return _decode_by_pillow(file, candidates, target, max_megapixels, preview=preview)
             except BROKEN:
+                if formats.ends_early(file):
+                    raise Undecodable(SkipReason.TRUNCATED, "it ends too early") from None
                 repaired = _decode_repaired(file, head, target, max_megapixels)
                 if repaired is None:
                     raise
@@ -97,7 +101,7 @@ def decode(source: Source, *, target: int, max_megapixels: float, preview: bool 
     except MemoryError:
         raise Undecodable(SkipReason.TOO_LARGE, "not enough memory") from None
     except Image.DecompressionBombError as error:
-        raise _too_large(error, max_megapixels) from None
+        raise limits.too_large(error, max_megapixels) from None
     except BROKEN as error:
         raise undecodable(error) from error
 
@@ -154,7 +158,7 @@ def _opened(source: Source) -> Iterator[IO[bytes]]:
 def _prepare_pillow(max_megapixels: float) -> None:
     """Let it open what our limit allows, and silence its warnings about broken tags for good:
     `warnings.catch_warnings` would not be safe among threads. Its limit holds for the whole
-    process, so it is only ever raised; a lower one is `_check_size`'s to keep."""
+    process, so it is only ever raised; a lower one is `limits.check_size`'s to keep."""
     keep_quiet()
     if Image.MAX_IMAGE_PIXELS is not None:
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, int(max_megapixels * 1e6))
@@ -175,6 +179,10 @@ def _own_reader(head: bytes) -> Reader | None:
     others."""
     if head.startswith(netpbm.MAGIC):
         return netpbm.read
+    if head.startswith(jpeg_kinds.XL_MAGIC):
+        return jpeg_kinds.read_xl
+    if head.startswith(jpeg_kinds.XR_MAGIC):
+        return jpeg_kinds.read_xr
     return photoshop.read if photoshop.is_unknown_to_pillow(head) else None
 
 
@@ -182,7 +190,7 @@ def _decode_by_own(
     read: Reader, format: str, file: IO[bytes], target: int, max_megapixels: float
 ) -> Decoded:
     """Decode by one of our readers, which returns the picture as it is stored."""
-    image = read(file, lambda width, height: _check_size(width, height, max_megapixels))
+    image = read(file, lambda width, height: limits.check_size(width, height, max_megapixels))
     image.format = format
     exif = tiff.exif(file) if format == "TIFF" else image.getexif()
     turn = TURNS.get(orientation(exif))
@@ -204,6 +212,8 @@ def _decode_repaired(
         whole = jpeg.whole(file, target)
         if whole is not None:
             return _decode_by_pillow(whole, ["JPEG", "MPO"], target, max_megapixels)
+        if jpeg_kinds.is_one(file):
+            return _decode_by_own(jpeg_kinds.read_jpeg, "JPEG", file, target, max_megapixels)
     if head[:4] in _TIFF_MAGIC:
         return _decode_by_own(tiff.read, "TIFF", file, target, max_megapixels)
     return None
@@ -220,7 +230,7 @@ def _decode_by_pillow(
     """`profile`: an ICC profile that Pillow does not find in the file."""
     with Image.open(file, formats=candidates) as image:
         width, height = image.size
-        _check_size(width, height, max_megapixels)
+        limits.check_size(width, height, max_megapixels)
         if profile:
             image.info["icc_profile"] = profile
         if not _is_readable(image):
@@ -267,23 +277,6 @@ def _with_true_alpha(image: Image.Image, file: IO[bytes]) -> Image.Image:
     return image
 
 
-def _too_large(error: Exception, max_megapixels: float) -> Undecodable:
-    """Pillow's own guard, at a file's header."""
-    found = re.search(r"\((\d+) pixels\)", str(error))
-    size = f"{int(found[1]) / 1e6:.4g} megapixels" if found else "too many pixels"
-    return Undecodable(SkipReason.TOO_LARGE, f"{size}; --max-megapixels is {max_megapixels:g}")
-
-
-def _check_size(width: int, height: int, max_megapixels: float) -> None:
-    megapixels = width * height / 1e6
-    if megapixels > max_megapixels:
-        raise Undecodable(
-            SkipReason.TOO_LARGE,
-            f"{width} x {height} = {megapixels:.4g} megapixels; --max-megapixels is"
-            f" {max_megapixels:g}",
-        )
-
-
 def _one_at_a_time(image: Image.Image) -> contextlib.AbstractContextManager[Any]:
     """A lock to hold while decoding, so that only one huge picture is in memory. Of a large JPEG
     few pixels are decoded, unless it is progressive."""
@@ -312,7 +305,7 @@ def _metadata(
 def _decode_raw(file: IO[bytes], target: int, max_megapixels: float) -> Decoded:
     """The camera's own JPEG where it is large enough, else the sensor's pixels."""
     with raw.opened(file) as shot:
-        _check_size(shot.width, shot.height, max_megapixels)
+        limits.check_size(shot.width, shot.height, max_megapixels)
         preview = shot.preview()
         exif = shot.exif(preview)
         image = _preview_image(shot, preview, target, max_megapixels) if preview else None

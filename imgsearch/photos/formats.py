@@ -22,9 +22,13 @@ BROKEN = (  # what Pillow raises on a bad file
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError,
     AssertionError, EOFError, RuntimeError, struct.error, zlib.error,
 )  # fmt: skip
+_MISTAKES = (
+    struct.error, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError,
+)  # fmt: skip
 _TRUNCATED = re.compile(
-    r"truncat|end of file|premature|not enough|unexpected eof|not process", re.I
+    r"truncat|end of file|premature|not enough|unexpected eof|not process|requires a buffer", re.I
 )
+_MOST_BOXES = 1000  # of an ISO media file
 
 # EPS starts Ghostscript; WMF is drawn by Windows alone; the others hold no picture to decode, or
 # are met by luck in files of any kind; Pillow gives IM up.
@@ -52,6 +56,8 @@ _CHECKS: dict[str, Callable[[bytes], Any]] = {  # where Pillow's own glance is t
     "ICO": re.compile(rb"\x00\x00\x01\x00[^\x00]\x00...\x00", re.DOTALL).match,
     "AVIF": lambda head: bool(_brands(head) & {b"avif", b"avis"}),
     "HEIF": lambda head: bool(_brands(head) & _HEIF_BRANDS) and not _CHECKS["AVIF"](head),
+    "JPEG XL": re.compile(rb"\xff\x0a|\0\0\0\x0cJXL ").match,
+    "JPEG XR": re.compile(rb"II\xbc\x01").match,
 }
 _RAW_MAGIC = re.compile(
     rb"FUJIFILMCCD-RAW|IIR[OS]\x08|MMOR|IIU\0|FOVb|\0MRM|II\x1a\0\0\0HEAPCCDR|II\*\0....CR\x02"
@@ -59,12 +65,15 @@ _RAW_MAGIC = re.compile(
     re.DOTALL,
 )
 _UNREAD = {  # pictures that nothing here can read: said so, not called something else
-    "JPEG XL": re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "),
+    "OpenEXR": re.compile(rb"\x76\x2f\x31\x01"),
+    "Radiance HDR": re.compile(rb"#\?(RADIANCE|RGBE)\s"),
     "GIMP": re.compile(rb"gimp xcf "),
     "PostScript": re.compile(rb"%!PS-Adobe-[\d.]+ EPSF|\xc5\xd0\xd3\xc6"),
 }
 _HEIF_ENDINGS = frozenset((".heic", ".heics", ".heif", ".heifs", ".hif"))
-_UNREAD_ENDINGS = frozenset((".jxl", ".xcf", ".eps"))
+_OTHERS = ("HEIF", "JPEG XL", "JPEG XR")  # that Pillow alone does not know
+_OTHERS_ENDINGS = frozenset((".jxl", ".jxr", ".wdp", ".hdp", ".jls"))
+_UNREAD_ENDINGS = frozenset((".xcf", ".eps", ".exr", ".hdr"))
 _OTHER_USES = frozenset((".fit", ".msp", ".ras", ".spi"))  # of endings: no promise
 
 
@@ -78,10 +87,38 @@ class Undecodable(Exception):
 
 
 def undecodable(error: Exception) -> Undecodable:
-    """The error for what a decoder raised on a bad file."""
-    text = str(error) or type(error).__name__
+    """The error for what a decoder raised on a bad file, in one line. What Python says of a
+    decoder's mistake tells a person nothing."""
+    text = " ".join(str(error).split()) or type(error).__name__
     truncated = isinstance(error, EOFError) or _TRUNCATED.search(text)
+    if isinstance(error, _MISTAKES):
+        text = "it ends too early" if truncated else "its structure is broken"
     return Undecodable(SkipReason.TRUNCATED if truncated else SkipReason.DAMAGED, text)
+
+
+def ends_early(file: IO[bytes]) -> bool:
+    """Whether a container (WebP, and the ISO media files: HEIF, AVIF, JPEG 2000, JPEG XL) claims
+    more bytes than there are."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    head = file.read(12)
+    if head[:4] == b"RIFF" and head[8:] == b"WEBP":
+        return struct.unpack("<I", head[4:8])[0] + 8 > size
+    if head[4:8] not in (b"ftyp", b"jP  ", b"JXL "):
+        return False
+    at = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(at)
+        start = file.read(16)
+        if len(start) < 8:
+            break
+        length = struct.unpack(">I", start[:4])[0]
+        if length == 1 and len(start) == 16:
+            length = struct.unpack(">Q", start[8:])[0]
+        if length < 8:  # 0: to the end of the file
+            return False
+        at += length
+    return at != size
 
 
 def has_picture_ending(name: str) -> bool:
@@ -141,12 +178,13 @@ def _pillow_formats() -> tuple[str, ...]:
 def _picture_endings() -> frozenset[str]:
     readable = {*_pillow_formats(), "MPO"}
     known = {ending for ending, name in Image.EXTENSION.items() if name in readable}
-    return frozenset(known | RAW_ENDINGS | _HEIF_ENDINGS | _UNREAD_ENDINGS) - _OTHER_USES
+    known |= RAW_ENDINGS | _HEIF_ENDINGS | _OTHERS_ENDINGS | _UNREAD_ENDINGS
+    return frozenset(known) - _OTHER_USES
 
 
 def _formats(head: bytes, ending: str | None) -> list[str]:
     """The formats that the content allows, and the ending where it is given."""
-    found = [name for name in ("HEIF", *_pillow_formats()) if _allows(name, head, ending)]
+    found = [name for name in (*_OTHERS, *_pillow_formats()) if _allows(name, head, ending)]
     return sorted(found, key=_BY_ENDING.__contains__)  # a sure mark before a weak one
 
 

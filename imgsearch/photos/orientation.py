@@ -28,6 +28,7 @@ def exif_of(image: Image.Image) -> Image.Exif | None:
 
 def orientation(exif: Image.Exif | None) -> int:
     try:
-        return int(exif.get(ExifTags.Base.Orientation, 1)) if exif is not None else 1
+        value = exif.get(ExifTags.Base.Orientation, 1) if exif is not None else 1
+        return value[0] if isinstance(value, bytes) else int(value)  # some write it as a byte
     except BROKEN:
         return 1

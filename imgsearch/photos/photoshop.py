@@ -1,5 +1,5 @@
-"""PSB (large Photoshop files) and PSD of 16 and 32 bits, which Pillow does not read: the merged
-picture, without layers."""
+"""PSB (large Photoshop files) and PSD of 16 and 32 bits, which Pillow does not read, and bitmaps,
+which it inverts: the merged picture, without layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _MODES = {
     0: "bitmap", 1: "grey", 2: "indexed", 3: "RGB", 4: "CMYK", 7: "multichannel", 8: "duotone",
     9: "Lab",
 }  # fmt: skip
-_COLOURS = {1: 1, 2: 1, 3: 3, 4: 4, 8: 1, 9: 3}  # channels that are colours
+_COLOURS = {0: 1, 1: 1, 2: 1, 3: 3, 4: 4, 8: 1, 9: 3}  # channels that are colours
+_BITMAP = 0
 _RAW, _RLE = 0, 1
 # image resources, by the name under which Pillow keeps what they hold
 _RESOURCES = {"icc_profile": 1039, "exif": 1058, "xmp": 1060, "iptc": iptc.RESOURCE}
@@ -28,9 +29,9 @@ _MOST_BYTES = 1 << 30  # of pixels
 
 
 def is_unknown_to_pillow(head: bytes) -> bool:
-    """Whether a file is a PSB, or a PSD of more than 8 bits, by its first bytes."""
+    """Whether a file is a PSB, or a PSD of more or less than 8 bits, by its first bytes."""
     return head.startswith(MAGIC) and (
-        head[4:6] == b"\0\2" or head[22:24] in (b"\0\x10", b"\0\x20")
+        head[4:6] == b"\0\2" or head[22:24] in (b"\0\1", b"\0\x10", b"\0\x20")
     )
 
 
@@ -40,7 +41,8 @@ def read(file: IO[bytes], check_size: Callable[[int, int], None]) -> Image.Image
     file.seek(0)
     version, channels, height, width, depth, mode = struct.unpack(">4xH6xHIIHH", _exactly(file, 26))
     colours = _COLOURS.get(mode)
-    if version not in (1, 2) or depth not in (8, 16, 32) or colours is None or channels < colours:
+    known = depth in ((1,) if mode == _BITMAP else (8, 16, 32))
+    if version not in (1, 2) or not known or colours is None or channels < colours:
         name = _MODES.get(mode, str(mode))
         raise Undecodable(
             SkipReason.UNSUPPORTED, f"Photoshop, {name}, {depth} bits, {channels} channels"
@@ -78,13 +80,16 @@ def _planes(
 ) -> Bytes:
     """The first `wanted` channels, as an array of shape [wanted, height, width]."""
     (compression,) = struct.unpack(">H", _exactly(file, 2))
-    row = width * depth // 8
+    row = (width * depth + 7) // 8
     if compression == _RAW:
         data = _exactly(file, wanted * height * row, _MOST_BYTES)
     elif compression == _RLE:
         data = _unpacked(file, channels, wanted, height, row, version)
     else:
         raise Undecodable(SkipReason.UNSUPPORTED, f"Photoshop, compression {compression}")
+    if depth == 1:  # a bit that is set is black
+        bits = np.unpackbits(np.frombuffer(data, np.uint8).reshape(wanted, height, row), axis=2)
+        return 255 - 255 * bits[..., :width]
     kind = {8: "u1", 16: ">u2", 32: ">f4"}[depth]
     values = np.frombuffer(data, kind).reshape(wanted, height, width)
     return depths.eight_bits(values, bits=None if depth == 32 else depth)

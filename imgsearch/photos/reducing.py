@@ -29,7 +29,7 @@ def reduced(image: Image.Image, target: int) -> Image.Image:
     if image.mode in ("1", "P"):  # numbers of colours have no mean
         opaque = "L" if image.mode == "1" else "RGB"
         image = image.convert("RGBA" if colour.has_alpha(image) else opaque)
-        info = {"icc_profile": info.get("icc_profile")}
+        info = {name: info[name] for name in ("icc_profile", "gamma", "srgb") if name in info}
     if image.mode not in ("L", "RGB", "RGBA", "LA", "CMYK", "YCbCr"):
         return image
     small = image.reduce(factor)

@@ -159,6 +159,8 @@ def _image(page: Any) -> Image.Image:
         return _of_ycbcr(page)
     planes = page.asarray().reshape(page.shaped)[:, 0]  # [separate samples, height, width, samples]
     values = np.moveaxis(planes[..., 0], 0, -1) if len(planes) > 1 else planes[0]
+    if values.dtype.kind == "c":  # radar: how strong each echo is
+        values = np.abs(values)
     kind, samples = int(page.photometric), values.shape[-1]
     if kind == PALETTE and samples == 1:
         return Image.fromarray(_colours(page, values[..., 0]))

@@ -41,8 +41,7 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where a photo lies. `path`: absolute; None if refused. `missing`: there is no regular file at
-    it."""
+    """Where a photo lies. `path`: absolute; None if refused. `missing`: no picture lies there."""
 
     path: bytes | None
     refusal: Refusal | None = None
@@ -75,7 +74,7 @@ def located(root: Root | None, record: Record) -> Located:
     path = os.path.join(os.fsencode(root.path), relative)
     if not root.follow_links and not _stays_inside(root, path):
         return Located(None, Refusal.LEADS_OUT)
-    return Located(path, missing=is_missing(path))
+    return Located(path, missing=_is_missing_or_replaced(path, record))
 
 
 def _stays_inside(root: Root, path: bytes) -> bool:
@@ -96,6 +95,18 @@ def is_missing(path: bytes) -> bool:
     return not stat.S_ISREG(mode)
 
 
+def _is_missing_or_replaced(path: bytes, record: Record) -> bool:
+    """Whether no file lies there, or one that is no picture, such as a web page that was saved
+    under the photo's name. A file of the recorded size is not read."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return is_missing(path)
+    if not stat.S_ISREG(status.st_mode):
+        return True
+    return status.st_size != record.size and not _looks_like_picture(path, unreadable=True)
+
+
 def may_be_opened(path: bytes) -> bool:
     """Whether it is a picture, by its content and by its name (an ending of a picture, or none), so
     that the system's viewer shows it: another program's file, such as `x.desktop`, may run."""
@@ -105,8 +116,15 @@ def may_be_opened(path: bytes) -> bool:
     ending = os.path.splitext(name)[1]
     if ending and not formats.has_picture_ending(name):
         return False
+    return _looks_like_picture(path, unreadable=False)
+
+
+def _looks_like_picture(path: bytes, *, unreadable: bool) -> bool:
+    """Whether the content may be a picture's. `unreadable`: the answer where it cannot be read."""
+    from imgsearch.photos import formats
+
     try:
         head = regular_files.read(path, follow_links=True, limit=formats.HEAD_BYTES)
     except OSError:
-        return False
-    return formats.looks_like_picture(head, name)
+        return unreadable
+    return formats.looks_like_picture(head, os.fsdecode(path))
