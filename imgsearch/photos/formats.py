@@ -103,7 +103,7 @@ def ends_early(file: IO[bytes]) -> bool:
     file.seek(0)
     head = file.read(12)
     if head[:4] == b"RIFF" and head[8:] == b"WEBP":
-        return struct.unpack("<I", head[4:8])[0] + 8 > size
+        return int.from_bytes(head[4:8], "little") + 8 > size
     if head[4:8] not in (b"ftyp", b"jP  ", b"JXL "):
         return False
     at = 0
@@ -112,9 +112,9 @@ def ends_early(file: IO[bytes]) -> bool:
         start = file.read(16)
         if len(start) < 8:
             break
-        length = struct.unpack(">I", start[:4])[0]
+        length = int.from_bytes(start[:4], "big")
         if length == 1 and len(start) == 16:
-            length = struct.unpack(">Q", start[8:])[0]
+            length = int.from_bytes(start[8:], "big")
         if length < 8:  # 0: to the end of the file
             return False
         at += length

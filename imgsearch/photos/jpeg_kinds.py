@@ -89,9 +89,10 @@ def read_xl(file: IO[bytes], check_size: CheckSize) -> Image.Image:
     return image
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Boxes of an ISO container, the first of each kind last."""
-    found, at = [], 0
+def _boxes(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Boxes of an ISO container, each its kind and what it holds; the first of each kind last."""
+    found: list[tuple[bytes, bytes]] = []
+    at = 0
     while at + 8 <= len(data) and len(found) < _MOST_BOXES:
         length, kind = struct.unpack_from(">I4s", data, at)
         start = at + 8
@@ -103,7 +104,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             break
         found.append((kind, data[start:end]))
         at = end
-    return reversed(found)
+    return found[::-1]
 
 
 def _xl_size(stream: bytes) -> tuple[int, int]:
