@@ -332,6 +332,7 @@ def test_a_name_counts_last() -> None:
     [
         ((48.0, 51.0, IFDRational(0, 0)), 48.85),
         ((48.85, IFDRational(0, 0), IFDRational(0, 0)), 48.85),
+        (48.85, 48.85),
         ((48.0, IFDRational(0, 0), IFDRational(0, 0)), None),
         ((IFDRational(0, 0), 51.0, 0.0), None),
     ],

@@ -23,10 +23,15 @@ _DATE = re.compile(
     r"\s*(?P<year>\d{4})"
     r"(?:[:/.-](?P<month>\d\d?)"
     r"(?:[:/.-](?P<day>\d\d?)"
-    r"(?:[ T]+(?P<hour>\d\d?):(?P<minute>\d\d)(?::(?P<second>\d\d))?(?:[.,]\d+)?"
+    r"(?:[ T]+(?P<hour>\d\d?):(?P<minute>\d\d?)(?::(?P<second>\d\d?))?(?:[.,]\d+)?"
     r"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?"
     r"\s*(?P<offset>Z|[+-]\d\d:?\d\d)?"
     r")?)?)?(?!\w)"
+)
+_COMPACT = re.compile(  # ISO 8601 without separators
+    r"\s*(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)"
+    r"(?:[ T]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?)?(?P<half>)"
+    r"\s*(?P<offset>Z|[+-]\d\d:?\d\d)?(?!\w)"
 )
 _BLANK = re.compile(r":\s+(?=:|\s|$)")  # a field that is not known
 _OFFSET = re.compile(r"([+-])(\d\d):?([0-5]\d)")
@@ -45,7 +50,8 @@ _OF_NAME = re.compile(
 def parse(text: str | None, offset: str | None = None) -> Moment | None:
     """EXIF's and XMP's ways to write a date. `offset`: where the text itself has none. None for
     what is no date, as of a camera whose clock was never set (`0000:00:00 00:00:00`)."""
-    found = _DATE.match(_BLANK.sub(":00", text or ""))
+    written = _BLANK.sub(":00", text or "")
+    found = _DATE.match(written) or _COMPACT.match(written)
     return None if found is None else _moment(found, found["offset"] or offset)
 
 

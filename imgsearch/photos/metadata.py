@@ -326,7 +326,7 @@ def _degrees(
     sign = signs.get((_text(gps, ref_tag) or "").upper()[:1])
     value = _value(gps, tag)
     try:
-        parts = [float(part) for part in value]
+        parts = [float(part) for part in (value if isinstance(value, tuple) else (value,))]
     except _UNREADABLE:
         return None
     if sign is None or not 1 <= len(parts) <= 3:
