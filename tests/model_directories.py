@@ -9,7 +9,10 @@ import json
 import os
 import string
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imgsearch.models.choices import Choice
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -39,6 +42,7 @@ VIT_B_32: Sizes = {
 SMALL_DISTILBERT: Sizes = {"dim": 48, "hidden_dim": 96, "n_layers": 2, "n_heads": 3}
 DISTILBERT: Sizes = {"dim": 768, "hidden_dim": 3072, "n_layers": 6, "n_heads": 12}
 MULTILINGUAL_VOCABULARY = 119_547
+GEMMA_VOCABULARY = 256_000
 
 CLIP_MEAN, CLIP_STD = (
     [0.48145466, 0.4578275, 0.40821073],
@@ -190,6 +194,22 @@ def siglip_directory(
     images = SiglipImageProcessor(size={"height": side, "width": side}, resample=2)
     SiglipProcessor(images, tokenizer).save_pretrained(str(folder))
     return folder
+
+
+def exact_siglip(choice: Choice, folder: Path) -> Path:
+    """A model of a choice's true sizes."""
+    vision = choice.vision
+    shared = {
+        "hidden_size": vision.width,
+        "intermediate_size": vision.mlp,
+        "num_hidden_layers": vision.layers,
+        "num_attention_heads": 16 if vision.width == 1152 else 12,
+    }
+    return siglip_directory(
+        folder,
+        text={**shared, "vocab_size": GEMMA_VOCABULARY},
+        vision={**shared, "image_size": vision.size, "patch_size": vision.patch},
+    )
 
 
 def full_size_pair(folder: Path) -> tuple[Path, Path]:

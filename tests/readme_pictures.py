@@ -1,6 +1,6 @@
 """Makes the README's pictures from the shipped library, light and dark: a search in a terminal and
-on the page. `python -m tests.readme_pictures` needs Chromium, which also checks that none overlaps
-another or is cut."""
+on the page. `python -m tests.readme_pictures` needs Chromium, by which it checks that no texts and
+pictures overlap and that none is cut."""
 
 from __future__ import annotations
 

@@ -16,23 +16,7 @@ from imgsearch.models import choices
 from tests import model_directories
 from tests.command import Command
 
-GEMMA_VOCABULARY = 256_000
 SIGLIP = [choice for choice in choices.CHOICES.values() if "siglip2" in choice.image]
-
-
-def _siglip(choice: choices.Choice, folder: Path) -> Path:
-    vision = choice.vision
-    shared = {
-        "hidden_size": vision.width,
-        "intermediate_size": vision.mlp,
-        "num_hidden_layers": vision.layers,
-        "num_attention_heads": 16 if vision.width == 1152 else 12,
-    }
-    return model_directories.siglip_directory(
-        folder,
-        text={**shared, "vocab_size": GEMMA_VOCABULARY},
-        vision={**shared, "image_size": vision.size, "patch_size": vision.patch},
-    )
 
 
 @pytest.mark.parametrize("name", choices.CHOICES)
@@ -79,7 +63,7 @@ def test_work_is_what_the_architecture_says() -> None:
 def test_a_model_of_the_exact_architecture_works(
     choice: choices.Choice, tmp_path: Path, command: Command
 ) -> None:
-    folder = _siglip(choice, tmp_path / "model")
+    folder = model_directories.exact_siglip(choice, tmp_path / "model")
     photos = tmp_path / "photos"
     photos.mkdir()
     for path in sorted(PHOTOS.rglob("*.png"))[:8]:
