@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+from imgsearch import demo
 from tests.browser import chromium, downloaded, every, go, ids_of, one, upload, violations
 from tests.command import Command
 from tests.elasticsearch import servers
@@ -163,18 +164,34 @@ def test_a_cluster_that_goes_away_and_comes_back(
 
 
 def test_a_model_that_is_missing_is_a_sentence_until_it_is_there(
-    command: Command, album: Path, model_cache: Path, tmp_path: Path
+    command: Command, album: Path, profile: Path, tmp_path: Path
 ) -> None:
-    """Another machine's index, say: the vectors are here, the model is not."""
+    """The vectors are here and the model is not, nor the hub. Then it is copied from another
+    machine, and the page that is open shows the photos."""
     command.run("ingest", album)
-    command.cache = tmp_path / "empty"
-    command.environment |= {"HF_HUB_OFFLINE": "1"}
-    broken = tmp_path / "model"
-    shutil.copytree(album, broken)
-    command.environment["IMGSEARCH_TEXT_MODEL"] = str(broken)
-    with serving(command) as server:
-        answer = server.ask("/?q=cat")
-        assert answer.status in (422, 503)
-        assert "Traceback" not in answer.text
-        assert "model" in answer.text
-        assert server.ask("/").status == 200
+    hub = tmp_path / "huggingface" / "hub"
+    command.environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(hub.parent)}
+    command.environment["IMGSEARCH_TEXT_MODEL"] = "somebody/words"
+    with serving(command) as server, chromium(profile) as page:
+        answer = server.ask("/api/v1/search?q=cat")
+        assert answer.status == 503
+        said = answer.json["error"]
+        assert said["message"].startswith(f"The model somebody/words is not in {hub}, and ")
+        assert said["message"].endswith("cannot be reached (HF_HUB_OFFLINE is set).")
+        assert "Point HF_HOME at a cache that has it" in said["cure"]
+        page.get(f"{server.address}?q=cat")
+        shown = one(page, "[role=alert]").text
+        assert said["message"] in shown
+        assert said["cure"].splitlines()[0] in shown
+        assert violations(page) == []
+
+        known = server.ask("/").photos  # what needs no model goes on
+        assert len(known) == 8
+        assert len(server.ask(f"/?id={known[0]}").photos) == 7
+
+        snapshot = hub / "models--somebody--words" / "snapshots" / ("0" * 40)
+        shutil.copytree(demo.PHOTOS.with_name("models") / "text", snapshot)
+        (snapshot.parents[1] / "refs").mkdir()
+        (snapshot.parents[1] / "refs" / "main").write_text(snapshot.name)
+        WebDriverWait(page, 120).until(lambda it: len(ids_of(it)) == 8)
+        assert server.ask("/?q=cat").photos == ids_of(page)
