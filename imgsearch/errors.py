@@ -17,7 +17,8 @@
 
 A `message` says what happened; `cure` says what to do next. Both are shown, each on its own line.
 Neither names a command or an option: `action` is what a cure asks for, and whoever shows the error
-says how that is done there (the command line: cli/cures.py).
+says how that is done there (the command line: output/cures.py). `Advice` is a line of another kind,
+such as a note, that asks for an action.
 A photo that cannot be ingested is no error: see `imgsearch.photos.Skip`.
 """
 
@@ -31,10 +32,22 @@ EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something to do, by a name of cli/cures.py. `facts`: with what, such as a folder."""
+    """Something to do, by a name of output/cures.py. `facts`: with what, such as a folder."""
 
     name: str
     facts: Mapping[str, object] = field(default_factory=dict)
+
+
+class Advice(str):
+    """A text that asks for an action, and reads well without it."""
+
+    __slots__ = ("action",)
+    action: Action
+
+    def __new__(cls, text: str, action: Action) -> Advice:
+        made = super().__new__(cls, text)
+        made.action = action
+        return made
 
 
 class ImgsearchError(Exception):

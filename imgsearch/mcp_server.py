@@ -164,7 +164,7 @@ class _Tools:
             with self._libraries.using() as library:
                 return work(library)
         except ImgsearchError as error:
-            cure = cures.shown(error.cure, error.action)
+            cure = cures.of(error)
             raise ToolError(f"{error.message} {cure}") from None
 
 

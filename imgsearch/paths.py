@@ -119,11 +119,11 @@ def index_place(value: str | None, es_url: str | None, es_cloud_id: str | None) 
         return _from_url(value)
     if _CREDENTIALS_WITHOUT_SCHEME.match(value) and not Path(value).exists():
         raise UsageError(
-            f"--index is not a URL without its scheme: {shown(without_credentials(value))!r}.",
+            f"The address of the index lacks its scheme: {shown(without_credentials(value))!r}.",
             "Write it with its scheme: https://host:9200/my-photos",
         )
     if not value.strip():
-        raise UsageError("--index is empty.", "Name a folder, an index, or a URL; or leave it out.")
+        raise UsageError("The index has no name.", "Name a folder, an index, or a URL.")
     if _looks_like_a_path(value):
         return LocalPlace(Path(os.path.abspath(Path(value).expanduser())))
     if on_cluster:
@@ -152,7 +152,7 @@ def _checked(url: str | None) -> str | None:
 
 
 def _from_url(value: str) -> ClusterPlace:
-    parts = split_url(value, "--index")
+    parts = split_url(value, "The address of the index")
     prefix, _, name = parts.path.rstrip("/").rpartition("/")
     base = urlunsplit((parts.scheme, parts.netloc, prefix, "", ""))
     return ClusterPlace(base, name or DEFAULT_CLUSTER_INDEX)

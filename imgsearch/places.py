@@ -1,5 +1,5 @@
-"""Places as people name them, for a filter: `--in`, `--near` and `--within`, or fields of a page.
-Errors name the option or field that the place stands in."""
+"""Places as people name them, for a filter. Errors name the option or the field of a page that they
+stand in."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ USUAL_KM = 10.0
 _FARTHEST_KM = 20_040.0  # half around the earth
 
 
-def named(text: str) -> tuple[str, str | None]:
+def named(text: str, called: str) -> tuple[str, str | None]:
     """The country's code and the city's name, for a filter; of several places the one with the most
-    people. "Florence, US" says which. Raises UsageError."""
-    place = _place("--in", text)
+    people. "Florence, US" says which. `called`: the option's name. Raises UsageError."""
+    place = _place(called, text)
     return place.country, None if place.city is None else place.part_of or place.city
 
 
@@ -49,16 +49,14 @@ def _or(names: list[str]) -> str:
 
 
 class Fields(NamedTuple):
-    """The names of a circle's options or fields, for messages."""
+    """The names of options or fields, for messages: a circle's middle and radius, and a country."""
 
     near: str
     within: str
+    country: str
 
 
-OPTIONS = Fields("--near", "--within")
-
-
-def circle(near: str | None, within: str | None, called: Fields = OPTIONS) -> Near | None:
+def circle(near: str | None, within: str | None, called: Fields) -> Near | None:
     """`within` kilometres (10, where it is None) around a city or "latitude,longitude". Raises
     UsageError."""
     from imgsearch.question import Near
@@ -84,10 +82,9 @@ def _coordinates(text: str, called: Fields) -> tuple[float, float]:
     if found is None:
         place = _place(called.near, text)
         if place.latitude is None or place.longitude is None:
-            whole = f': --in "{place.name}"' if called is OPTIONS else "."
             raise UsageError(
                 f"{called.near}: {place.name} is a country, which is near to too much.",
-                f"Name a city, or choose the whole country{whole}",
+                f'Name a city, or choose the whole country: {called.country} "{place.name}"',
             )
         return place.latitude, place.longitude
     latitude, longitude = map(float, found.groups())

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from imgsearch import fitting, folding, mixture
-from imgsearch.errors import Action, IndexNotFound, PhotoError, UsageError
+from imgsearch.errors import Action, Advice, IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.fitting import Chance
 from imgsearch.index.base import Index, Near, Wanted
@@ -242,8 +242,11 @@ def embed_picture(
     try:
         decoded = decode.decode(source, target=target, max_megapixels=max_megapixels)
     except decode.Undecodable as error:
+        action = error.detail.action if isinstance(error.detail, Advice) else None
         raise PhotoError(
-            f"{shown(name)}: {error.reason.value} ({error.detail}).", "Show another picture."
+            f"{shown(name)}: {error.reason.value} ({error.detail}).",
+            "Show another picture, or raise the limit" if action else "Show another picture.",
+            action,
         ) from None
     image = decoded.image
     if box is not None:

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from imgsearch import installation
+from imgsearch.output import cures
 from imgsearch.settings import KNOWN
 from tests import architecture, manual
 from tests.benchmarks.__main__ import RESULTS, figure
@@ -34,14 +37,28 @@ def _between(readme: str, begin: str, end: str, text: str) -> str:
 
 
 def _troubles() -> str:
-    from imgsearch.index.elasticsearch import errors as troubles
-    from imgsearch.index.elasticsearch.text_model import errors
-
     lines = ["| what you see | what to do |", "|---|---|"]
-    for seen, cure in (*troubles.rows(), *errors.rows()):
+    for seen, cure in cluster_errors():
         cells = (cell.replace("|", "\\|").replace("<", "&lt;") for cell in (seen, cure))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def cluster_errors() -> Iterator[tuple[str, str]]:
+    """Pairs of what the user sees and what to do, of each error about a cluster."""
+    from imgsearch.index.elasticsearch.error_table import TROUBLES
+    from imgsearch.index.elasticsearch.text_model.errors import FAILURES
+
+    for row in (*TROUBLES.values(), *FAILURES.values()):
+        how = cures.HOW[row.action].replace("{place}", "<place>") if row.action else ""
+        cure = row.cure.replace("{upgrade}", f"pip install --upgrade {installation.DISTRIBUTION}")
+        yield _with_names(row.seen), cures.joined(_with_names(cure), how)
+
+
+def _with_names(template: str) -> str:
+    """A text with the names of its values: <place> for {place}."""
+    text = re.sub(r"(?<!\{)\{(\w+)[^{}]*\}", lambda found: f"<{found.group(1)}>", template)
+    return text.replace("{{", "{").replace("}}", "}")
 
 
 def _settings() -> str:

@@ -25,6 +25,7 @@ from imgsearch.index.elasticsearch.text_model.choice import Choice
 from imgsearch.index.elasticsearch.text_model.setup import Wish, arrange
 from imgsearch.models import DEMO_MODELS, Tower, encoders
 from imgsearch.models.base import ModelIdentity, ModelPair, TextEncoder, unit
+from imgsearch.output import cures
 from tests.command import Command, Finished
 from tests.elasticsearch import servers
 from tests.elasticsearch.front import Answer, Front, User
@@ -412,7 +413,7 @@ def test_what_stands_against_the_cluster(
     with pytest.raises(error) as caught:
         choose(there, "cluster", text=tower.identity, local=encoder)
     assert seen in caught.value.message
-    assert cure in caught.value.cure
+    assert cure in cures.of(caught.value)
 
 
 def test_an_index_that_records_no_models(
@@ -511,7 +512,7 @@ def test_failures_while_searching(
                 index.cluster.features = Features(version)
                 with pytest.raises(ModelError, match=seen) as caught:
                     texts.search(index, "a cat", 5)
-                assert "--text-encoder" in caught.value.cure
+                assert "--text-encoder" in cures.of(caught.value)
             front.licence = licence
             ml.models = kept
             ml.models[MODEL_ID].deployments.update(deployments)

@@ -31,6 +31,7 @@ from imgsearch.index.elasticsearch.requests import CreateOptions, create_body, v
 from imgsearch.index.elasticsearch.text_model.setup import Wish, arrange
 from imgsearch.ingest import resources
 from imgsearch.models import ModelSet, encoders
+from imgsearch.output import cures
 from imgsearch.paths import ClusterPlace, LocalPlace
 from tests.command import Command
 from tests.elasticsearch import certificates, node, servers
@@ -228,7 +229,7 @@ def test_a_library_that_does_not_fit(
 def test_a_model_that_is_not_here(folder: Path, tmp_path: Path) -> None:
     cause = first_cause(look(folder, tmp_path / "empty"))
     assert (cause.state, cause.name) == ("warning", "image model")
-    assert "setup-model" in cause.cure
+    assert "setup-model" in cures.shown(cause.cure, cause.action)
 
 
 _Usage = namedtuple("_Usage", "total used free")

@@ -61,7 +61,7 @@ def test_quantizations_by_version(version: tuple[int, ...], has: set[str]) -> No
         if name in has:
             assert quantization_of(options, features, 512, "p") == name
         else:
-            with pytest.raises(UsageError, match=f"no --quantization {name}"):
+            with pytest.raises(UsageError, match=f"no quantization {name}"):
                 quantization_of(options, features, 512, "p")
     default = "int8" if "int8" in has else "none"
     assert quantization_of(CreateOptions(), features, 512, "p") == default

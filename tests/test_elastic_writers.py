@@ -16,6 +16,7 @@ import pytest
 from imgsearch.errors import ImgsearchError, IndexContradiction, IndexUnavailable
 from imgsearch.index.base import Filter, Row
 from imgsearch.models.base import unit
+from imgsearch.output import cures
 from tests.command import Command
 from tests.elasticsearch import servers
 from tests.elasticsearch.front import Answer, Front, Request
@@ -168,7 +169,7 @@ def test_rows_that_cannot_be_taken_over_stop_the_switch_and_stay(space: Space) -
     other.write([row("away.jpg", 7, "theirs")])
     with pytest.raises(IndexUnavailable, match=r"theirs/away\.jpg") as refused:
         successor.promote()
-    assert "--re-embed" in refused.value.cure
+    assert "--re-embed" in cures.of(refused.value)
     assert {each.record.relative_path for each in space.open().rows()} == {"a.jpg", "away.jpg"}
     assert other.write([row("later.jpg", 8)]) == []  # the block is lifted
 

@@ -107,7 +107,7 @@ def test_nothing_there_yet(folder: Path) -> None:
     with pytest.raises(IndexNotFound) as caught:
         open_local(folder, create=False)
     assert str(folder) in caught.value.message
-    assert "imgsearch ingest" in cures.shown(caught.value.cure, caught.value.action)
+    assert "imgsearch ingest" in cures.of(caught.value)
     assert not folder.exists()
 
 

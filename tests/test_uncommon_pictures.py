@@ -20,6 +20,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
+from imgsearch.output import cures
 from imgsearch.photos import SkipReason, decode, depths, formats
 from tests import pictures
 
@@ -625,13 +626,14 @@ def test_a_raw_is_developed_with_the_curve_of_srgb() -> None:
 def test_what_is_too_large_says_so_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000_000)
     for width, detail in (
-        (6_000, "6000 x 4000 = 24 megapixels; --max-megapixels is 5"),
-        (60_000, "240 megapixels; --max-megapixels is 5"),  # refused by Pillow's own limit already
+        (6_000, "6000 x 4000 = 24 megapixels; the limit is 5"),
+        (60_000, "240 megapixels; the limit is 5"),  # refused by Pillow's own limit already
     ):
         data = pictures.encoded(Image.new("L", (width, 4000)), ".png")
         with pytest.raises(decode.Undecodable) as caught:
             decode.decode(data, target=224, max_megapixels=5)
         assert caught.value.detail == detail
+        assert "--max-megapixels" in cures.shown(caught.value.detail)
     assert Image.MAX_IMAGE_PIXELS == 100_000_000, "a limit of ours narrows the process's"
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
+from imgsearch import places
 from imgsearch.cli.query_options import Asked
 from imgsearch.escaping import shown, typed_text
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from imgsearch.index.base import Record
     from imgsearch.library import Library
     from imgsearch.question import Filter, Question, Term
+
+_PLACES = places.Fields("--near", "--within", "--in")
 
 
 def asked(library: Library, given: Asked) -> Question:
@@ -200,11 +203,12 @@ def _opened(name: str) -> IO[bytes]:
 
 
 def _filter(library: Library, given: Asked) -> Filter:
-    from imgsearch import places
     from imgsearch.question import Filter
 
     first, last = _days(given)
-    country, city = places.named(given.place) if given.place is not None else (None, None)
+    country, city = None, None
+    if given.place is not None:
+        country, city = places.named(given.place, _PLACES.country)
     if given.under or given.not_under:
         library.check_not_empty()
     under = [folder for name in given.under for folder in library.folder(name).under]
@@ -217,7 +221,7 @@ def _filter(library: Library, given: Asked) -> Filter:
         undated=given.undated,
         country=country,
         city=city,
-        near=places.circle(given.near, given.within),
+        near=places.circle(given.near, given.within, _PLACES),
         camera=_texts_of(given.camera),
         lens=_texts_of(given.lens),
         format=tuple(map(_format, _texts_of(given.format))),

@@ -96,7 +96,7 @@ class Command(TyperCommand):
         try:
             self._function(common, self._own_class(**given))
         except ImgsearchError as error:
-            error.cure = hints.with_index(cures.shown(error.cure, error.action), common.index)
+            error.cure = hints.with_index(cures.of(error), common.index)
             error.action = None  # the cure says it now
             raise
 

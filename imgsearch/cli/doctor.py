@@ -45,7 +45,7 @@ def doctor(common: Common, given: Looking) -> None:
 
     chosen = parts.load_settings(common, ask=False)
     for each in chosen.not_obeyed:
-        say(str(each))
+        say(each.line)
     found = [
         _typed_here(finding, common)
         for finding in findings(chosen, index_place(chosen), paths.cache_dir(), deep=given.deep)
@@ -61,7 +61,8 @@ def doctor(common: Common, given: Looking) -> None:
 
 def _typed_here(finding: Finding, common: Common) -> Finding:
     cure = cures.shown(finding.cure, finding.action)
-    detail, cure = (hints.with_index(text, common.index) for text in (finding.detail, cure))
+    detail = cures.shown(finding.detail)
+    detail, cure = (hints.with_index(text, common.index) for text in (detail, cure))
     return replace(finding, detail=detail, cure=cure, action=None)
 
 

@@ -24,6 +24,7 @@ from imgsearch.errors import (
     EXIT_OK,
     ImgsearchError,
 )
+from imgsearch.output import cures
 
 _hidden: set[str] = set()
 _SECRET_VARIABLE = re.compile(r"PASSWORD|PWD$|KEY|TOKEN|SECRET", re.IGNORECASE)
@@ -62,7 +63,7 @@ def reporting() -> Iterator[None]:
 
 def say(text: str) -> None:
     """Lines for the person, on stderr, which escapes them; what `hide` was told is left out."""
-    sys.stderr.write(f"{_without(_hidden, text)}\n")
+    sys.stderr.write(f"{_without(_hidden, cures.shown(text))}\n")
     sys.stderr.flush()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli import hints
 from imgsearch.cli.error_handler import say
+from imgsearch.output import cures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,7 @@ def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> No
         for lost in result.lost:
             say(f"lost {shown(lost.path)}: {lost.reason}")
         for skip in result.skipped:
-            say(f"skipped {shown(skip.path)}: {skip.reason.value} ({skip.detail})")
+            say(f"skipped {shown(skip.path)}: {skip.reason.value} ({cures.shown(skip.detail)})")
     if verbose or dry_run:
         would = {"removed": "would remove", "missing": "missing"} if dry_run else {}
         for what, path in result.gone:

@@ -24,7 +24,7 @@ def granted(not_obeyed: Sequence[NotObeyed]) -> bool:
 
     for each in not_obeyed:
         if each.file.fault:
-            say(str(each))
+            say(each.line)
     pending = [each for each in not_obeyed if each.pending]
     if not pending:
         return False
@@ -32,7 +32,7 @@ def granted(not_obeyed: Sequence[NotObeyed]) -> bool:
         for each in pending:
             if each.permission == "changed":
                 raise SettingsError(each.message, each.cure)
-            say(str(each))
+            say(each.line)
         return False
     for each in pending:
         say(description(paths.shown(each.file.path), each.settings))

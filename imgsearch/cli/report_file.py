@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from imgsearch import photos
 from imgsearch.errors import UsageError
 from imgsearch.escaping import json_text, shown
+from imgsearch.output import cures
 from imgsearch.output.machine_formats import csv_cell
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def as_dict(event: Event) -> dict[str, Any]:
     """With FIELDS as keys. Names that are not UTF-8 have percent-escaped bytes, and say so."""
     path, escaped = photos.path_text(os.fsencode(event.path))
     old_path, old_escaped = photos.path_text(os.fsencode(event.old_path))
-    said = (event.kind, path, old_path, event.reason, event.detail, escaped, old_escaped)
+    detail = cures.shown(event.detail)
+    said = (event.kind, path, old_path, event.reason, detail, escaped, old_escaped)
     return dict(zip(FIELDS, said, strict=True))
 
 

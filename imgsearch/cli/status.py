@@ -138,7 +138,7 @@ def _show(known: Known, chosen: Settings, verbose: bool) -> None:
     if chosen.not_obeyed:
         withheld = {
             paths.shown(each.file.path): f"{', '.join(each.settings) or 'everything'}: "
-            f"{each.why}. {each.cure}"
+            f"{each.why}. {cures.shown(each.cure)}"
             for each in chosen.not_obeyed
         }
         console.print()
@@ -284,7 +284,7 @@ def _not_obeyed(withheld: NotObeyed) -> dict[str, Any]:
         "file": paths.shown(withheld.file.path),
         "settings": {name: setting.value for name, setting in withheld.settings.items()},
         "why": withheld.why,
-        "cure": withheld.cure,
+        "cure": cures.shown(withheld.cure),
     }
 
 

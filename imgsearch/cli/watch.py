@@ -17,6 +17,7 @@ from imgsearch.cli.ingest import options
 from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
 from imgsearch.escaping import shown
 from imgsearch.ingest import resources
+from imgsearch.output import cures
 from imgsearch.settings import values
 from imgsearch.settings.options import arguments, flag, option
 from imgsearch.settings.values import text
@@ -91,7 +92,7 @@ def _say(line: str) -> None:
 
 
 def _say_event(event: Event) -> None:
-    why = f": {event.reason} ({event.detail})" if event.reason else ""
+    why = f": {event.reason} ({cures.shown(event.detail)})" if event.reason else ""
     say(f"  {event.kind} {shown(event.path)}{shown(why)}")
 
 

@@ -24,12 +24,12 @@ def ok(name: str, detail: str) -> Finding:
     return Finding(name, "ok", detail)
 
 
-def warning(name: str, detail: str, cure: str) -> Finding:
-    return Finding(name, "warning", detail, cure)
+def warning(name: str, detail: str, cure: str, action: Action | None = None) -> Finding:
+    return Finding(name, "warning", detail, cure, action)
 
 
-def failure(name: str, detail: str, cure: str) -> Finding:
-    return Finding(name, "failure", detail, cure)
+def failure(name: str, detail: str, cure: str, action: Action | None = None) -> Finding:
+    return Finding(name, "failure", detail, cure, action)
 
 
 def of_error(name: str, error: ImgsearchError) -> Finding:

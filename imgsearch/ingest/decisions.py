@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from imgsearch import photos, rules
-from imgsearch.errors import UsageError
+from imgsearch.errors import Action, Advice, UsageError
 from imgsearch.escaping import shown
 from imgsearch.ingest import sources
 from imgsearch.photos import walk
@@ -37,14 +37,16 @@ def in_force(library: Library, job: Job, options: Options) -> Rules:
     if job.within and walk.excluder(found.exclude)(job.within):
         raise UsageError(
             f"{shown(os.path.join(os.fsencode(job.root), job.within))} is left out of the library"
-            f" {job.library!r}, by --exclude {' --exclude '.join(map(shown, found.exclude))}.",
-            "--no-exclude forgets that.",
+            f" {job.library!r}, which excludes {', '.join(map(shown, found.exclude))}.",
+            "To forget that",
+            Action("exclude nothing"),
         )
     if options.exclude_for_good and _leaves_nothing(library, job, found.exclude):
-        globs = " ".join(f"--exclude {shown(glob)}" for glob in options.exclude_for_good)
+        globs = ", ".join(map(shown, options.exclude_for_good))
         raise UsageError(
-            f"{globs} leaves out every photo of the library {job.library!r}.",
-            f"To take the library out of the index: imgsearch remove {shown(job.library)}",
+            f"Excluding {globs} would leave no photo of the library {job.library!r}.",
+            "To take the library out of the index",
+            Action("remove", {"what": shown(job.library)}),
         )
     return found
 
@@ -60,8 +62,11 @@ def keep(library: Library, jobs: Sequence[Job], options: Options) -> None:
         new = [glob for glob in globs if glob not in before.exclude]
         if new:
             library.talk.tell(
-                f"Library {name!r} leaves out {', '.join(map(shown, new))} from now on;"
-                " --no-exclude forgets that."
+                Advice(
+                    f"Library {name!r} leaves out {', '.join(map(shown, new))} from now on."
+                    " To forget that",
+                    Action("exclude nothing"),
+                )
             )
 
 
@@ -97,8 +102,10 @@ def check_excluded(jobs: Sequence[Job], options: Options) -> None:
         alone = replace(options, exclude_for_good=(glob,))
         if not any(_globs(job, alone) for job in jobs):
             raise UsageError(
-                f"--exclude {shown(glob)} is not in {', '.join(shown(job.root) for job in jobs)}.",
-                "Give a name, a path from there, or a pattern: --exclude drafts",
+                f"{shown(glob)} cannot be excluded: it is not in"
+                f" {', '.join(shown(job.root) for job in jobs)}.",
+                "Give a name, a path from there, or a pattern",
+                Action("exclude"),
             )
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from imgsearch import photos
-from imgsearch.errors import PhotoError
+from imgsearch.errors import Action, PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Record
 from imgsearch.ingest.events import Event, Teller
@@ -93,7 +93,8 @@ class Gone:
             if not self._may_remove(said):
                 raise PhotoError(
                     f"{said} Nothing was removed.",
-                    "Is a disk not mounted? If they are gone for good: --prune --yes",
+                    "Is a disk not mounted? If they are gone for good",
+                    Action("prune"),
                 )
 
     def _take_out(self, gone: Sequence[Departed], prune: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from imgsearch.errors import PhotoError, UsageError
+from imgsearch.errors import Action, Advice, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.ingest.sources import Job, distinct, has_entries
 from imgsearch.photos import Skip, SkipReason
@@ -34,9 +34,11 @@ def known_jobs(
             continue
         if not roots.registered(library):
             note(
-                f"Library {library!r} was left out: only the index says that it is"
-                f" {shown(root.path)}. If that is right, ingest it once:"
-                f" imgsearch ingest {shown(root.path)}"
+                Advice(
+                    f"Library {library!r} was left out: only the index says that it is"
+                    f" {shown(root.path)}. If that is right, ingest it once",
+                    Action("ingest", {"folder": shown(root.path)}),
+                )
             )
             continue
         for job in jobs_of(library, root, index):
@@ -61,11 +63,13 @@ def _nothing_to_do(name: str | None, roots: Roots, away: list[Skip]) -> UsageErr
         here = ", ".join(shown(library) for library, _ in roots.items()) or "none"
         return UsageError(
             f"No library {name!r} has been ingested on this machine.",
-            f"Name its folder: imgsearch ingest FOLDER --library NAME. Known are: {here}.",
+            f"Known are: {here}. To ingest another, name its folder",
+            Action("ingest as a library"),
         )
     return UsageError(
         "No folder is named, and none has been ingested into this index on this machine.",
-        "Name one: imgsearch ingest ./photos",
+        "Name one",
+        Action("ingest", {"folder": "./photos"}),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch import photos, regular_files
-from imgsearch.errors import PhotoError, UsageError
+from imgsearch.errors import Action, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.ingest import sources
 from imgsearch.ingest.sources import Job
@@ -63,8 +63,9 @@ def check_paths(paths: Sequence[str], files: Sequence[str] | None, prune: bool) 
         sources.check_directory(Path(folder))
     if prune and not folders and (paths or files is not None):
         raise UsageError(
-            "--prune is for folders: what is gone from them is taken out of the index.",
-            "Name the folder, or leave --prune out; see also: imgsearch remove",
+            "Pruning is for folders: what is gone from them is taken out of the index.",
+            "Name the folder. To take single photos out",
+            Action("remove", {"what": "PHOTO"}),
         )
 
 
@@ -221,7 +222,8 @@ def _new_roots(by_folder: dict[str, list[str]], together: bool) -> dict[str, lis
         except ValueError:  # drives of Windows
             raise UsageError(
                 "The files lie on several drives, and cannot be one library.",
-                "Ingest those of each drive with a --library of its own.",
+                "Ingest those of each drive apart, with a name of their own",
+                Action("name a library", {"name": "NAME"}),
             ) from None
         return {above: [path for paths in by_folder.values() for path in paths]}
     roots: dict[str, list[str]] = {}

@@ -14,6 +14,7 @@ from itertools import compress
 import numpy as np
 
 from imgsearch import photos
+from imgsearch.errors import Action, Advice
 from imgsearch.index.base import Index
 from imgsearch.ingest.chunks import Chunk, sidecars_in
 from imgsearch.ingest.events import Teller
@@ -38,7 +39,7 @@ STAGES = ("walk", "read", "decode", "embed", "index")
 WALK_CHUNK = 1024  # photos compared with the index at a time, or as many as a folder has more
 CHUNKS_AHEAD = 32  # that wait for the comparing, which waits for the index's fingerprints
 WALK_AHEAD = 20_000  # photos: 8 MB, and makes the bar's total right for most libraries
-_REMOVED = "removed before; --include-removed takes it in again"
+_REMOVED = Advice("removed before", Action("take in again"))
 FEW_FILES = 512  # named ones, for which the whole index's fingerprints are not worth loading
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch import photos
-from imgsearch.errors import PhotoError, UsageError
+from imgsearch.errors import Action, PhotoError, UsageError
 from imgsearch.escaping import is_safe, shown
 from imgsearch.ingest import recognition
 from imgsearch.ingest.recognition import within_folder
@@ -76,8 +76,8 @@ def check_names(jobs: Iterable[Job], roots: Roots, index: Index) -> None:
         if other != job.root:
             raise UsageError(
                 f"{shown(other)} and {shown(job.root)} would both be the library {job.library!r}.",
-                "Ingest them one after the other, the second with a name of its own:"
-                f" --library {_free_name(job.library, roots, index)}",
+                "Ingest them one after the other, the second with a name of its own",
+                Action("name a library", {"name": _free_name(job.library, roots, index)}),
             )
 
 
@@ -110,7 +110,8 @@ def check_belongs(path: Path | str, name: str | None, library: str) -> None:
         raise UsageError(
             f"{shown(path)} belongs to the library {library!r} already; as {name!r} its photos"
             " would be in the index twice.",
-            f"Leave --library out, or take it out of {library!r} first: imgsearch remove",
+            f"Name no other library, or take it out of {library!r} first",
+            Action("remove", {"what": shown(path)}),
         )
 
 
@@ -124,7 +125,8 @@ def new_library(
     if not is_safe(library):
         raise UsageError(
             f"{shown(directory)} has a name that cannot be a library's.",
-            "Give one: --library NAME",
+            "Give one",
+            Action("name a library", {"name": "NAME"}),
         )
     if moved is None:
         _check_name(library, directory, roots, index, note)
@@ -201,7 +203,8 @@ def _check_name(
     where = f"the folder {shown(known)}" if known else "a folder of another machine"
     raise UsageError(
         f"The name {library!r} belongs to {where}; {shown(directory)} is another one.",
-        f"Give this one a name of its own: --library {_free_name(library, roots, index)}",
+        "Give this one a name of its own",
+        Action("name a library", {"name": _free_name(library, roots, index)}),
     )
 
 
@@ -290,7 +293,8 @@ def check_not_empty(job: Job) -> None:
     if not has_entries(folder):
         raise PhotoError(
             f"{shown(folder)} is empty; nothing was changed.",
-            "Is a disk not mounted? To take its photos out of the index: imgsearch remove.",
+            "Is a disk not mounted? To take its photos out of the index",
+            Action("remove", {"what": shown(folder)}),
         )
 
 
@@ -309,7 +313,8 @@ def check_all_reachable(index: Index, roots: Roots, prune: bool) -> None:
     if away and not prune:
         raise PhotoError(
             f"Not within reach: {', '.join(away)}. Embedding anew would lose their photos.",
-            "Mount or ingest their folders first, or give them up with --prune.",
+            "Mount or ingest their folders first, or give their photos up",
+            Action("give up what is away"),
         )
 
 
@@ -326,5 +331,6 @@ def check_all_ingested_here(roots: Roots) -> None:
             raise PhotoError(
                 f"Only the index says that library {library!r} is the folder {shown(root)};"
                 " everything in it would be read.",
-                f"If that is right, ingest it once on this machine: imgsearch ingest {shown(root)}",
+                "If that is right, ingest it once on this machine",
+                Action("ingest", {"folder": shown(root)}),
             )

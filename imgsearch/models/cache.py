@@ -132,8 +132,9 @@ def _require_exporter(source: str) -> None:
         raise ModelUnavailable(
             f"The model {shown_name(source)} is not exported yet, and this installation cannot"
             f" export it: it lacks {', '.join(missing)}.",
-            "Run imgsearch setup-model where these are installed, with the same cache folder; in"
-            " es-docker that is the image imgsearch-models.",
+            "Set it up where these are installed (in es-docker: the image imgsearch-models), with"
+            " the same cache folder",
+            Action("set up"),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from imgsearch.errors import Action, Advice
 from imgsearch.photos import SkipReason
 from imgsearch.photos.formats import Undecodable
 
@@ -12,18 +13,20 @@ def check_size(width: int, height: int, max_megapixels: float) -> None:
     """Raises Undecodable for a picture of more pixels."""
     megapixels = width * height / 1e6
     if megapixels > max_megapixels:
-        raise Undecodable(
-            SkipReason.TOO_LARGE,
-            f"{width} x {height} = {_shown(megapixels)} megapixels; --max-megapixels is"
-            f" {max_megapixels:g}",
-        )
+        size = f"{width} x {height} = {_shown(megapixels)} megapixels"
+        raise _larger_than(max_megapixels, size)
 
 
 def too_large(error: Exception, max_megapixels: float) -> Undecodable:
     """What Pillow's own guard says at a file's header, in our words."""
     found = re.search(r"\((\d+) pixels\)", str(error))
     size = f"{_shown(int(found[1]) / 1e6)} megapixels" if found else "too many pixels"
-    return Undecodable(SkipReason.TOO_LARGE, f"{size}; --max-megapixels is {max_megapixels:g}")
+    return _larger_than(max_megapixels, size)
+
+
+def _larger_than(max_megapixels: float, size: str) -> Undecodable:
+    detail = f"{size}; the limit is {max_megapixels:g}"
+    return Undecodable(SkipReason.TOO_LARGE, Advice(detail, Action("raise the limit")))
 
 
 def _shown(megapixels: float) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from typing import NamedTuple
 
+from imgsearch.errors import Action, Advice
 from imgsearch.photos import (
     SYSTEM_NAMES,
     Skip,
@@ -258,7 +259,7 @@ def _status(
     if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
         raise _Skipped(SkipReason.NOT_REGULAR, _kind(status.st_mode))
     if is_link and not follow_links:
-        raise _Skipped(SkipReason.LINK, f"to {_target(entry)}; --follow-links follows it")
+        raise _Skipped(SkipReason.LINK, Advice(f"to {_target(entry)}", Action("follow links")))
     return status
 
 

@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch import paths
-from imgsearch.errors import SettingsError
+from imgsearch.errors import Action, Advice, SettingsError
 from imgsearch.settings import folder_files
 from imgsearch.settings.folder_files import FolderFile, Permission
 from imgsearch.settings.options import Option
 from imgsearch.settings.table import KNOWN, Setting, Values
 
 _PREFIX = "IMGSEARCH_"
-_SEE_STATUS = "imgsearch status lists the settings."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class NotObeyed:
         if self.file.fault:
             return "Correct that, or set the values in the environment or in your config.toml."
         folder = shlex.quote(paths.shown(self.file.path.parent))
-        return f"To allow this very file: imgsearch trust {folder}"
+        return Advice("To allow this very file", Action("allow a file", {"folder": folder}))
 
     @property
     def pending(self) -> bool:
@@ -60,8 +59,11 @@ class NotObeyed:
         names = ", ".join(self.settings) or "everything in it"
         return f"Not obeyed: {names} in {paths.shown(self.file.path)}: {self.why}."
 
-    def __str__(self) -> str:
-        return f"{self.message} {self.cure}"
+    @property
+    def line(self) -> str:
+        """Message and cure in one."""
+        line = f"{self.message} {self.cure}"
+        return Advice(line, self.cure.action) if isinstance(self.cure, Advice) else line
 
 
 class Settings(Values):
@@ -243,8 +245,9 @@ def _unknown_names(environment: Iterable[str], suffix: str) -> list[str]:
         name = variable.removeprefix(_PREFIX).lower()
         if variable.startswith(_PREFIX) and name not in KNOWN:
             near = _nearest(name)
-            hint = f"Did you mean {_PREFIX}{near.upper()}?" if near else _SEE_STATUS
-            notes.append(f"{paths.shown(variable)}{suffix} is not a setting. {hint}")
+            told = f"{paths.shown(variable)}{suffix} is not a setting."
+            meant = f"{told} Did you mean {_PREFIX}{(near or '').upper()}?"
+            notes.append(meant if near else Advice(told, Action("list settings")))
     return notes
 
 

@@ -31,7 +31,7 @@ async def answer(request: Request, raised: Exception) -> Response:
     """For HTTPException and ImgsearchError."""
     if isinstance(raised, ImgsearchError):
         status, message = status_of(raised), raised.message
-        cure = cures.shown(raised.cure, raised.action)
+        cure = cures.of(raised)
         headers = {"retry-after": str(RETRY_SECONDS)} if status == 503 else {}
     else:
         assert isinstance(raised, HTTPException)

@@ -89,7 +89,7 @@ def _near(request: Request, question: Question) -> Question:
     """The question within a circle that a form of the page names. Raises UsageError."""
     fields = request.query_params
     km = fields.get("km", "").strip() or None
-    circle = places.circle(fields["near_place"], km, places.Fields("Near", "Kilometres"))
+    circle = places.circle(fields["near_place"], km, places.Fields("Near", "Kilometres", "Place"))
     return state.with_filter(question, near=circle)
 
 

@@ -130,7 +130,8 @@ class BulkWriter:
             error = diagnosis(told, self._place)
             raise type(error)(
                 f"{error.message} Gave up after {self._patience:.0f} seconds.",
-                f"{error.cure} What was written stays; run the same command again for the rest.",
+                f"What was written stays; run the same command again for the rest. {error.cure}",
+                error.action,
             )
         waiting.pause(f"{len(again)} documents", f"{told.status} {told.type}")
 

@@ -13,8 +13,8 @@ PASSWORD_IN_URL = (
     " ES_PASSWORD, or ES_API_KEY, in the environment or in .env"
 )
 CERTIFICATES_NOT_VERIFIED = (
-    "The cluster's certificate is not verified (--no-verify-certs): whoever is in between can read"
-    " and change everything."
+    "The cluster's certificate is not verified (verify_certs is off): whoever is in between can"
+    " read and change everything."
 )
 
 
@@ -41,13 +41,13 @@ class Connection:
         return without_credentials(self.url) if self.url else "the cluster of the cloud id"
 
     def index_place(self, index_name: str) -> str:
-        """The index as the user can write it after --index."""
+        """The index as it can be named on the command line and in settings."""
         return f"{self.place.rstrip('/')}/{index_name}" if self.url else index_name
 
 
 def split_credentials(url: str) -> tuple[str, str | None, str | None]:
     """The URL without them, user, password; percent-escapes undone. Raises UsageError."""
-    parts = split_url(url, "--index or ES_URL")
+    parts = split_url(url, "The address of the index")
     credentials, at, _ = parts.netloc.rpartition("@")
     if not at:
         return url, None, None

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from imgsearch.doctor.findings import Finding, failure, ok, warning
-from imgsearch.errors import ImgsearchError
+from imgsearch.errors import Action, Advice, ImgsearchError
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.answers import at
 from imgsearch.index.elasticsearch.catalogue import Found
@@ -55,8 +55,9 @@ def certificate(connection: Connection) -> Iterator[Finding]:
             yield ok("TLS", "none: the connection stays on this machine")
         return
     if not connection.verify_certs:
-        cure = "Name the cluster's CA (--ca-certs) and leave --no-verify-certs out."
-        yield warning("TLS", "the certificate is not verified", cure)
+        cure = "Turn verify_certs on, and name the cluster's own CA"
+        detail = "the certificate is not verified"
+        yield warning("TLS", detail, cure, Action("name the CA"))
         return
     if connection.ssl_assert_fingerprint:
         yield ok("TLS", "the certificate is pinned by its fingerprint")
@@ -168,7 +169,7 @@ def health(cluster: Cluster, found: Found | None) -> Iterator[Finding]:
         cure = "A part of it is lost until its node is back: GET _cluster/allocation/explain"
         yield failure("health", detail, cure)
     elif status == "yellow":
-        cure = "A copy is missing: a node is down, or there are fewer nodes than --replicas wants."
+        cure = "A copy is missing: a node is down, or there are too few nodes for its replicas."
         yield warning("health", detail, cure)
     else:
         yield ok("health", detail)
@@ -176,7 +177,7 @@ def health(cluster: Cluster, found: Found | None) -> Iterator[Finding]:
 
 def mapping(found: Found | None, place: str) -> Iterator[Finding]:
     if found is None:
-        yield ok("index", f"none yet at {place}: imgsearch ingest ./photos")
+        yield ok("index", Advice(f"none yet at {place}", Action("ingest", {"folder": "./photos"})))
         return
     if str(found.settings.get("verified_before_close")) == "true":
         yield failure("index", f"{found.index} is closed", f"Open it: POST {found.index}/_open")
@@ -206,9 +207,9 @@ def mapping(found: Found | None, place: str) -> Iterator[Finding]:
         cure = "Searching works. To ingest, imgsearch takes it over, and asks before."
         yield warning("index", f"{found.index} was made by another program", cure)
     elif missing or retyped:
-        cure = "Somebody changed the mapping: copy the index into a new one (imgsearch copy)."
+        cure = "Somebody changed the mapping. Copy the photos into a new index"
         lacks = [f"the mapping lacks {', '.join(missing)}"] if missing else []
-        yield failure("index", "; ".join([*lacks, *retyped]), cure)
+        yield failure("index", "; ".join([*lacks, *retyped]), cure, Action("copy"))
     else:
         kind = found.index_type or "not there before the first photo"
         detail = f"{found.index}, mapping as ours, {VECTOR} {found.dims or '–'} dims, {kind}"
@@ -250,9 +251,9 @@ def same_models(found: Found | None, local: ModelSet | None) -> Iterator[Finding
     for kind in ("image_model", "text_model"):
         theirs, ours = getattr(recorded, kind), getattr(local.pair(), kind)
         if not theirs.same_as(ours):
-            cure = "Use the index's own models (leave the options out), or ingest --re-embed."
+            cure = "Name no model, to use the index's own, or embed all photos anew"
             detail = f"the index has {theirs.name}, here it is {ours.name} (other weights)"
-            yield failure("models alike", detail, cure)
+            yield failure("models alike", detail, cure, Action("re-embed"))
             return
     yield ok("models alike", f"index and this machine: {recorded.text_model.name}")
 

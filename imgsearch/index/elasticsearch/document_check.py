@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from imgsearch.doctor.findings import Finding, ok, warning
+from imgsearch.errors import Action, Advice
 from imgsearch.escaping import shell_quoted
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
@@ -31,24 +32,27 @@ def documents(cluster: Cluster, found: Found | None, place: str, deep: bool) -> 
                 named.append(f"{_shown(id)} ({', '.join(faults)})")
     without, ids = reader.without_vector(NAMED)
     if without:
-        cure = "No search finds them. Ingest their folders again, or imgsearch remove ID."
+        cure = "No search finds them. Ingest their folders again, or take them out"
         named_here = _named(map(_shown, ids), without)
-        yield warning("documents", f"{without:,} hold no vector: {named_here}", cure)
+        detail = f"{without:,} hold no vector: {named_here}"
+        yield warning("documents", detail, cure, Action("remove", {"what": "ID"}))
     if odd:
         yield warning(
             "documents",
             f"{odd:,} of {looked_at:,} are not as imgsearch writes them; their wrong values are"
             f" left out: {_named(named, odd)}",
-            "imgsearch remove ID takes one out of the index. Whoever may write to the cluster can"
-            " put such documents there: see who has that privilege.",
+            "Whoever may write to the cluster can put such documents there: see who has that"
+            " privilege. To take one out of the index",
+            Action("remove", {"what": "ID"}),
         )
     elif not without:
-        rest = "" if deep or looked_at < LOOKED_AT else "; --deep looks at all"
-        yield ok("documents", f"{looked_at:,} were looked at, all of them as they should be{rest}")
+        detail = f"{looked_at:,} were looked at, all of them as they should be"
+        partly = looked_at == LOOKED_AT and not deep
+        yield ok("documents", Advice(detail, Action("look at all")) if partly else detail)
 
 
 def _shown(id: str) -> str:
-    """An id as it can be pasted after `imgsearch remove`."""
+    """An id as a shell takes it."""
     return shell_quoted(id.encode("utf-8", "surrogatepass"))
 
 

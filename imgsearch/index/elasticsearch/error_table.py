@@ -3,10 +3,11 @@ to do about it. The README's troubleshooting table is made from this one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from imgsearch.errors import (
+    Action,
     ImgsearchError,
     IndexContradiction,
     IndexNotFound,
@@ -20,12 +21,19 @@ from imgsearch.index.elasticsearch.symptoms import Kind, Symptom
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """`seen` and `cure` may hold {place} (never with a password), {reason}, {privileges}, and
-    what `trouble` is given. `recognises` None: found by our own checks, raised by name."""
+    what `trouble` is given. `recognises` None: found by our own checks, raised by name. `action`:
+    what the cure asks for, by a name of output/cures.py, with the same values as facts."""
 
     error: type[ImgsearchError]
     seen: str
     cure: str
     recognises: Callable[[Symptom], bool] | None = None
+    action: str = ""
+
+    def made(self, values: Mapping[str, object]) -> ImgsearchError:
+        """The error with these values."""
+        action = Action(self.action, values) if self.action else None
+        return self.error(self.seen.format(**values), self.cure.format(**values), action)
 
 
 def _tls(*words: str) -> Callable[[Symptom], bool]:
@@ -54,7 +62,8 @@ TROUBLES: dict[str, Trouble] = {
     "no_cluster": Trouble(
         IndexUnavailable,
         "No cluster is named.",
-        "Name one: --index https://host:9200/my-photos, or set ES_URL or ES_CLOUD_ID.",
+        "Set ES_URL or ES_CLOUD_ID, or name the index by its address",
+        action="name an index on a cluster",
     ),
     "malformed_cloud_id": Trouble(
         IndexUnavailable,
@@ -74,13 +83,13 @@ TROUBLES: dict[str, Trouble] = {
     "no_ca_file": Trouble(
         IndexUnavailable,
         "The file of CA certificates cannot be read: {file}",
-        "Name the cluster's own CA with --ca-certs or ES_CA_CERTS, as a PEM file (http_ca.crt, or"
-        " ca.crt of es-docker).",
+        "Name the cluster's own CA, as a PEM file (http_ca.crt, or ca.crt of es-docker)",
+        action="name the CA",
     ),
     "unknown_host": Trouble(
         IndexUnavailable,
         "{place}: there is no such host.",
-        "Check the name in --index or ES_URL, and whether a VPN is needed.",
+        "Check the name of the host, and whether a VPN is needed.",
         _kind("unknown host"),
     ),
     "refused": Trouble(
@@ -119,9 +128,9 @@ TROUBLES: dict[str, Trouble] = {
     "certificate_host": Trouble(
         IndexUnavailable,
         "{place}: its certificate is for another host name.",
-        "Use the name that the certificate carries, or pin the certificate itself:"
-        " --ssl-assert-fingerprint",
+        "Use the name that the certificate carries, or pin the certificate itself",
         _tls("Hostname mismatch", "doesn't match", "IP address mismatch"),
+        action="pin the certificate",
     ),
     "certificate_fingerprint": Trouble(
         IndexUnavailable,
@@ -133,14 +142,16 @@ TROUBLES: dict[str, Trouble] = {
     "certificate_unknown_ca": Trouble(
         IndexUnavailable,
         "{place}: its certificate was signed by an authority that is not trusted here.",
-        "Name the cluster's own CA: --ca-certs http_ca.crt (or ES_CA_CERTS).",
+        "Name the cluster's own CA",
         _tls("CERTIFICATE_VERIFY_FAILED"),
+        action="name the CA",
     ),
     "tls": Trouble(
         IndexUnavailable,
         "{place}: no TLS connection could be made ({reason}).",
-        "Check that the address is Elasticsearch's HTTPS port, and --ca-certs.",
+        "Check that this is Elasticsearch's HTTPS port, and that the cluster's CA is named",
         _kind("tls"),
+        action="name the CA",
     ),
     "not_elasticsearch": Trouble(
         IndexUnavailable,
@@ -202,9 +213,10 @@ TROUBLES: dict[str, Trouble] = {
     "block_of_writing": Trouble(
         IndexUnavailable,
         "{place} takes no writes: {reason}",
-        "If imgsearch ingest --re-embed was interrupted, run it again: it goes on. Otherwise lift"
-        ' the block with: PUT INDEX/_settings {{"index.blocks.write": null}}',
+        'Lift the block with: PUT INDEX/_settings {{"index.blocks.write": null}}. But if it was'
+        " left by an interrupted run that embeds all anew, repeat that run, and it goes on",
         _blocked("index write (api)"),
+        action="re-embed",
     ),
     "block": Trouble(
         IndexUnavailable,
@@ -222,7 +234,8 @@ TROUBLES: dict[str, Trouble] = {
     "not_found": Trouble(
         IndexNotFound,
         "There is no index {place} yet.",
-        "Ingest a folder of pictures first: imgsearch --index {place} ingest ./photos",
+        "Ingest a folder of pictures first",
+        action="ingest there",
     ),
     "gone": Trouble(
         IndexUnavailable,
@@ -233,7 +246,8 @@ TROUBLES: dict[str, Trouble] = {
     "several": Trouble(
         IndexContradiction,
         "{place} is an alias of several indices: {indices}.",
-        "Name one of them with --index, or let the alias point to one.",
+        "Let the alias point to one, or name one of them",
+        action="name another index",
     ),
     "no_pictures": Trouble(
         IndexContradiction,
@@ -243,14 +257,14 @@ TROUBLES: dict[str, Trouble] = {
     "other_dims": Trouble(
         IndexContradiction,
         "{place} holds vectors of {dims} dimensions; the model makes {asked}.",
-        "Use the model that made it ({models}), another --index, or embed everything anew:"
-        " imgsearch ingest --re-embed",
+        "Use the model that made it ({models}), another index, or embed all photos anew",
+        action="re-embed",
     ),
     "other_models": Trouble(
         IndexContradiction,
         "{place} was made with {models}, not with {asked}.",
-        "Leave the model options out to go on with its own, or embed all photos anew: imgsearch"
-        " ingest --re-embed",
+        "Name no model, to go on with its own, or embed all photos anew",
+        action="re-embed",
     ),
     "too_new": Trouble(
         IndexTooNew,
@@ -261,8 +275,9 @@ TROUBLES: dict[str, Trouble] = {
         IndexUnavailable,
         "{place}: meanwhile another machine has ingested {photos} that this one cannot read:"
         " {paths}. Nothing was replaced.",
-        "Make their folder known here (imgsearch ingest FOLDER), then run imgsearch ingest"
-        " --re-embed again: it goes on where it was. What cannot be read is given up by --prune.",
+        "Ingest their folder here, then embed all anew again: it goes on where it was. Or give up"
+        " what cannot be read",
+        action="give up what is away",
     ),
     "closed": Trouble(
         IndexUnavailable,
@@ -277,12 +292,12 @@ TROUBLES: dict[str, Trouble] = {
     ),
     "quantization": Trouble(
         UsageError,
-        "{place} runs Elasticsearch {version}, which has no --quantization {asked}.",
+        "{place} runs Elasticsearch {version}, which has no quantization {asked}.",
         "It is there from Elasticsearch {wanted} on. Here: {choices}.",
     ),
     "dims_of_quantization": Trouble(
         UsageError,
-        "Vectors of {dims} dimensions cannot be kept with --quantization {asked}.",
+        "Vectors of {dims} dimensions cannot be kept with quantization {asked}.",
         "int4 wants an even number of dimensions, bbq at least 64. Take int8 or none.",
     ),
     "too_many_wanted": Trouble(
@@ -297,9 +312,9 @@ TROUBLES: dict[str, Trouble] = {
     ),
     "unstamped": Trouble(
         IndexContradiction,
-        "{place} holds vectors, but what is recorded of their models cannot be read (_meta.models"
-        " in its mapping).",
-        "Embed everything anew: imgsearch ingest --re-embed",
+        "{place}: which models made its vectors cannot be read (_meta.models in its mapping).",
+        "Embed all photos anew",
+        action="re-embed",
     ),
     # under load
     "too_large": Trouble(

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 
-from imgsearch import installation
 from imgsearch.errors import ImgsearchError
-from imgsearch.index.elasticsearch.error_table import TROUBLES, Trouble
+from imgsearch.index.elasticsearch.error_table import TROUBLES
 from imgsearch.index.elasticsearch.symptoms import Symptom
-
-_PLACEHOLDER = re.compile(r"\{(\w+)[^}]*\}")
 
 
 def trouble(row_name: str, /, **values: object) -> ImgsearchError:
     """The error of that name, to be raised."""
-    row = TROUBLES[row_name]
-    return row.error(row.seen.format(**values), row.cure.format(**values))
+    return TROUBLES[row_name].made(values)
 
 
 def diagnosis(symptom: Symptom, place: str) -> ImgsearchError:
@@ -41,17 +36,3 @@ def _privileges(reason: str) -> str:
         return "imgsearch guide elasticsearch lists what ingesting and searching want."
     names = granted.group(2).replace(",", ", ")
     return f"the {granted.group(1)} privilege {names} (one of them is enough)."
-
-
-_UPGRADE = "{upgrade}", f"pip install --upgrade {installation.DISTRIBUTION}"
-
-
-def rows(table: Mapping[str, Trouble] = TROUBLES) -> Iterator[tuple[str, str]]:
-    """Pairs of what the user sees and what to do, for the guides."""
-    for row in table.values():
-        yield tuple(  # type: ignore[misc] # of two
-            _PLACEHOLDER.sub(lambda found: f"<{found.group(1)}>", text.replace(*_UPGRADE))
-            .replace("{{", "{")
-            .replace("}}", "}")
-            for text in (row.seen, row.cure)
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from imgsearch.errors import Action, Advice
 from imgsearch.index.elasticsearch import catalogue, remembered
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
@@ -76,8 +77,11 @@ def _found_or_made(cluster: Cluster, name: str, options: CreateOptions, patience
         found = catalogue.find(cluster, name, patience=patience) or found
     if options.source_vectors and not found.keeps_vectors_in_source:
         cluster.notes.append(
-            f"--source-vectors comes too late for {place}: how vectors are kept was decided when"
-            " the index was made. To change it, copy the photos into a new index (imgsearch copy)."
+            Advice(
+                f"source_vectors comes too late for {place}: how vectors are kept was decided when"
+                " the index was made. To change it, copy the photos into a new index",
+                Action("copy"),
+            )
         )
     return found
 

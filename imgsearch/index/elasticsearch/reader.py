@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from imgsearch.errors import Action, Advice
 from imgsearch.escaping import shell_quoted
 from imgsearch.index.base import BrowseOrder, Facet, Fingerprints, Look, Record, Row
 from imgsearch.index.elasticsearch import answers, browsing, filters, words
@@ -321,10 +322,8 @@ class Reader:
         beginning = f"{self.place} holds documents with values that no photo has"
         if not any(note.startswith(beginning) for note in self._cluster.notes):
             named = f"{shell_quoted(id.encode('utf-8', 'surrogatepass'))} ({', '.join(faults)})"
-            self._cluster.notes.append(
-                f"{beginning}; these values were left out. One is {named}. imgsearch doctor lists"
-                " them, imgsearch remove ID takes one out."
-            )
+            told = f"{beginning}; these values were left out. One is {named}."
+            self._cluster.notes.append(Advice(told, Action("list odd documents")))
 
 
 def _possible(ids: Sequence[str]) -> list[str]:

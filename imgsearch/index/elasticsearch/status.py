@@ -98,7 +98,7 @@ def health_hint(cluster: Cluster, index: str, place: str) -> Iterator[str]:
     if status == "yellow":
         yield (
             f"{place} is yellow: it can be searched, but a copy is missing. With one node that is"
-            " so for --replicas above 0; with more, a node may be down."
+            " so for replicas above 0; with more, a node may be down."
         )
     elif status == "red":
         yield (

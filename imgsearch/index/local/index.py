@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from imgsearch.errors import IndexContradiction, IndexError_, IndexLocked
+from imgsearch.errors import Action, IndexContradiction, IndexError_, IndexLocked
 from imgsearch.index import recorded_models
 from imgsearch.index.base import (
     ALL,
@@ -100,8 +100,8 @@ class LocalIndex:
             raise IndexContradiction(
                 f"The index at {self.place} was made with {recorded_models.named(known)}, not with"
                 f" {recorded_models.named(models)}.",
-                "Leave the model options out to go on with its own, or embed all photos anew:"
-                " imgsearch ingest --re-embed",
+                "Name no model, to go on with its own, or embed all photos anew",
+                Action("re-embed"),
             )
         self._meta.stamp(models)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from imgsearch.errors import Action, Advice
 from imgsearch.index.base import (
     ALL,
     Filter,
@@ -239,6 +240,5 @@ class Reader:
         if count:
             photos = "1 photo is" if count == 1 else f"{count:,} photos are"
             self._database.notes.append(
-                f"{photos} damaged in {self.place} and left out; imgsearch doctor --deep finds all"
-                " that are, and says what to do."
+                Advice(f"{photos} damaged in {self.place} and left out", Action("find the damaged"))
             )

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Mapping
 
 from imgsearch import installation
-from imgsearch.errors import IndexDamaged, IndexTooNew, IndexUnavailable
+from imgsearch.errors import Action, IndexDamaged, IndexTooNew, IndexUnavailable
 from imgsearch.index.local import facet_counts, words
 from imgsearch.index.local.database import BACKUP, Database
 
@@ -234,7 +234,8 @@ def _is_current(database: Database, current: int) -> bool:
     if database.value("pragma application_id") != APPLICATION_ID:
         raise IndexDamaged(
             f"{database.path} is a database of another program.",
-            "Name another place with --index.",
+            "Name another place",
+            Action("name an index"),
         )
     if database.value(COMPUTED):
         raise _not_ours(database, "it holds views or virtual tables")

@@ -9,7 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from imgsearch.errors import ImgsearchError, IndexContradiction, ModelError, ModelUnavailable
+from imgsearch.errors import (
+    Action,
+    ImgsearchError,
+    IndexContradiction,
+    ModelError,
+    ModelUnavailable,
+)
 from imgsearch.index.base import ALL, Filter, Near, TextChoice, TextRequest, Wanted
 from imgsearch.index.elasticsearch.client import Cluster, symptom_of
 from imgsearch.index.elasticsearch.text_model import comparisons, inference
@@ -165,7 +171,7 @@ def choose(cluster: Cluster, request: TextRequest, *, looks: bool = True) -> Cho
     too; else a model that is known to be the index's is taken to be deployed under its own id,
     which saves a request."""
     if request.mode == "local":
-        return Choice(None, "as --text-encoder says")
+        return Choice(None, "as text_encoder says")
     try:
         return _cluster_or_reason(cluster, request, looks)
     except ImgsearchError as error:
@@ -197,7 +203,8 @@ def _cluster_or_reason(cluster: Cluster, request: TextRequest, looks: bool) -> C
     if text is None:
         raise ModelError(
             f"{cluster.place}: which text model belongs to the index is not recorded.",
-            "Set the local model up, so that the two can be compared: imgsearch setup-model",
+            "Set the local model up, so that the two can be compared",
+            Action("set up"),
         )
     texts = ClusterTexts(model, described, name, text)
     if described.ours and not _same_by_note(described, text):

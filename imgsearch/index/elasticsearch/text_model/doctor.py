@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from imgsearch.doctor.findings import Finding, failure, of_error, ok, warning
-from imgsearch.errors import ImgsearchError
+from imgsearch.errors import Action, ImgsearchError
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.text_model import errors
 from imgsearch.index.elasticsearch.text_model.setup import licence
@@ -45,8 +45,12 @@ class TextModel:
             yield warning("licence", f"the {kind} licence has expired", cure)
             return
         if kind == "basic":
-            cure = "Start a trial, or use --text-encoder local."
-            yield self._without("a basic licence has no machine learning", cure, "licence")
+            yield self._without(
+                "a basic licence has no machine learning",
+                "Start a trial, or have queries encoded on this machine",
+                Action("encode here"),
+                "licence",
+            )
             return
         yield ok("licence", kind or "not for this user to see")
         try:
@@ -59,34 +63,36 @@ class TextModel:
             return
         if described is None:
             detail = f"no {self._model.model_id} at {cluster.place}"
-            yield self._without(detail, "Put it there: imgsearch setup-model")
+            yield self._without(detail, "Put it there", Action("set up"))
             yield from self._memory(None)
             return
         yield from self._there(described, deployment)
 
-    def _without(self, detail: str, cure: str, name: str = "text model there") -> Finding:
+    def _without(
+        self, detail: str, cure: str, action: Action | None = None, name: str = "text model there"
+    ) -> Finding:
         if self._must:
-            return failure(name, f"{detail}, and --text-encoder says cluster", cure)
+            return failure(name, f"{detail}, and text_encoder is cluster", cure, action)
         return ok(name, f"{detail}: {LOCAL}")
 
     def _there(self, described: Model, deployment: Deployment | None) -> Iterator[Finding]:
-        name, again = "text model there", "imgsearch setup-model"
+        name, again = "text model there", Action("set up")
         digest = described.ours.get("digest")
         worse = failure if self._must else warning
         if not described.complete:
-            yield worse(name, "it is not uploaded completely", f"Go on with it: {again}")
+            yield worse(name, "it is not uploaded completely", "Go on with it", again)
         elif digest and self._text is not None and digest != self._text.digest:
             other = described.ours.get("text_model", "another model")
             detail = f"{described.model_id} has other weights ({other}) than the index's model"
-            yield worse(name, detail, f"{again} --replace, or --model-id ANOTHER-NAME")
+            yield worse(name, detail, "Replace it, or keep both", Action("replace or keep both"))
         elif deployment is None:
             yield from self._memory(described)
-            yield worse(name, f"{described.model_id} is not deployed", f"Start it: {again}")
+            yield worse(name, f"{described.model_id} is not deployed", "Start it", again)
         elif deployment.state == FAILED:
             detail = f"its deployment has failed: {deployment.reason}"
-            yield worse(name, detail, f"{again} --stop, then {again}")
+            yield worse(name, detail, "Stop it, then set it up again", Action("stop and set up"))
         elif not deployment.started:
-            yield worse(name, f"it is not ready: {deployment}", f"Wait for it: {again}")
+            yield worse(name, f"it is not ready: {deployment}", "Wait for it", again)
         else:
             whose = "" if digest else ", imported by another tool"
             yield ok(name, f"{described.model_id}: {deployment}{whose}")

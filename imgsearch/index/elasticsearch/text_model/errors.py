@@ -5,14 +5,13 @@ rest: TLS, addresses, credentials. The README's troubleshooting table is made fr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from imgsearch.errors import ImgsearchError, ModelError, ModelUnavailable
-from imgsearch.index.elasticsearch import errors
 from imgsearch.index.elasticsearch.error_table import Trouble
 from imgsearch.index.elasticsearch.symptoms import Symptom
 
-LOCALLY = "Until then queries are encoded on this machine (--text-encoder auto or local)."
+LOCALLY = "Until then queries are encoded on this machine"
 
 
 def _http(status: int, *words: str) -> Callable[[Symptom], bool]:
@@ -37,6 +36,7 @@ FAILURES: dict[str, Trouble] = {
         "Start a trial (POST /_license/start_trial?acknowledge=true) or take a Platinum licence. "
         + LOCALLY,
         _http(403, "non-compliant"),
+        action="encode here",
     ),
     "privilege": Trouble(
         ModelError,
@@ -51,30 +51,34 @@ FAILURES: dict[str, Trouble] = {
         "{place}: machine learning is switched off there.",
         "Remove xpack.ml.enabled: false from its nodes' settings and restart them. " + LOCALLY,
         _http(400, "no handler found for uri"),
+        action="encode here",
     ),
     "serverless": Trouble(
         ModelUnavailable,
         "{place}: this serverless project offers no models of one's own ({reason}).",
         "Take a project of the type Elasticsearch, or a hosted deployment. " + LOCALLY,
         _http(410, "api_not_available", "serverless"),
+        action="encode here",
     ),
     "libtorch": Trouble(
         ModelUnavailable,
         "{place} runs Elasticsearch {version}: its libtorch {libtorch} cannot load what torch"
         " {torch} traces.",
         "Upgrade the cluster to 8.13 or later. " + LOCALLY,
+        action="encode here",
     ),
     "unsuitable": Trouble(
         ModelError,
         "The text model {model} cannot run inside Elasticsearch: {reason}",
-        "Use the default pair there (leave --model and --text-model out); with this model queries"
-        " are encoded on this machine (--text-encoder auto or local).",
+        "Use the default pair there, by naming no model; with this one queries are encoded on this"
+        " machine",
+        action="encode here",
     ),
     "untraceable": Trouble(
         ModelError,
         "eland cannot trace the text model {model}: {reason}",
-        "Check the versions (imgsearch doctor); queries can be encoded on this machine"
-        " (--text-encoder auto or local).",
+        "Check the versions",
+        action="check the versions",
     ),
     "bad_id": Trouble(
         ModelError,
@@ -85,56 +89,62 @@ FAILURES: dict[str, Trouble] = {
     "other_weights": Trouble(
         ModelError,
         "{place} holds another model under the id {model_id}: {reason}.",
-        "Replace it (imgsearch setup-model --replace), or keep both:"
-        " imgsearch setup-model --model-id ANOTHER-NAME",
+        "Replace it, or keep both",
+        action="replace or keep both",
     ),
     "half_uploaded": Trouble(
         ModelError,
         "{place}: somebody's upload of {model_id} is not complete, and not ours to complete.",
-        "Wait until it is; or begin it again: imgsearch setup-model --replace",
+        "Wait until it is; or begin it again",
+        action="replace",
     ),
     "absent": Trouble(
         ModelUnavailable,
         "{place} has no model {model_id}.",
-        "Put it there: imgsearch setup-model. " + LOCALLY,
+        "Put it there",
         _http(404, "No known trained model", "Could not find trained model"),
+        action="set up or encode here",
     ),
     "exists": Trouble(
         ModelError,
         "{place}: a model {model_id} has just been made by somebody else.",
-        "Run imgsearch setup-model again: it goes on with what is there.",
+        "Set it up again, which goes on with what is there",
         lambda s: (
             s.kind == "http"
             and s.status == 400
             and "already exists" in s.reason
             and "Trained machine learning model" in s.reason
         ),
+        action="set up",
     ),
     "deployed": Trouble(
         ModelError,
         "{place}: {model_id} is deployed already.",
-        "Run imgsearch setup-model again: it goes on with what is there; or stop it with --stop.",
+        "Set it up again, which goes on with what is there",
         lambda s: (
             _http(400, "existing deployment with the same id")(s)
             or _http(409, "existing deployment with the same id")(s)
         ),
+        action="set up",
     ),
     "in_use": Trouble(
         ModelError,
         "{place}: {model_id} is in use: {reason}",
-        "Stop it first (imgsearch setup-model --stop), and take it out of ingest pipelines.",
+        "Take it out of ingest pipelines, and stop it first",
         _http(409, "Cannot delete model", "it is still referenced", "referenced by"),
+        action="stop",
     ),
     "not_deployed": Trouble(
         ModelUnavailable,
         "{place}: the model {model_id} is not deployed.",
-        "Start it: imgsearch setup-model. " + LOCALLY,
+        "Start it",
         lambda s: (
             _http(0, "is not deployed", "not deployed", "no started deployment")(s)
             or _http(404, "No known trained model with deployment")(s)
             or _http(404, "No known model deployment")(s)
             or _http(0, "must be deployed to use", "is not allocated to any nodes")(s)
         ),
+        action="set up or encode here",
     ),
     "too_large": Trouble(
         ModelError,
@@ -145,14 +155,16 @@ FAILURES: dict[str, Trouble] = {
     "truncated": Trouble(
         ModelError,
         "{place}: what was uploaded of {model_id} is not complete.",
-        "Run imgsearch setup-model again: it sends what is missing; --replace begins anew.",
+        "Set it up again, which sends what is missing",
         _http(400, "Model definition truncated"),
+        action="set up",
     ),
     "vocabulary": Trouble(
         ModelError,
         "{place}: the vocabulary of {model_id} is missing or does not fit: {reason}",
-        "Begin again: imgsearch setup-model --replace",
+        "Begin again",
         _http(0, "ocabulary"),
+        action="replace",
     ),
     # starting it
     "no_ml_node": Trouble(
@@ -161,13 +173,14 @@ FAILURES: dict[str, Trouble] = {
         "Give one node the role ml (node.roles), or in Elastic Cloud add a machine learning"
         " instance or autoscaling. " + LOCALLY,
         _no_capacity(r"allocation explanation \[(none|null)?\]", "No ML nodes", r"^$"),
+        action="encode here",
     ),
     "processors": Trouble(
         ModelError,
         "{place}: no node for machine learning has a processor left: {cause}",
-        "Ask for less: --priority low, or fewer --threads and --allocations; or stop another"
-        " model.",
+        "Stop another model, or ask for less",
         _no_capacity("insufficient allocated processors"),
+        action="ask for less",
     ),
     "memory": Trouble(
         ModelError,
@@ -179,15 +192,17 @@ FAILURES: dict[str, Trouble] = {
     "allocations": Trouble(
         ModelError,
         "{place}: there is not room for all allocations of {model_id}.",
-        "Ask for fewer --allocations or --threads, or for --priority low.",
+        "Ask for less",
         _http(0, "not enough resources to provide all requested allocations"),
+        action="ask for less",
     ),
     "start_timeout": Trouble(
         ModelError,
         "{place}: {model_id} had not started when the time was up.",
-        "The cluster may go on starting it. Run imgsearch setup-model again, with a longer"
-        " --timeout if need be; nothing is uploaded twice.",
+        "The cluster may go on starting it. Set it up again, and allow more seconds if need be;"
+        " nothing is uploaded twice",
         _http(408, "tarting deployment timed out", "Timed out after"),
+        action="wait longer",
     ),
     "node_failed": Trouble(
         ModelError,
@@ -195,43 +210,47 @@ FAILURES: dict[str, Trouble] = {
         "The log of the node says why. If its libtorch cannot read the trace, upgrade the cluster;"
         " if memory ran out, give it more. " + LOCALLY,
         _http(500, "Could not start trained model deployment"),
+        action="encode here",
     ),
     "start_failed": Trouble(
         ModelError,
         "{place}: the deployment of {model_id} has failed: {reason}",
-        "Stop it (imgsearch setup-model --stop), see the log of the node, and run imgsearch"
-        " setup-model again.",
+        "The log of the node says more. Stop it, then set it up again",
+        action="stop and set up",
     ),
     # using it
     "differs": Trouble(
         ModelError,
         "{place}: {model_id} answers other vectors than the same model here (cosine {cosine:.4f}"
         " for {text!r}).",
-        "Upload it again: imgsearch setup-model --replace. " + LOCALLY,
+        "Upload it again",
+        action="replace or encode here",
     ),
     "no_vector": Trouble(
         ModelError,
         "{place}: {model_id} gives no vector for {text!r}: {reason}",
-        "Shorten the text, or have it encoded on this machine: --text-encoder local",
+        "Shorten the text, or have it encoded on this machine",
+        action="encode here",
     ),
     "other_space": Trouble(
         ModelError,
         "{place}: {model_id} makes vectors of {dims} dimensions, this machine's model {asked}.",
-        "Name the id of the text model that belongs to the index: --model-id",
+        "Name the id of the text model that belongs to the index",
+        action="name the model's id",
     ),
     "overloaded": Trouble(
         ModelUnavailable,
         "{place}: {model_id} has more to do than it can: {reason}",
-        "Try again later, or give it more: imgsearch setup-model --allocations 2",
+        "Try again later, or give it more",
         lambda s: _http(429, "queue", "inference")(s) or _http(408, "inference", "timeout")(s),
+        action="give more",
     ),
 }
 
 
 def failure(name: str, /, **values: object) -> ImgsearchError:
     """The error of that name, to be raised."""
-    row = FAILURES[name]
-    return row.error(row.seen.format(**values), row.cure.format(**values))
+    return FAILURES[name].made(values)
 
 
 def recognised(error: ImgsearchError) -> str | None:
@@ -252,11 +271,6 @@ def explained(error: ImgsearchError, place: str, model_id: str) -> ImgsearchErro
     better = failure(name, place=place, model_id=model_id, reason=told.reason, cause=cause)
     better.symptom = told  # type: ignore[attr-defined] # see `_told`
     return better
-
-
-def rows() -> Iterator[tuple[str, str]]:
-    """Pairs of what the user sees and what to do, for the guides."""
-    yield from errors.rows(FAILURES)
 
 
 def _told(error: ImgsearchError) -> Symptom | None:
