@@ -7,6 +7,7 @@ import pytest
 
 from imgsearch import settings
 from imgsearch.errors import SettingsError
+from imgsearch.output import cures
 from imgsearch.settings import folder_files
 
 
@@ -132,7 +133,7 @@ def test_a_variable_that_is_no_setting_is_told(
     [note] = settings.load({}, {}, tmp_path).notes
     assert note.startswith(f"{variable} in .env is not a setting")
     [note] = settings.load({}, {"IMGSEARCH_JSON": "1"}, tmp_path).notes[:1]
-    assert "imgsearch status lists" in note
+    assert "imgsearch status lists" in cures.shown(note)
 
 
 def test_an_unknown_key_names_the_nearest(tmp_path: Path, config: Path) -> None:
