@@ -128,7 +128,7 @@ def _score(hit: Hit) -> str:
     """The cosine; where it is known, also how surprising that is in this index."""
     if hit.score is None:
         return ""
-    percent = "" if hit.surprise is None else f" {100 * hit.surprise:.0f} %"
+    percent = "" if hit.surprise is None else f" {100 * hit.surprise:3.0f} %"
     return f"{hit.score:.3f}{percent}"
 
 
