@@ -55,7 +55,8 @@ def chance(vector: Vector, sample: Vectors, photos: int) -> Chance | None:
     size = len(sample)
     if size < _LEAST or photos < 1 or sample.shape[1] != vector.size:
         return None
-    scores = np.sort((sample @ vector).astype(np.float64))
+    # not `@`: see `mixture`
+    scores = np.sort(np.einsum("ij,j->i", sample, vector).astype(np.float64))
     high = max(_LEAST_SHARE, min(_MATCHES / size, _MOST / 2))
     low = min(_MOST, _RATIO * high)
     # Linear quantiles, without numpy.quantile: that imports numpy.ma, which takes 20 ms.

@@ -27,7 +27,9 @@ def combined(vectors: Sequence[Vector], weights: Sequence[float], sample: Vector
     terms = np.array(vectors, np.float64)
     shares = np.array(weights, np.float64)
     if len(sample) >= _ENOUGH and sample.shape[1] == terms.shape[1]:
-        spreads = (sample @ terms.T.astype(np.float32)).std(axis=0, dtype=np.float64)
+        # not `@`: the threads of NumPy's BLAS would spin on while the search begins, 2 ms longer
+        scores = np.einsum("ij,kj->ki", sample, terms.astype(np.float32))
+        spreads = scores.std(axis=1, dtype=np.float64)
         if spreads.min() > 1e-4:  # else all photos are one and the same
             shares = shares / spreads
     summed = shares @ terms

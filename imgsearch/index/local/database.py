@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from imgsearch import regular_files
 from imgsearch.errors import ImgsearchError, IndexDamaged, IndexLocked, IndexUnavailable
 from imgsearch.index.local import filesystems, filters
@@ -245,6 +248,12 @@ class Database:
         with door(self.path):
             row = self._connection.execute(statement, values).fetchone()
         return None if row is None else row[0]
+
+    def numbers(self, statement: str, values: Sequence[Any] = ()) -> npt.NDArray[np.int64]:
+        """The whole numbers that a statement selects as its one column `row`, ascending. As one
+        text: 10,000 take 1 ms, and as many Python objects 5 ms."""
+        text = self.value(f"select group_concat(row, ' ') from ({statement})", values)
+        return np.sort(np.fromstring(text or "", np.int64, sep=" "))
 
     def rows_in(
         self, statement: str, keys: Sequence[Any], values: Sequence[Any] = ()

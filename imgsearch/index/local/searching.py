@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -15,6 +15,7 @@ from imgsearch.index.local import filters, photo_rows, words
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.reader import Reader
 from imgsearch.index.local.search_files import nearest
+from imgsearch.index.local.search_files.codes import Rows
 from imgsearch.index.local.search_files.segments import Segments
 from imgsearch.models.base import Vector, unit
 
@@ -38,7 +39,7 @@ class Searcher:
         k: int,
         where: Filter,
         exclude: Collection[str] = (),
-        only: Sequence[int] | None = None,
+        only: Rows | None = None,
     ) -> list[Neighbour]:
         """`only`: of these rows (ascending), which `where` has let through."""
         models = self._reader.models()
@@ -56,8 +57,7 @@ class Searcher:
             unreadable = self._segments.unreadable
         condition = nearest.Condition(*filters.condition(where if only is None else ALL))
         if only is not None:
-            rows = np.array(only, np.int64)
-            parts = [(codes.only(rows), None) for codes, _ in parts]
+            parts = [(codes.only(only), None) for codes, _ in parts]
         excluded = set(photo_rows.id_blobs(exclude))
         with self._database.view():
             neighbours, left_out = self._reader.nearest(parts, vector, k, condition, excluded)
@@ -68,13 +68,13 @@ class Searcher:
         self, vector: Vector, k: int, wanted: Wanted, where: Filter, exclude: Collection[str]
     ) -> Near:
         rows = words.having_all(self._database, wanted, where)
-        named = self.nearest(vector, max(k, NAMED), where, exclude, rows) if rows else []
+        named = self.nearest(vector, max(k, NAMED), where, exclude, rows) if len(rows) else []
         return Near(self.nearest(vector, k, where, exclude), named, None)
 
     def matching(self, wanted: Wanted, k: int, where: Filter) -> list[Record]:
         most = max(k, matches.CANDIDATES)
         with self._database.view():
-            rows = words.having_all(self._database, wanted, where)[:most]
+            rows = words.having_all(self._database, wanted, where)[:most].tolist()
             if len(rows) < most:
                 rows += words.having_any(self._database, wanted, where, most)
             rows = list(dict.fromkeys(rows))

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from imgsearch.index.base import Record
 from imgsearch.index.local import filters, stored_values
 from imgsearch.index.local.database import Database
+from imgsearch.index.local.search_files.codes import Rows
 from imgsearch.matching import FIELDS, Field, Wanted, words_of
 from imgsearch.question import Filter
 
@@ -83,12 +87,13 @@ def forget_erased(connection: sqlite3.Connection) -> None:
     connection.execute("insert into words (words) values ('optimize')")
 
 
-def having_all(database: Database, wanted: Wanted, where: Filter) -> list[int]:
+def having_all(database: Database, wanted: Wanted, where: Filter) -> Rows:
     """Rows of photos that have each of the words, ascending; no more than `MOST`."""
     if not wanted.words:
-        return []
+        return np.empty(0, np.int64)
     each = (" OR ".join(map(_quoted, phrases)) for phrases in wanted.words)
-    return sorted(_rows(database, " AND ".join(f"({one})" for one in each), where, MOST, ""))
+    text = " AND ".join(f"({one})" for one in each)
+    return database.numbers(*_having(text, where, MOST))
 
 
 def having_any(database: Database, wanted: Wanted, where: Filter, most: int) -> list[int]:
@@ -96,7 +101,8 @@ def having_any(database: Database, wanted: Wanted, where: Filter, most: int) -> 
     if not wanted.words:
         return []
     each = " OR ".join(_quoted((token,)) for token in wanted.tokens)
-    return _rows(database, each, where, most, "order by words.rank")
+    found = database.rows(*_having(each, where, most, "order by words.rank"))
+    return [row for (row,) in found]
 
 
 def _quoted(phrase: Sequence[str]) -> str:
@@ -104,9 +110,9 @@ def _quoted(phrase: Sequence[str]) -> str:
     return f'"{" ".join(phrase)}"'
 
 
-def _rows(database: Database, text: str, where: Filter, most: int, order: str) -> list[int]:
+def _having(text: str, where: Filter, most: int, order: str = "") -> tuple[str, list[Any]]:
+    """A statement for `row` of the photos that a full-text query finds, and its values."""
     sql, values = filters.condition(where)
     beside = f" join photos on photos.row = words.rowid where words match ? and {sql}"
-    statement = f"select words.rowid from words{beside if sql else ' where words match ?'}"
-    found = database.rows(f"{statement} {order} limit ?", [text, *values, most])
-    return [row for (row,) in found]
+    statement = f"select words.rowid as row from words{beside if sql else ' where words match ?'}"
+    return f"{statement} {order} limit ?", [text, *values, most]

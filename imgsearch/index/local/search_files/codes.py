@@ -93,8 +93,10 @@ class Codes:
         """Those of `rows` (ascending) that are here."""
         if not len(self):
             return self
+        start, stop = np.searchsorted(rows, [self.rows[0], self.rows[-1] + 1])
+        rows = rows[start:stop]
         places = np.searchsorted(self.rows, rows)
-        places[places == len(self)] = 0
+        places[places == len(self)] = 0  # a damaged file's rows may not ascend
         return self.at(places[self.rows[places] == rows])
 
     def let_go(self) -> None:

@@ -100,8 +100,7 @@ def _selected(database: Database, where: Condition) -> Rows | None:
     query = f"from photos where {where.sql} limit {SMALL + 1}"
     if database.value(f"select count(*) from (select 1 {query})", where.values) > SMALL:
         return None
-    found = database.rows(f"select row {query}", where.values)
-    return np.sort(np.fromiter((row for (row,) in found), np.int64, len(found)))
+    return database.numbers(f"select row {query}", where.values)
 
 
 def _rows_of(database: Database, photos: Collection[bytes]) -> list[int]:

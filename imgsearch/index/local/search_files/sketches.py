@@ -128,11 +128,11 @@ class Family:
     def nearest(self, query: Query, count: int) -> list[Rows]:
         """For each sketch, places among its codes, ascending. Among them all are about `count` of
         the nearest."""
-        scanned = sum(each.scanned for each in self.sketches)
+        scanned = _enough(sum(each.scanned for each in self.sketches), count)
         twice = sum(each.twice for each in self.sketches)
         read = sum(each.read for each in self.sketches)
         short, code = self.sketches[0].projection.of_query(query)
-        near_cells = count <= USUAL and scanned < len(self)
+        near_cells = scanned < len(self)
         spans = self._cells().spans(short, scanned) if near_cells else self.everything()
         looks = self.looks(code, spans)
         near = np.sort(top(looks, _enough(twice, count)))
@@ -204,4 +204,5 @@ def _unpacked(spans: Spans, packed: Rows) -> Rows:
 
 
 def _enough(usual: int, count: int) -> int:
+    """How many rows are looked at for `count` results, of those that USUAL ones need."""
     return max(count, -(-usual * count // USUAL))
