@@ -177,6 +177,27 @@ def test_a_country_is_found_by_its_everyday_names(name: str, code: str) -> None:
     assert gazetteer.find(name)[0].city is None
 
 
+def test_great_cities_are_found_in_scripts_of_all_the_world() -> None:
+    listed = (Path(__file__).parent / "gazetteer_names.txt").read_text("utf-8").splitlines()
+    wrong, asked = [], 0
+    for line in listed[1:]:
+        city, country, *names = (word.replace("_", " ") for word in line.split())
+        for name in names:
+            asked += 1
+            found = gazetteer.find(name)[:1]
+            right = [one for one in found if one.country == country]
+            if not right or not (right[0].city or city).startswith(city):
+                wrong.append((name, city, found))
+    assert not wrong
+    assert asked > 700
+
+
+def test_the_place_that_has_a_name_itself_comes_before_one_that_is_also_called_so() -> None:
+    assert [place.name for place in gazetteer.find("Porto")[:2]] == ["Porto", "Bordeaux"]
+    assert gazetteer.find("Halle")[0].name == "Halle (Saale)"  # not the smaller one in Belgium
+    assert gazetteer.find("Singapore")[0].city is None
+
+
 def test_places_of_one_name_come_with_the_most_people_first() -> None:
     found = gazetteer.find("Florence")
     assert [place.population for place in found] == sorted(

@@ -18,7 +18,8 @@ CLOSEST_NAMES = 3
 
 def find(name: str) -> list[Place]:
     """Every place called `name` in some language, most people first (so a country stands before
-    its cities): "Rom", "東京", "florence". A code of two capitals is a country's."""
+    its cities), though Porto is rather Porto than Bordeaux: "Rom", "東京", "florence". A code of
+    two capitals is a country's."""
     folded = fold(name)
     numbers = _opened().numbers(folded) if folded else []
     places = [_place(number) for number in numbers]
@@ -26,7 +27,14 @@ def find(name: str) -> list[Place]:
     if not places and re.fullmatch(r"[A-Z]{2}", code):
         return [place for place in _countries() if place.country == code]
     named = [place for place in places if fold(place.name) == folded]
-    return sorted(places, key=lambda place: (_was_called(place, named), -place.population))
+    most = max((place.population for place in places), default=0)
+
+    def order(place: Place) -> tuple[bool, bool, float]:
+        first = place in named and 2 * place.population >= most
+        people = place.population * (1.1 if place.city is None else 1)  # Singapore is a country
+        return _was_called(place, named), not first, -people
+
+    return sorted(places, key=order)
 
 
 _ENGLISH = frozenset(["AU", "CA", "GB", "IE", "NZ", "US"])

@@ -1,4 +1,5 @@
-"""Everyday names of countries that CLDR's main names lack, for `build.py`."""
+"""Everyday names of countries that CLDR's main names lack, and of cities that GeoNames lacks, for
+`build.py`."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ EVERYDAY = {
     "CV": "Cape Verde, Kap Verde",
     "CZ": "Czech Republic, Tschechische Republik, Tschechei, République tchèque, República Checa,"
     " Repubblica Ceca, Tsjechische Republiek, チェコ共和国",
+    "EG": "Египта, Египте, Египту",
     "FK": "Falklands, Falkland Islands, Falklandinseln, Malvinas, Islas Malvinas",
     "GB": "UK, Great Britain, Britain, Großbritannien, Grande-Bretagne, Gran Bretaña,"
     " Gran Bretagna, Grã-Bretanha, Groot-Brittannië, Великобритания, 大不列颠, グレートブリテン,"
@@ -50,4 +52,37 @@ EVERYDAY = {
     " EE. UU., Stany, США, Америка, アメリカ, 美國, 米国, ABD, Vereinigte Staaten von Amerika,"
     " Stati Uniti d'America, États-Unis d'Amérique, Estados Unidos de América",
     "VA": "Vatican, Vatikan, Vaticano, Watykan, Ватикан, バチカン, 梵蒂冈",
+}
+
+CITIES = {
+    "AM Yerevan": "埃里温",
+    "AU Brisbane": "بريزبان",
+    "BE Brugge": "布鲁日",
+    "BG Sofia": "索非亚",
+    "CN Chengdu": "청두",
+    "CN Shenzhen": "シンセン 선전",
+    "CN Xi’an": "시안",
+    "DE Nuremberg": "نورمبرغ",
+    "GR Thessaloníki": "테살로니키",
+    "HR Dubrovnik": "두브로브니크 دوبروفنيك",
+    "ID Jakarta": "جاكرتا",
+    "IT Palermo": "巴勒莫",
+    "IT Pisa": "피사",
+    "JP Fukuoka": "후쿠오카",
+    "JP Hiroshima": "广岛 히로시마",
+    "JP Kyoto": "교토",
+    "JP Nagoya": "나고야",
+    "JP Osaka": "오사카",
+    "JP Sapporo": "삿포로",
+    "JP Yokohama": "横滨 요코하마",
+    "KR Busan": "プサン",
+    "KR Incheon": "仁川",
+    "KR Jeju City": "済州",
+    "MA Marrakesh": "마라케시",
+    "NZ Auckland": "奥克兰",
+    "PT Porto": "波尔图 포르투",
+    "TR Istanbul": "إسطنبول",
+    "UA Kyiv": "키이우",
+    "US Honolulu": "火奴鲁鲁",
+    "US Washington": "华盛顿 華盛頓 ワシントン 워싱턴",
 }

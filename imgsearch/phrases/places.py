@@ -230,6 +230,8 @@ def _clear(place: Place, folded: str, setting: _Setting) -> bool:
         return _clear_with_preposition(place, setting, word, main)
     dated = setting.dated_before or setting.dated_after
     beside = dated or _comma(setting)
+    if not beside and setting.before and setting.before.folded in _makes():
+        return False  # Tag Heuer Monaco
     if " " in folded and not (country or main) and not (setting.capital and beside):
         return False  # big apple
     if word:
@@ -308,6 +310,11 @@ def _made() -> frozenset[str]:
 @functools.cache
 def _never_before() -> frozenset[str]:
     return frozenset(wordlists.NEVER_BEFORE.split())
+
+
+@functools.cache
+def _makes() -> frozenset[str]:
+    return frozenset(wordlists.MAKES.split())
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imgsearch import gazetteer
 from imgsearch.phrases import vocabulary, wordlists
 from imgsearch.phrases.dates import Written
 from imgsearch.phrases.tokens import Line, Token
@@ -12,6 +13,7 @@ MAKES_UNSPACED = [make for make in MAKES if make[0] > "\u3040"]  # its tokens ar
 NUMBERED = frozenset(wordlists.NUMBERED.split())
 NUMBERED_ALONE = frozenset(wordlists.NUMBERED_ALONE.split())
 COUNTED = frozenset(wordlists.COUNTED.split())
+PICTURES = frozenset(wordlists.JOURNEYS.split())
 FROM = frozenset(vocabulary.phrases(vocabulary.FROM + " of aus au des"))
 SMALL_WORDS = frozenset(wordlists.SMALL_WORDS.split())
 TITLES = frozenset(["1917", "1941", "1984", "2001", "2012"])  # whole lines that are books and films
@@ -36,12 +38,16 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
         return False  # a movie from 1999
     if written.kind == "year" and not written.led:
         return _bare_year(line, first, last, before, after)
+    if tokens[first].raw == "I" and tokens[last - 1].folded in ("may", "march"):
+        return False  # "i" is "this" in Danish
+    if written.kind == "year" and len(tokens[first].raw) == 1 and _of_make(line, first, last):
+        return False  # "z" is "from" in Polish, and part of a name: Nikon Z 2024
     if written.kind == "year":
         return not (after and after.folded in COUNTED | NAMED_BY_YEAR)
     if written.kind == "decade":
         return _decade(before, after, written.led)
     if written.kind == "day word":
-        return _day_word(line, first, last)
+        return _day_word(line, first, last) and not _saying(tokens[first], before)
     return not (after and after.folded in NAMED_BY_YEAR and written.kind == "relative")
 
 
@@ -56,9 +62,9 @@ def _bare_year(
     line: Line, first: int, last: int, before: Token | None, after: Token | None
 ) -> bool:
     words = {token.folded for token in line.tokens[:first] + line.tokens[last:]}
-    if words & (MAKES | NAMED_BY_YEAR) or (after and after.folded in COUNTED):
+    if words & NAMED_BY_YEAR or (after and after.folded in COUNTED):
         return False
-    if any(make in line.text for make in MAKES_UNSPACED):
+    if _of_make(line, first, last):
         return False
     year = line.tokens[first].folded
     if year in TITLES and len(line.tokens) == 1:
@@ -66,8 +72,26 @@ def _bare_year(
     counts = after is not None and after.raw.isalpha() and not after.capital
     if year.endswith("000") or (year.endswith("00") and counts):
         return False  # Death Race 2000, 1900 candles
+    if _within_name(before, after):
+        return False
     # a title such as "1984 by Orwell"
     return not (after and after.folded in {"by", "von", "par", "por", "di"} and before is None)
+
+
+def _of_make(line: Line, first: int, last: int) -> bool:
+    words = {token.folded for token in line.tokens[:first] + line.tokens[last:]}
+    return bool(words & MAKES) or any(make in line.text for make in MAKES_UNSPACED)
+
+
+def _within_name(before: Token | None, after: Token | None) -> bool:
+    """Whether a year stands within a name: "Stratocaster 1962 reissue", not "beach 2019 at noon"
+    or "beach 2019 italy"."""
+    if before is None or not before.raw.isalpha() or before.unspaced or after is None:
+        return False
+    if not after.raw.isalpha() or after.capital or after.unspaced or after.folded in SMALL_WORDS:
+        return False
+    place = before.capital and gazetteer.find(before.folded)  # Berlin 2022 concert
+    return not (place or gazetteer.find(after.folded))
 
 
 def _decade(before: Token | None, after: Token | None, led: bool) -> bool:
@@ -93,6 +117,12 @@ def _day_word(line: Line, first: int, last: int) -> bool:
     following = line.tokens[last]  # "today is a gift" tells of no day, "yesterday in town" does
     goes_on = following.folded in SMALL_WORDS or not following.raw[0].isalnum()
     return first == 0 and (goes_on or not word.raw.isascii())
+
+
+def _saying(first: Token, before: Token | None) -> bool:
+    """ "Schnee von gestern" is a saying, "Fotos von gestern" a question."""
+    of = first.folded in {"von", "van", "d", "de", "di"}
+    return of and before is not None and before.folded not in PICTURES
 
 
 def _sign(token: Token | None) -> bool:

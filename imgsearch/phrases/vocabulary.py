@@ -139,8 +139,10 @@ COUNTS = {
 LEADS = """
     a ad in on from of during at im am vom aus wahrend en du de des au dans del nel nell_'_ dal di
     em no na do da op van uit w we z в во на за із з с у i pa fran aret om under taken around um
-    в_течение pendant durante depuis_le 在 于 在_了
+    в_течение pendant durante depuis_le 在 于 在_了 في
 """
+# only before "yesterday" and "last year": "Fotos von gestern"
+DAY_LEADS = "von van d_'"
 # "taken in 2011"
 TAKEN = """
     taken shot photographed aufgenommen fotografiert pris prise prises photographie tomada tomado
@@ -148,7 +150,7 @@ TAKEN = """
     снято снятые cekilen tagna tagen
 """
 ARTICLES = "the der dem den die das la le l_' el il het lo los las les o a"
-YEAR_LEADS = "year jahr jahre jahres dem annee an ano anno jaar roku году l_' aret"
+YEAR_LEADS = "year jahr jahre jahres dem annee an ano anno jaar roku году l_' aret عام سنة"
 BETWEEN = "between zwischen entre tra fra tussen miedzy pomiedzy между між mellan"
 AND = "and und et y e en a i и і och &"
 FROM = "from von vom de du desde dal da van od с от з від fran"

@@ -6,12 +6,13 @@ from __future__ import annotations
 PLACE_LEADS = """
     in im en em a ad au aux nel nell_'_ nella nello nei negli nelle all_'_ alla no na nos nas w we
     v ve в во на у i pa
-    在 于
+    在 于 في
 """
 # "photos from Italy", "a trip to Japan": only after words for pictures and journeys
 FROM_TO = """
     from of to aus von nach uit van naar fran till til de du d_' des del della dell_' di da dal
     dalla vers hacia a_la para verso al z ze из от до do
+    من إلى
 """
 JOURNEYS = """
     photo photos photograph photographs picture pictures pic pics image images snapshot
@@ -21,7 +22,7 @@ JOURNEYS = """
     fotografias imagenes vacaciones viaje recuerdos immagini vacanza vacanze viaggio ricordi
     ferias viagem lembrancas vakantie reis foto's zdjecia zdjecie wakacje podroz wyjazd фото
     фотографии снимки отпуск поездка путешествие відпустка подорож fotograflar fotograf tatil
-    gezi semester resa
+    gezi semester resa صور صورة رحلة
 """
 # may follow a place that is complete: prepositions, articles, conjunctions, particles
 SMALL_WORDS = """
@@ -32,7 +33,7 @@ SMALL_WORDS = """
     del il lo gli i di da dal della dei senza e per su sotto nel nella alla um uma com sem ao
     aos na no nas nos sob het een met zonder op bij van voor te tijdens z ze bez w we pod nad
     przy po do oraz с со без в во на под над при по до и или из у для з із зі та під біля med
-    utan pa vid och eller ve ile av fran til og
+    utan pa vid och eller ve ile av fran til og في من مع
 """
 # after these a name is a person's, a company's, a dish's
 NEVER_BEFORE = """
@@ -59,7 +60,8 @@ BORNE_BY_PEOPLE = """
     paisley hamilton washington wellington nelson darwin melbourne cleveland denver logan monroe
     raleigh kingston lancaster york preston stanley clayton burton ashton brandon aurora
     valentina camila isabel lucia lucie martin konstanz constance catalina samara alma eva elena
-    helena irving virginia carson tyler dakota trinity roma roman marina luna isla
+    helena irving virginia oma opa omi papa mama tata baba
+    nana carson tyler dakota trinity roma roman marina luna isla
 """
 MORE_COMMON = """
     nice cannes ofen jordan napoli brest rot hof halle wald weiden singen leer bergen hagen
@@ -68,7 +70,7 @@ MORE_COMMON = """
     kashmir cashmere java bikini bermuda manila panama damask sardinia macau tulle limerick cork
     troy corona modena siena sienna delft persia camel mercury ford lincoln batman tango samba
     rumba hull crew derby race того чили мали перу ром куба оман бали рига киров орел победа мир
-    весна
+    весна kumasi
 """
 # regions: a town somewhere has the name of each, and is not meant
 REGIONS = """
@@ -100,7 +102,8 @@ NAMED_BY_YEAR = """
     brille poupee jouet autocollant maillot lunettes muneca juguete pegatina medalla camiseta
     bambola giocattolo maglia occhiali boneca brinquedo camisa pop speelgoed lalka zabawka кукла
     игрушка наклеика значок медаль chateau domaine weingut cru cuvee bodega cantina book novel film
-    movie song album poster soundtrack series show game wine vintage coin stamp banknote calendar
+    movie song album poster soundtrack series show game wine vintage coin coins penny pennies
+    cents dime dimes stamp banknote calendar
     diary magazine newspaper edition version model odyssey classic replica buch roman lied spiel
     wein jahrgang munze briefmarke kalender zeitschrift zeitung ausgabe modell oldtimer livre
     chanson affiche jeu vin millesime piece timbre calendrier journal libro novela pelicula cancion
@@ -127,6 +130,7 @@ MAKES = """
     boeing airbus cessna beechcraft antonov tupolev ilyushin learjet iphone ipad macbook imac nokia
     samsung galaxy huawei xiaomi sony playstation xbox nintendo canon nikon leica olympus pentax
     fujifilm kodak windows office photoshop autocad excel fifa nba pes madden wwe rolex omega casio
+    breitling cartier heuer hublot longines panerai patek seiko swatch tissot
     apollo soyuz voyager terminator cyberpunk fantasia zorki zenit praktica rolleiflex rolleicord
     hasselblad mamiya minolta konica ricoh yashica polaroid gopro dji tamron agfa voigtlander lumix
     powershot coolpix aprilia benelli bsa enfield husqvarna laverda piaggio dnepr zundapp simson mz
@@ -150,7 +154,7 @@ NUMBERED = """
     channel top under over than about iso f lot booth coupon code pin sku item article artikel
     articulo articolo artigo artykul артикул ref reference invoice receipt order rechnung auftrag
     facture factura fattura faktura счет episode folge aflevering odcinek серия bolum avsnitt opus
-    kv bwv vol volume tome tomo ticket class
+    kv bwv vol volume tome tomo ticket class din ansi ieee rfc norm norma norme
 """
 # likewise where the line says nothing else: "hall 2014", but not "concert hall 2014"
 NUMBERED_ALONE = """

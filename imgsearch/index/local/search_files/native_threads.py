@@ -33,7 +33,7 @@ def at_once(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Resul
                 return
             results[number] = work(item)
 
-    helpers = [_threads().submit(some) for _ in range(min(resources.cores(), len(items)) - 1)]
+    helpers = [_threads().submit(some) for _ in range(min(_cores(), len(items)) - 1)]
     some()
     for helper in helpers:
         helper.result()
@@ -44,4 +44,10 @@ def at_once(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Resul
 def _threads() -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor
 
-    return ThreadPoolExecutor(resources.cores(), thread_name_prefix="index")
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="index")
+
+
+@functools.cache
+def _cores() -> int:
+    """As this process began: to ask costs as much as a tenth of a search."""
+    return resources.cores()
