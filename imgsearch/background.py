@@ -36,19 +36,24 @@ class Background:
         """A sample of the index's vectors: (n, dims), at most SIZE rows; all of them where the
         index holds fewer."""
         with self._lock:
-            count = self._index.count()
-            if self._drawn is None or not _serves(self._drawn[0], count):
-                self._drawn = self._kept(count)
-            if self._drawn is None and (needed or not self._index.capabilities.distant):
-                self._drawn = self._draw(count)
+            if not needed and self._index.capabilities.distant:
+                # Of any size: to ask how many photos there are by now would cost a request. Each
+                # ingest looks whether it has to be drawn again.
+                self._drawn = self._drawn or self._kept(None)
+            else:
+                count = self._index.count()
+                if self._drawn is None or not _serves(self._drawn[0], count):
+                    self._drawn = self._kept(count) or self._draw(count)
             return None if self._drawn is None else self._drawn[1]
 
-    def _kept(self, count: int) -> tuple[int, Vectors] | None:
+    def _kept(self, count: int | None) -> tuple[int, Vectors] | None:
         import numpy as np
 
         for file in self._folder.glob(f"{self._key()}-*.npy"):
             drawn_at = file.stem.rpartition("-")[2]
-            if not (drawn_at.isdecimal() and _serves(int(drawn_at), count)):
+            if not drawn_at.isdecimal():
+                continue
+            if count is not None and not _serves(int(drawn_at), count):
                 continue
             with contextlib.suppress(OSError, ValueError, EOFError):  # damaged: drawn again
                 vectors = np.load(file, allow_pickle=False)

@@ -110,7 +110,9 @@ def _nearest(
     exclude = {*question.exclude, *(term.photo for term in terms if term.photo is not None)}
     wanted = _wanted(question)
     one = terms[0].words if len(terms) == 1 and terms[0].weight > 0 else None
-    if one is not None and not exclude and not question.only_fitting:
+    plain = one is not None and not exclude and not question.only_fitting
+    # the vector itself is wanted where it can be judged by the index's sample
+    if one is not None and plain and not _judged(index, encodes):
         answered = _inside(index, encodes, question, one, k)
         if answered is not None:
             return answered, None
@@ -138,6 +140,13 @@ def _nearest(
             Action("cut off"),
         )
     return [one for one in found if one.fits], chance
+
+
+def _judged(index: Index, encodes: Encodes) -> bool:
+    """Whether a question's vector is wanted here, though the index could make it and search at
+    once: to tell what fits, its scores over the index's sample are needed."""
+    made_there = index.capabilities.text_models is not None
+    return not made_there or encodes.sample(needed=False) is not None
 
 
 def _inside(

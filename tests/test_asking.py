@@ -112,6 +112,28 @@ def test_a_mixture_weighs_each_term_alike(library: imgsearch.Library) -> None:
     assert weighed > 0.8
 
 
+def test_words_in_names_cost_no_recall(library: imgsearch.Library) -> None:
+    """Names and folders of the demo's photos, "Unbenannt-11.png" in "Desktop", say nothing of what
+    they show: to look for the words in them as well must not push the right photo away."""
+    names = json.loads(mixtures.TEXTS.read_text("utf-8"))["names"]
+    asked = [
+        (concept, names[concept][tongue])
+        for concept in sorted(set(CONCEPTS.values()))
+        for tongue in ("en", "de")
+        if tongue in names[concept]
+    ]
+    fused = plain = 0
+    for concept, words in asked:
+        vector = library.embed_text(words)
+        [nearest] = library.index.search(vector, 1)
+        [hit] = library.search(words, k=1, fold=False).hits
+        plain += CONCEPTS[nearest.record.relative_path] == concept
+        fused += CONCEPTS[hit.record.relative_path] == concept
+    assert len(asked) > 200
+    assert plain > 0.95 * len(asked)
+    assert fused >= plain - 0.003 * len(asked)
+
+
 def test_terms_of_unlike_spread_weigh_what_they_say() -> None:
     """Over a sample that spreads ten times as far along one axis as along another."""
     random = np.random.default_rng(1)

@@ -119,6 +119,7 @@ def test_the_same_ranking_in_the_cluster_and_here(
         assert "uploaded, started" in said
         assert "nothing was missing" in it.run("setup-model").stdout
         it.run("ingest", some)
+        forget_the_sample(it)
         for words in WORDS:
             here = it.found(words, "local")
             it.front.requests.clear()
@@ -134,6 +135,14 @@ def test_the_same_ranking_in_the_cluster_and_here(
                 (hit["score"], other["score"]) for hit, other in zip(here, in_cluster, strict=True)
             ]
             assert all(abs(one - other) < 1e-4 for one, other in scores)
+        it.run("query", WORDS[0], "--only-fitting")  # fetches the sample that tells what fits
+        fit = [(hit["fits"], hit["surprise"]) for hit in it.found(WORDS[0], "local")]
+        assert {fits for fits, _ in fit} == {True, False}
+        it.front.requests.clear()
+        there = [(hit["fits"], hit["surprise"]) for hit in it.found(WORDS[0], "cluster")]
+        assert it.front.seen("POST .*/_infer")
+        assert [fits for fits, _ in there] == [fits for fits, _ in fit]
+        assert [each for _, each in there] == pytest.approx([each for _, each in fit], abs=1e-3)
         verbose = it.run("-v", "query", WORDS[0], "--text-encoder", "auto")
         assert "in the cluster" in verbose.stderr
         assert "in the cluster" in it.run("status").stdout
@@ -167,6 +176,7 @@ def deployed(
     with whole(servers.NEWEST, command, traced, tower) as it:
         it.run("setup-model")
         it.run("ingest", some)
+        forget_the_sample(it)
         yield it
 
 
@@ -175,6 +185,16 @@ def asked(it: Whole, *words: str) -> tuple[Finished, list[str]]:
     it.front.requests.clear()
     finished = it.run("-v", "query", *words)
     return finished, [f"{one.method} {one.path}" for one in it.front.requests]
+
+
+def a_photo(it: Whole) -> str:
+    [hit] = it.found("a cat", "local")[:1]
+    return str(hit["path"])
+
+
+def forget_the_sample(it: Whole) -> None:
+    """As on a machine that has not ingested: what fits is not told there, and one request does."""
+    shutil.rmtree(it.command.cache / "imgsearch" / "samples")
 
 
 def forget_the_cluster(it: Whole) -> None:
@@ -191,6 +211,10 @@ def test_a_query_by_the_clusters_model_asks_three_times_and_then_twice(deployed:
     assert "in the cluster" in again.stderr
     assert len(requests) <= 3, requests
     assert len(fewer) <= 2, fewer
+    deployed.run(
+        "query", "red heart", "-k", "1", "--like", a_photo(deployed)
+    )  # which fetches the sample
+    assert len(asked(deployed, "red heart")[1]) <= 3  # the vector comes here, to tell what fits
 
 
 def test_what_is_remembered_of_the_clusters_model_is_asked_anew_where_it_is_wrong(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import shutil
 import signal
@@ -330,6 +331,8 @@ def read_only(folder: Path) -> Iterator[None]:
     if root:
         for parent in folder.parents:
             parent.chmod(parent.stat().st_mode | 0o011)
+        # nobody may not read Python's own folder, so what is imported late is imported now
+        importlib.import_module("concurrent.futures.thread")
         os.setresuid(65534, 65534, 0)
     try:
         yield
@@ -802,6 +805,57 @@ def test_a_killed_migration_of_words_goes_on(folder: Path, opened: list[LocalInd
     index.write([], delete=[full.id])
     assert index.match(Wanted("oldtimer"), 9) == []
     assert_right_and_after_finishing(index, 300)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "update words_data set block = x'ffffffffffffffffff'",
+        "delete from words_config",
+        "delete from words_data",
+    ],
+)
+def test_damaged_words_are_read_again_from_the_photos(
+    folder: Path, opened: list[LocalIndex], damage: str
+) -> None:
+    fill(folder, 60)
+    one = record("trip/redCar.jpg", caption="Old town")
+    reopen(folder, opened).write([Row(one, vector(7))])
+
+    def damaged() -> LocalIndex:
+        while opened:
+            opened.pop().close()
+        with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+            connection.executescript(damage)
+        return reopen(folder, opened)
+
+    def has_words(index: LocalIndex) -> bool:
+        near = index.search_words(vector(3), 5, Wanted("old town"))
+        assert near.neighbours == index.search(vector(3), 5)
+        found = [hit.record for hit in near.named] == index.match(Wanted("old town"), 9) == [one]
+        return found and any("have been read again" in note for note in index.notes)
+
+    assert has_words(damaged())
+    damaged().write([row("new.jpg", 3)], delete=[one.id])
+    assert reopen(folder, opened).match(Wanted("old town"), 9) == []
+    reopen(folder, opened).write([Row(one, vector(7))])
+    assert damaged().erase([record("new.jpg").id]) == 1
+    assert reopen(folder, opened).match(Wanted("old town"), 9) == [one]
+
+
+@pytest.mark.skipif(not hasattr(os, "setresuid"), reason="macOS and Windows lack it")
+def test_damaged_words_on_read_only_media_leave_the_pictures(folder: Path) -> None:
+    fill(folder, 60)
+    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+        connection.executescript("delete from words_config")
+    with read_only(folder):
+        index = open_local(folder, create=False, limits=SMALL)
+        near = index.search_words(vector(3), 5, Wanted("old town"))
+        assert (len(near.neighbours), near.named) == (5, [])
+        assert any("only the pictures themselves" in note for note in index.notes)
+        with pytest.raises(IndexDamaged):
+            index.match(Wanted("old town"), 9)
+        index.close()
 
 
 def test_large_selections_find_all_as_well(

@@ -142,7 +142,6 @@ class LocalIndex:
         return self._reader.records_by_hash(hashes)
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
-        """Without those that are missing or damaged."""
         return self._reader.vectors(ids)
 
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
@@ -161,23 +160,23 @@ class LocalIndex:
         return self._reader.count(where)
 
     def sample(self, size: int) -> Vectors:
-        """Those at evenly spread rows, or next to a row that is gone."""
         return self._reader.sample(size)
 
     # writing
 
     def write(self, rows: Sequence[Row], delete: Sequence[str] = ()) -> list[Failure]:
         dims = self._dims()
-        failures: list[Failure] = []
         latest = {row.record.id: row for row in rows}
-        with self._database.transaction() as connection:
-            browsing.note_change(connection)
-            gone = [blob for blob in photo_rows.id_blobs(delete) if blob.hex() not in latest]
-            words.delete_photos(connection, gone)
-            for row in latest.values():
-                reason = photo_rows.upserted(connection, row, dims)
-                if reason is not None:
-                    failures.append(Failure(row.record.id, reason))
+        gone = [blob for blob in photo_rows.id_blobs(delete) if blob.hex() not in latest]
+
+        def written() -> list[Failure]:
+            with self._database.transaction() as connection:
+                browsing.note_change(connection)
+                words.delete_photos(connection, gone)
+                why = {id: photo_rows.upserted(connection, latest[id], dims) for id in latest}
+            return [Failure(id, reason) for id, reason in why.items() if reason is not None]
+
+        failures = words.mending(self._database, written)
         with self._files:
             self._segments.flush(dims)
         return failures
@@ -204,19 +203,22 @@ class LocalIndex:
     def erase(self, ids: Iterable[str]) -> int:
         ids = list(ids)
         self._erase_from_successor(ids)
-        blobs = photo_rows.id_blobs(ids)
-        before = self.count()
-        with self._database.transaction() as connection:
-            browsing.note_change(connection)
-            words.delete_photos(connection, blobs)
-            erased = before - self.count()
-            if erased:
-                connection.execute("delete from libraries where photos = 0")
-                # so that an interrupted one is completed: the rows are no longer there to be named
-                connection.execute("insert or replace into meta values ('erasing', 'true')")
+        blobs, before = photo_rows.id_blobs(ids), self.count()
+
+        def erased() -> int:
+            with self._database.transaction() as connection:
+                browsing.note_change(connection)
+                words.delete_photos(connection, blobs)
+                if before > self.count():
+                    connection.execute("delete from libraries where photos = 0")
+                    # an interrupted one is completed by this: its rows cannot be named again
+                    connection.execute("insert or replace into meta values ('erasing', 'true')")
+                return before - self.count()
+
+        count = words.mending(self._database, erased)
         if self._meta.get("erasing"):
             self._purge(self._dims())
-        return erased
+        return count
 
     def complete_erasing(self) -> None:
         """Finish an `erase` that was interrupted: its rows cannot be named again."""

@@ -67,11 +67,16 @@ class Searcher:
     def near(
         self, vector: Vector, k: int, wanted: Wanted, where: Filter, exclude: Collection[str]
     ) -> Near:
-        rows = words.having_all(self._database, wanted, where)
+        rows = words.or_none(
+            self._database, lambda: words.having_all(self._database, wanted, where)
+        )
         named = self.nearest(vector, max(k, NAMED), where, exclude, rows) if len(rows) else []
         return Near(self.nearest(vector, k, where, exclude), named, None)
 
     def matching(self, wanted: Wanted, k: int, where: Filter) -> list[Record]:
+        return words.mending(self._database, lambda: self._matching(wanted, k, where))
+
+    def _matching(self, wanted: Wanted, k: int, where: Filter) -> list[Record]:
         most = max(k, matches.CANDIDATES)
         with self._database.view():
             rows = words.having_all(self._database, wanted, where)[:most].tolist()

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
+from imgsearch.errors import ImgsearchError, IndexDamaged
 from imgsearch.index.base import Record
 from imgsearch.index.local import filters, stored_values
 from imgsearch.index.local.database import Database
@@ -24,6 +25,7 @@ create virtual table words using fts5(
     name, caption, tag, place, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M*'"
 );
 """
+_PARTS = ("data", "idx", "content", "docsize", "config")  # tables in which SQLite keeps it
 MOST = 20_000  # photos with the wanted words that are looked at
 _AT_A_TIME = 5000
 
@@ -68,6 +70,53 @@ def fill(connection: sqlite3.Connection) -> None:
             return
         last = found[-1][0]
         _insert(connection, [(row, _words(*texts)) for row, *texts in found])
+
+
+_Done = TypeVar("_Done")
+
+
+def mending(database: Database, work: Callable[[], _Done]) -> _Done:
+    """What `work` returns, which uses the full-text index; again, where that was damaged and could
+    be made anew. Raises IndexDamaged."""
+    try:
+        return work()
+    except IndexDamaged as damage:
+        try:
+            with database.transaction() as connection:
+                _make_anew(connection)
+        except ImgsearchError:  # it lies on read-only media, or the photos are damaged too
+            raise damage from None
+    database.notes.append(
+        f"The words of names, captions and tags in {database.path} were damaged; they have been"
+        " read again from its photos."
+    )
+    return work()
+
+
+def or_none(database: Database, work: Callable[[], Rows]) -> Rows:
+    """Rows that `work` finds; none, and a note, where the full-text index is damaged and cannot be
+    made anew."""
+    try:
+        return mending(database, work)
+    except IndexDamaged:
+        database.notes.append(
+            f"The words of names, captions and tags in {database.path} are damaged and could not be"
+            " made anew: only the pictures themselves were compared."
+        )
+        return np.empty(0, np.int64)
+
+
+def _make_anew(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("drop table words")
+    except sqlite3.Error:  # too damaged to be opened, and so to be dropped
+        connection.execute("pragma writable_schema = on")
+        connection.execute("delete from sqlite_master where name = 'words'")
+        connection.execute("pragma writable_schema = reset")
+        for part in _PARTS:
+            connection.execute(f"drop table if exists words_{part}")
+    connection.execute(TABLE)
+    fill(connection)
 
 
 def _words(
