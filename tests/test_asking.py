@@ -131,7 +131,9 @@ def test_words_in_names_cost_no_recall(library: imgsearch.Library) -> None:
         fused += CONCEPTS[hit.record.relative_path] == concept
     assert len(asked) > 200
     assert plain > 0.95 * len(asked)
-    assert fused >= plain - 0.005 * len(asked)  # one: a folder is called as a thing that is asked for
+    assert fused >= plain - 0.005 * len(
+        asked
+    )  # one: a folder is called as a thing that is asked for
 
 
 def test_terms_of_unlike_spread_weigh_what_they_say() -> None:
