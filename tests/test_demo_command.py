@@ -56,6 +56,14 @@ def test_its_commands_can_be_repeated_as_they_are_printed(user: Command) -> None
             assert table in below
 
 
+def test_a_program_that_the_shell_does_not_find_is_printed_with_its_folder(user: Command) -> None:
+    user.environment["PATH"] = os.defpath
+    line = user.run("demo").stdout.rstrip().splitlines()[-1].strip()
+    program = shlex.split(line.removesuffix(" similar photo.jpg"))
+    assert program == [str(SCRIPT)]
+    assert _typed(user, f"{shlex.join(program)} --version").returncode == 0
+
+
 def test_it_ends_with_the_page_and_a_gallery_of_its_own_index(user: Command) -> None:
     shown = user.run("demo").stdout
     lines = [line.strip() for line in shown.partition("The same as a page")[2].splitlines()]

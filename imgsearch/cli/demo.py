@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,9 @@ _NEXT = """\
   {gallery}
 
 [bold]Now your own pictures:[/bold]
-  imgsearch ingest ~/Pictures
-  imgsearch query "endless route to the top"
-  imgsearch similar photo.jpg"""
+  {program} ingest ~/Pictures
+  {program} query "endless route to the top"
+  {program} similar photo.jpg"""
 
 
 @command("demo", NoOptions, examples=["imgsearch demo"])
@@ -60,7 +61,8 @@ def demo(common: Common, given: NoOptions) -> None:
         record = library.search("European E", k=1)[0].record
         results = library.similar(record.id, k=SHOWN)
         _show(console, _asking("similar", record.relative_path), results, draw)
-    _print(console, _NEXT.format(serve=_on_index("serve"), gallery=_gallery(QUERIES[0])))
+    serve, gallery = _on_index("serve"), _gallery(QUERIES[0])
+    _print(console, _NEXT.format(serve=serve, gallery=gallery, program=_program()))
 
 
 def _asking(command: str, what: str) -> str:
@@ -77,7 +79,18 @@ def _on_index(*words: str) -> str:
     from imgsearch.escaping import shell_quoted
 
     index = shell_quoted(os.fsencode(_index_folder(PHOTOS)))
-    return " ".join(["imgsearch", *words, "--index", index])
+    return " ".join([_program(), *words, "--index", index])
+
+
+def _program() -> str:
+    """This program as it has to be typed: with its folder, unless the shell finds it by name."""
+    from imgsearch.escaping import shell_quoted
+
+    typed, found = sys.argv[0], shutil.which("imgsearch")
+    if found is not None and os.path.realpath(found) == os.path.realpath(typed):
+        return "imgsearch"
+    is_script = os.path.splitext(os.path.basename(typed))[0] == "imgsearch"
+    return shell_quoted(os.fsencode(typed)) if is_script else "imgsearch"
 
 
 def _print(console: Console, text: str) -> None:
