@@ -28,6 +28,7 @@ SECTIONS = {  # in this order: what needs an idle machine most comes first
     "queries": "one question in a new process",
     "upkeep": "nothing changed, memory and cost from 1,000 to 100,000",
     "web": "the page with 100,000 photos behind it",
+    "web_soak": "its memory, for 20 minutes",
     "index_scale": "search at a million rows, and ten more",
     "elasticsearch_bulk": "rows into Elasticsearch beside the bare helper",
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from imgsearch.index.base import FACET_VALUES, BrowseOrder, Facet
@@ -13,6 +14,8 @@ from imgsearch.index.local.database import Database
 from imgsearch.question import ALL, Filter, Folder
 
 _KEPT = 512  # lists of at most `FACET_VALUES`
+_BY_TIME: tuple[Facet, ...] = ("year", "month")
+_FEW = 20  # a filter that lets fewer than one photo in so many through is served by its index
 
 
 def rows_in_order(
@@ -66,6 +69,11 @@ class Counts:
             if state != self._state or len(self._kept) > _KEPT:
                 self._kept, self._state = {}, state
             kept = self._kept
+        missing = [name for name in names if (where, name) not in kept]
+        together = [name for name in missing if name not in _BY_TIME] if where != ALL else []
+        if len(together) > 1:
+            counted = _counted_together(self._database, where, together, libraries)
+            kept |= {(where, name): values for name, values in counted.items()}
         found = {}
         for name in names:
             if (where, name) not in kept:
@@ -83,8 +91,48 @@ def _counted(
         rows = _grouped(database, where, name)
     found = [(_written(name, value, libraries.get(number)), count) for number, value, count in rows]
     sound = [(value, count) for value, count in found if value is not None]
-    by_time = name in ("year", "month")
-    return sound if by_time else sorted(sound, key=lambda each: (-each[1], each[0]))
+    return sound if name in _BY_TIME else sorted(sound, key=_most_first)
+
+
+def _most_first(counted: tuple[str, int]) -> tuple[int, str]:
+    value, count = counted
+    return -count, value
+
+
+def _counted_together(
+    database: Database, where: Filter, names: Sequence[Facet], libraries: Mapping[int, str]
+) -> dict[Facet, list[tuple[str, int]]]:
+    """As `_counted` each of them, by looking at each photo once: photos that have all these values
+    in common are one row. At 88,000 photos .1 s, and .3 s for six facets one after the other."""
+    sql, values = filters.condition(where)
+    columns = [facet_counts.value_of(name) for name in names]
+    places = ", ".join(str(place) for place in range(1, len(columns) + 2))
+    rows = database.rows(
+        f"select photos.library, {', '.join(columns)}, count(*)"
+        f" from photos{_in_order(database, sql, values)}{' where ' + sql if sql else ''}"
+        f" group by {places}",
+        values,
+    )
+    found: dict[Facet, Counter[str]] = {name: Counter() for name in names}
+    for number, *row, count in rows:
+        for name, value in zip(names, row, strict=True):
+            text = _written(name, value, libraries.get(number))
+            if text is not None:
+                found[name][text] += count
+    return {
+        name: sorted(counts.items(), key=_most_first)[:FACET_VALUES]
+        for name, counts in found.items()
+    }
+
+
+def _in_order(database: Database, sql: str, values: Sequence[Any]) -> str:
+    """Where a filter lets many photos through, the table is read from its beginning to its end:
+    by the filter's own index the same pages would be read again and again."""
+    least = (database.value("select max(row) from photos") or 0) // _FEW  # about so many there are
+    some = f"select 1 from photos{' where ' + sql if sql else ''} limit {least + 1}"
+    return (
+        " not indexed" if database.value(f"select count(*) from ({some})", values) > least else ""
+    )
 
 
 def _grouped(database: Database, where: Filter, name: Facet) -> list[tuple[Any, ...]]:
@@ -92,7 +140,7 @@ def _grouped(database: Database, where: Filter, name: Facet) -> list[tuple[Any, 
     sql, values = filters.condition(where)
     value = facet_counts.value_of(name)
     library = "photos.library" if name == "folder" else "0"
-    order = "2 desc" if name in ("year", "month") else "3 desc, 1, 2"
+    order = "2 desc" if name in _BY_TIME else "3 desc, 1, 2"
     return database.rows(
         f"select {library}, {value}, count(*) from photos where {value} is not null"
         f"{' and ' + sql if sql else ''} group by 1, 2 order by {order} limit {FACET_VALUES}",
