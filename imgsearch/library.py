@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch import names, paths, rules, search
 from imgsearch.background import Background
-from imgsearch.errors import Action, ModelError, PhotoError, UsageError
+from imgsearch.errors import ModelError, PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index import open_index
 from imgsearch.models.selection import ModelChoice, ModelSelection
@@ -136,12 +136,17 @@ class Library:
             self._dated = bool(newest and newest[0].taken)
         return self._dated
 
-    def similar(self, photo: str | os.PathLike[str], **others: Any) -> Results:
+    def similar(
+        self, photo: str | os.PathLike[str], box: Box | None = None, **others: Any
+    ) -> Results:
         """The photos that look like another one: a picture file, or the id or relative path of an
-        indexed photo, which itself is left out."""
-        return self.search(self.like(photo), **others)
+        indexed photo, which itself is left out. `box`: like that part of it (left, top, width and
+        height in pixels of the upright picture)."""
+        return self.search(self.like(photo, box=box), **others)
 
-    def like(self, photo: str | os.PathLike[str], weight: float = 1.0) -> Question:
+    def like(
+        self, photo: str | os.PathLike[str], weight: float = 1.0, box: Box | None = None
+    ) -> Question:
         """The question that `similar` asks, to be joined with other terms. Raises PhotoError."""
         self.check_not_empty()
         name = os.fspath(photo)
@@ -151,11 +156,11 @@ class Library:
         if record is None and not Path(name).is_file():
             record = names.find_shown(self.index, self.roots, name)
         if record is not None and names.is_current(record, Path(name)):
-            return Question(terms=(Term(photo=record.id, weight=weight),))
+            return Question(terms=(Term(photo=record.id, weight=weight, box=box),))
         if not Path(name).is_file():
             raise names.no_picture(name)
         exclude = () if record is None else (record.id,)
-        return Question(terms=(Term(picture=name, weight=weight),), exclude=exclude)
+        return Question(terms=(Term(picture=name, weight=weight, box=box),), exclude=exclude)
 
     def embed_text(self, words: str) -> Vector:
         """A unit vector (dims,), made beside the index or on this machine."""
@@ -189,6 +194,21 @@ class Library:
             raise PhotoError(f"There is no file '{shown(path)}'.", "Name a picture file.")
         encoder = self.models.image_encoder()
         return search.embed_picture(source, path, encoder, self.settings.max_megapixels, box)
+
+    def embed_part(self, id: str, box: Box) -> Vector:
+        """A unit vector (dims,) of a part of a photo in the index. Raises PhotoError, also where
+        the photo's file is not on this machine."""
+        record = self.record(id)
+        if record is None:
+            raise search.no_such_photo(id, self.index.place)
+        found = self.location(record)
+        if found.path is None or found.missing:
+            raise PhotoError(
+                f"The file of {shown(record.relative_path)} is not here, so a part of it cannot be"
+                " seen.",
+                "Ask with the whole photo, or name a picture file.",
+            )
+        return self.embed_picture(os.fsdecode(found.path), box)
 
     def sample(self, needed: bool = True) -> Vectors | None:
         return self.background.vectors(needed=needed)
@@ -224,32 +244,9 @@ class Library:
             return self._text_choice
 
     def _choose_text(self, mode: TextMode, ask_anew: bool) -> TextChoice:
-        from imgsearch import models
-        from imgsearch.index.base import TextChoice, TextRequest
+        from imgsearch import text_encoding
 
-        there = self.index.capabilities.text_models
-        if there is None:
-            if mode == "cluster":
-                raise UsageError(
-                    "Words cannot be encoded in the cluster: this index lies on none.",
-                    "Have them encoded on this machine, or name an index on a cluster.",
-                    Action("name an index on a cluster"),
-                )
-            return TextChoice(None, "the index has no text model beside it")
-        self.models.check_choice()
-        recorded = self.index.models()
-        usual = there.usual_id(models.shown_name(self.models.names().text))
-        return there.choose(
-            TextRequest(
-                model_id=self.settings.model_id or usual,
-                text=None if recorded is None else recorded.text_model,
-                dims=None if recorded is None else recorded.dims,
-                mode=mode,
-                cache=paths.cache_dir(),
-                at_hand=self.models.text_encoder_at_hand,
-                ask_anew=ask_anew,
-            )
-        )
+        return text_encoding.choose(self.index, self.models, self.settings, mode, ask_anew)
 
     # -- photos
 

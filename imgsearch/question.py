@@ -37,7 +37,7 @@ class Term:
     picture: str | None = None  # a file's path, or the name of an upload
     photo: str | None = None  # the id of an indexed photo
     weight: float = 1.0  # negative: unlike this
-    box: Box | None = None  # of a picture
+    box: Box | None = None  # of a picture or photo: that part of it alone
 
     def __post_init__(self) -> None:
         given = [value for value in (self.words, self.picture, self.photo) if value is not None]
@@ -263,7 +263,7 @@ def _parsed(name: str, value: str, parse: Callable[[str], Any]) -> Any:
 
 def _term(name: str, value: str, key: str, weight: str | None, box: str | None) -> Term:
     number = 1.0 if weight is None else _parsed(name, weight, _finite)
-    sides = None if box is None else _parsed(name, box, _box)
+    sides = None if box is None else _parsed(name, box, read_box)
     return Term(**{_TERM_KEYS[key]: value}, weight=number, box=sides)
 
 
@@ -293,11 +293,13 @@ def _finite(value: str) -> float:
     return number
 
 
-def _box(value: str) -> tuple[int, int, int, int]:
-    left, top, width, height = map(int, value.split(","))
-    if min(left, top) < 0 or min(width, height) < 1:
-        raise ValueError(value)
-    return left, top, width, height
+def read_box(value: str) -> Box:
+    """ "10,20,300,200" as a box. Raises ValueError."""
+    if re.fullmatch(r"\s*[0-9]{1,9}(\s*,\s*[0-9]{1,9}){3}\s*", value):
+        left, top, width, height = map(int, value.split(","))
+        if width and height:
+            return left, top, width, height
+    raise ValueError("not LEFT,TOP,WIDTH,HEIGHT in pixels, such as 10,20,300,200")
 
 
 def _near(value: str) -> Near:

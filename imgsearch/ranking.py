@@ -12,7 +12,7 @@ from typing import Literal
 
 from imgsearch.fitting import Chance
 from imgsearch.index import matches
-from imgsearch.index.base import Near, Neighbour, Record, Wanted
+from imgsearch.index.base import Near, Neighbour, Part, Record, Wanted
 from imgsearch.matching import Field
 
 Reason = Literal["fit"] | Field
@@ -25,12 +25,13 @@ _CONSTANT = 60  # of the fusion: the higher, the less the first ranks weigh
 class Found:
     """A photo that was found. `score`: cosine; None where no vector was asked for. `why`: "fit"
     where its cosine says so, and the fields that have all the words. `fits`: None where it is not
-    known."""
+    known. `part`: the part that scored higher than the whole photo."""
 
     record: Record
     score: float | None = None
     why: tuple[Reason, ...] = ()
     fits: bool | None = None
+    part: Part | None = None
 
 
 def fused(near: Near, wanted: Wanted | None, chance: Chance | None) -> list[Found]:
@@ -45,7 +46,7 @@ def fused(near: Near, wanted: Wanted | None, chance: Chance | None) -> list[Foun
         has_words = one.record.id in weights
         if not has_words or rank <= RANKED:
             weights[one.record.id] = weights.get(one.record.id, 0) + 1 / (_CONSTANT + rank)
-    both = {one.record.id: one for one in (*near.neighbours, *named)}
+    both = {one.record.id: one for one in (*named, *near.neighbours)}  # these know of parts
     found = [_judged(one, wanted, chance) for one in both.values()]
 
     def order(one: Found) -> tuple[bool, bool, float, str]:
@@ -64,7 +65,7 @@ def _judged(one: Neighbour, wanted: Wanted | None, chance: Chance | None) -> Fou
     near_enough = chance is not None and one.score >= chance.line
     why: tuple[Reason, ...] = (*(("fit",) if near_enough else ()), *fields)
     fits = True if why else (None if chance is None else False)
-    return Found(one.record, one.score, why, fits)
+    return Found(one.record, one.score, why, fits, one.part)
 
 
 def by_words(records: Iterable[Record], wanted: Wanted) -> list[Found]:

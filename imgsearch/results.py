@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imgsearch.index.base import Record
-    from imgsearch.question import Question
+    from imgsearch.index.base import Part, Record
+    from imgsearch.question import Box, Question
     from imgsearch.ranking import Reason
     from imgsearch.roots.locations import Refusal
 
@@ -37,6 +37,12 @@ class Hit:
     fits: bool | None = None
     # "fit": by its score; and where all the words are: "name", "caption", "tag", "place"
     why: tuple[Reason, ...] = ()
+    part: Part | None = None  # of the photo, which scored higher than all of it
+
+    @property
+    def box(self) -> Box | None:
+        """Where that part is: left, top, width and height in pixels of the upright picture."""
+        return None if self.part is None else self.part.box
 
     @property
     def path(self) -> Path | None:

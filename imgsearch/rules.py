@@ -1,6 +1,6 @@
-"""What people decided about each library: which names are left out, which photos were removed, and
-whether a RAW and the JPEG beside it are one photo. Kept in the index, so that it holds for every
-ingest on every machine."""
+"""What people decided about each library: which names are left out, which photos were removed,
+whether a RAW and the JPEG beside it are one photo, and whether photos get regions. Kept in the
+index, so that it holds for every ingest on every machine."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ class Removed(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Of one library. `exclude`: shell patterns, as for `photos.walk`. `removed`: by id.
-    `raw_apart`: a RAW and a JPEG of its name are two photos."""
+    `raw_apart`: a RAW and a JPEG of its name are two photos. `regions`: parts of photos get vectors
+    of their own."""
 
     exclude: tuple[str, ...] = ()
     removed: Mapping[str, Removed] = field(default_factory=dict)
     raw_apart: bool = False
+    regions: bool = False
 
     def with_those_of(self, inner: Rules, folder: str) -> Rules:
         """Joined with the rules of a library that is the folder `folder` of this one. Its removed
@@ -116,6 +118,7 @@ def _both(one: Rules, other: Rules) -> Rules:
         tuple(dict.fromkeys([*other.exclude, *one.exclude])),
         {**one.removed, **other.removed},
         one.raw_apart or other.raw_apart,
+        one.regions or other.regions,
     )
 
 
@@ -159,6 +162,7 @@ def _rules(found: Mapping[str, Any]) -> Rules:
         if isinstance(removed, dict)
         else {},
         found.get("raw_apart") is True,
+        found.get("regions") is True,
     )
 
 
@@ -181,6 +185,7 @@ def _dumped(rules: Mapping[str, Rules]) -> Any:
                 "exclude": list(each.exclude),
                 "removed": {id: list(one) for id, one in each.removed.items()},
                 "raw_apart": each.raw_apart,
+                "regions": each.regions,
             }
             for name, each in rules.items()
             if each != Rules()

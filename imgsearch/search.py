@@ -31,6 +31,10 @@ class Encodes(Protocol):
 
     def embed_picture(self, path: str, box: Box | None = None) -> Vector: ...
 
+    def embed_part(self, id: str, box: Box) -> Vector:
+        """The vector of a part of a photo in the index."""
+        ...
+
     def stored(self, id: str) -> Vector | None:
         """The vector of a photo in the index; None where it is missing."""
         ...
@@ -219,6 +223,8 @@ def _vector_of(index: Index, encodes: Encodes, term: Term) -> Vector:
     if term.picture is not None:
         return encodes.embed_picture(term.picture, term.box)
     assert term.photo is not None
+    if term.box is not None:
+        return encodes.embed_part(term.photo, term.box)
     return _stored_vector(index, encodes, term.photo)
 
 
@@ -228,15 +234,19 @@ def _stored_vector(index: Index, encodes: Encodes, id: str) -> Vector:
     if vector is None:
         record = index.records([id]).get(id)
         if record is None:
-            raise PhotoError(
-                f"There is no photo with the id {shown(id)} in {index.place}.",
-                "Copy an id from a result.",
-            )
+            raise no_such_photo(id, index.place)
         raise PhotoError(
             f"The vector of {record.relative_path} in {index.place} is missing or damaged.",
             "Ingest its folder again, which embeds it anew; or show the file itself.",
         )
     return vector
+
+
+def no_such_photo(id: str, place: str) -> PhotoError:
+    """The error for an id that no photo has, to be raised."""
+    return PhotoError(
+        f"There is no photo with the id {shown(id)} in {place}.", "Copy an id from a result."
+    )
 
 
 def embed_picture(
@@ -318,4 +328,5 @@ def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None)
         why=one.why,
         fits=one.fits,
         copies=len(group) - 1,
+        part=None if one.part is None else one.part.on(one.record, record),
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from imgsearch.index.base import Record
+    from imgsearch.question import Box
     from imgsearch.results import Hit
 
 SIZES = (240, 480, 1280, 2560)  # pixels of the longer side at most
@@ -61,13 +62,15 @@ class Thumbnails:
         return self._submit(_Wanted(record, path, size), self._makers).result()
 
     def of(self, hit: Hit, size: int) -> bytes | None:
-        """A hit's thumbnail as WebP bytes; None where its file is not here or cannot be read."""
+        """A hit's thumbnail as WebP bytes, with a frame around the part that was found; None where
+        its file is not here or cannot be read."""
         from imgsearch.photos.decode import Undecodable
 
         if hit.raw_path is None or hit.missing:
             return None
         try:
-            return self.get(hit.record, hit.raw_path, size)
+            data = self.get(hit.record, hit.raw_path, size)
+            return data if hit.box is None else framed(data, hit.record, hit.box)
         except (OSError, Undecodable):
             return None
 
@@ -185,6 +188,26 @@ def made(source: str | bytes, size: int, max_megapixels: float) -> bytes:
         source, target=max(1, size // 2), max_megapixels=max_megapixels, preview=True
     )
     return encoded(decoded.image, size)
+
+
+def framed(webp: bytes, record: Record, box: Box) -> bytes:
+    """A thumbnail with a frame around a part of the picture. `box`: in the record's pixels."""
+    from PIL import Image, ImageDraw
+
+    with Image.open(io.BytesIO(webp)) as opened:
+        image = opened.convert("RGB")
+    across, down = image.width / max(1, record.width), image.height / max(1, record.height)
+    left, top, width, height = box
+    line = max(1, round(max(image.size) / 160))
+    corners = (left * across, top * down, (left + width) * across, (top + height) * down)
+    inside = [
+        min(max(0, round(corner)), side - 1)
+        for corner, side in zip(corners, (*image.size, *image.size), strict=True)
+    ]
+    draw = ImageDraw.Draw(image)
+    draw.rectangle(inside, outline="black", width=2 * line)  # seen on light and dark pictures
+    draw.rectangle(inside, outline="white", width=line)
+    return encoded(image, max(image.size))
 
 
 def encoded(image: Image, size: int) -> bytes:

@@ -25,6 +25,7 @@ PARTS = {  # one box each, with the modules and packages in it; the longest name
         "ingest.run",
         "ingest.decisions",
         "ingest.cost",
+        "text_encoding",
     ),
     "ingest": ("ingest", "rules"),
     "search": (
@@ -36,7 +37,14 @@ PARTS = {  # one box each, with the modules and packages in it; the longest name
     "index.local": ("index.local",),
     "index.elasticsearch": ("index.elasticsearch",),
     "index.base": (
-        *("index.base", "index.records", "index.kept", "index.recorded_models", "index.matches"),
+        *(
+            "index.base",
+            "index.records",
+            "index.parts",
+            "index.kept",
+            "index.recorded_models",
+            "index.matches",
+        ),
         *("question", "matching", "ingest.fingerprints", "ingest.file_states"),
     ),
     "roots": ("roots", "ingest.recognition", "ingest.losses"),

@@ -26,7 +26,7 @@ from imgsearch.errors import (
     IndexTooNew,
     IndexUnavailable,
 )
-from imgsearch.index.base import ALL, FACETS, Filter, Row, Wanted
+from imgsearch.index.base import ALL, FACETS, Filter, PartCount, PartVectors, Row, Wanted
 from imgsearch.index.local import filesystems, schema
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.index import LocalIndex
@@ -453,7 +453,7 @@ def test_many_small_writes_leave_few_files(folder: Path, opened: list[LocalIndex
     for n in range(1, 1200, 3):
         index.write([row(f"{each}.jpg", each) for each in range(n, n + 3)])
     index.finish()
-    sizes = [piece.rows for piece in index._segments.pieces()]
+    sizes = [piece.rows for piece in index._files.whole.pieces()]
     assert len(sizes) <= 9
     assert max(sizes) <= SMALL.segment
     assert len(files_of(folder, "codes")) == len(sizes)
@@ -468,17 +468,17 @@ def test_rows_that_are_gone_leave_the_files_in_time(folder: Path, opened: list[L
         f"{n}.jpg" for n in range(0, 300, 3)
     )
     index.finish()
-    assert sum(piece.rows for piece in index._segments.pieces()) <= 125
+    assert sum(piece.rows for piece in index._files.whole.pieces()) <= 125
     index.write([], delete=list(index.ids()))
     index.finish()
-    assert index._segments.pieces() == []
+    assert index._files.whole.pieces() == []
     assert index.search(vector(3), 3) == []
 
 
 def test_a_sketch_serves_and_masks_what_is_gone(folder: Path, opened: list[LocalIndex]) -> None:
     fill(folder, 400)
     index = reopen(folder, opened)
-    assert [piece for piece in index._segments.pieces() if piece.sketch]
+    assert [piece for piece in index._files.whole.pieces() if piece.sketch]
     near = vector(7)
     crowd = [Row(record(f"near {n}.jpg"), towards(near, vector(n + 900), 0.1)) for n in range(200)]
     index.write(crowd)
@@ -557,7 +557,15 @@ NEW_IN_SCHEMA_5 = (
     "city",
     "metadata_mark",
 )
-OF_SCHEMA_6 = "drop table words; pragma user_version = 6;"
+OF_SCHEMA_7 = """
+alter table photos drop column parted;
+pragma writable_schema = on;
+update sqlite_master set sql = rtrim(rtrim(sql, '), ' || char(10))) || char(10) || ')'
+where name = 'photos';
+pragma writable_schema = reset;
+pragma user_version = 7;
+"""
+OF_SCHEMA_6 = f"{OF_SCHEMA_7} drop table words; pragma user_version = 6;"
 OF_SCHEMA_5 = f"""
 {OF_SCHEMA_6}
 drop trigger photo_counted;
@@ -708,6 +716,23 @@ def test_an_index_of_the_fifth_schema_is_read_and_its_facets_counted(
     seen = record("seen.jpg", perceptual_hash="ab" * 32)
     index.write([Row(seen, vector(1))])
     assert index.records([seen.id]) == {seen.id: seen}
+
+
+def test_an_index_of_the_seventh_schema_gets_room_for_parts(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 300)
+    before = stored_rows(folder)
+    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+        connection.executescript(OF_SCHEMA_7)
+    index = reopen(folder, opened)
+    assert index.notes == []
+    assert stored_rows(folder) == before
+    assert index.info().parts == {}
+    parts = {"region": PartVectors(((0, 0, 9, 9),), vector(54321)[None])}
+    assert index.write([Row(record("3.jpg"), None, parts)]) == []
+    assert index.info().parts == {"region": PartCount(1, 1)}
+    assert_right_and_after_finishing(reopen(folder, opened), 300)
 
 
 def test_counts_that_cannot_be_right_are_counted_again(
@@ -990,7 +1015,7 @@ def test_what_is_erased_is_in_no_file(folder: Path, opened: list[LocalIndex]) ->
     after = _bytes_of(folder)
     assert {name for name, needle in needles.items() if needle in after} == set()
     assert index.count() == 940
-    assert all(piece.sketch for piece in index._segments.pieces() if piece.rows >= SMALL.sketch)
+    assert all(piece.sketch for piece in index._files.whole.pieces() if piece.rows >= SMALL.sketch)
     index.finish()
     assert paths(index.search(vector(5000), 1)) == ["last 0.jpg"]
     assert index.notes == []

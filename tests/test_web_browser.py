@@ -6,8 +6,10 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
@@ -55,6 +57,29 @@ def test_more_photos_come_while_one_scrolls(server: Server, profile: Path) -> No
         WebDriverWait(page, 30).until(lambda it: len(every(it, ".photo")) == 119)
         assert len(set(ids_of(page))) == 119
         assert not every(page, ".next")
+
+
+def test_a_rectangle_asks_with_that_part(server: Server, profile: Path) -> None:
+    with chromium(profile) as page:
+        page.get(f"{server.address}?q=red+heart&k=5")
+        go(page, one(page, ".photo .open"))
+        shown = page.current_url
+        picture = one(page, ".zoom img")
+        WebDriverWait(page, 30).until(lambda it: picture.size["width"] > 90)
+        pixels, shown_as = int(picture.get_dom_attribute("width")), picture.size["width"]
+        ActionChains(page).drag_and_drop_by_offset(picture, 40, 30).perform()  # from its middle
+        WebDriverWait(page, 30).until(lambda it: it.current_url != shown and every(it, ".photo"))
+        [(name, id)] = [
+            each for each in parse_qsl(urlsplit(page.current_url).query) if "@" in each[0]
+        ]
+        left, top, width, height = map(int, name.removeprefix("id@").split(","))
+        assert id in shown
+        assert left == pytest.approx(pixels / 2, abs=2 * pixels / shown_as + 1)
+        assert width == pytest.approx(40 * pixels / shown_as, abs=2 * pixels / shown_as + 1)
+        assert height == pytest.approx(30 * pixels / shown_as, abs=2 * pixels / shown_as + 1)
+        assert top > 0
+        assert "Part of a photo" in one(page, ".chips").text
+        assert id not in ids_of(page)
 
 
 def test_without_javascript_the_next_page_is_a_link(server: Server, profile: Path) -> None:

@@ -14,7 +14,7 @@ from imgsearch.escaping import shown, typed_text
 if TYPE_CHECKING:
     from imgsearch.index.base import Record
     from imgsearch.library import Library
-    from imgsearch.question import Filter, Question, Term
+    from imgsearch.question import Box, Filter, Question, Term
 
 _PLACES = places.Fields("--near", "--within", "--in")
 
@@ -93,19 +93,19 @@ def _picture(text: str) -> tuple[float, str]:
     return (1.0, text) if os.path.exists(text) else _weighted(text)
 
 
-def picture(library: Library, name: str, weight: float = 1.0) -> Question:
-    """A term for a picture that is looked for (an argument of `similar`). The name "-" reads it
-    from stdin."""
+def picture(library: Library, name: str, weight: float = 1.0, box: Box | None = None) -> Question:
+    """A term for a picture that is looked for (an argument of `similar`), or for a part of it. The
+    name "-" reads it from stdin."""
     from imgsearch.question import Question, Term
 
     record = ranked(library, name)
     if record is not None:
-        return Question(terms=(Term(photo=record.id, weight=weight),))
+        return Question(terms=(Term(photo=record.id, weight=weight, box=box),))
     if name != "-":
-        return library.like(name, weight)
+        return library.like(name, weight, box)
     if name not in library.pictures:
         library.pictures[name] = _stdin_picture()
-    return Question(terms=(Term(picture=name, weight=weight),))
+    return Question(terms=(Term(picture=name, weight=weight, box=box),))
 
 
 def ranked(library: Library, name: str) -> Record | None:

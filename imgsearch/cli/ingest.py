@@ -73,6 +73,16 @@ class Ingest:
         default_text="one",
         heading=PICTURES,
     )
+    regions: bool = flag(
+        "--regions",
+        "Find small things in photos too: parts get vectors of their own, from now on.",
+        heading=PICTURES,
+    )
+    no_regions: bool = flag(
+        "--no-regions",
+        "No regions for further photos; those that there are stay.",
+        heading=PICTURES,
+    )
     thumbnails: bool = flag(
         "--thumbnails",
         "Make the page's thumbnails of new photos too, while they are decoded anyway.",
@@ -120,6 +130,7 @@ def ingest(common: Common, given: Ingest) -> None:
 
     began = time.perf_counter()
     report_file.check(given.report)
+    _check_regions(given)
     chosen = parts.load_settings(common)
     if given.re_embed and given.dry_run:
         _check_whole(given)
@@ -132,6 +143,13 @@ def ingest(common: Common, given: Ingest) -> None:
         ingest_summary.show(result, filled, common, dry_run=given.dry_run)
     if given.strict and (result.skipped or result.named_missing or result.lost):
         raise typer.Exit(1)
+
+
+def _check_regions(given: Ingest) -> None:
+    from imgsearch.errors import UsageError
+
+    if given.regions and given.no_regions:
+        raise UsageError("--regions and --no-regions contradict each other.", "Give one of them.")
 
 
 def _options(chosen: Settings, given: Ingest, report: Written) -> Options:
@@ -147,6 +165,7 @@ def _options(chosen: Settings, given: Ingest, report: Written) -> Options:
         forget_excluded=given.no_exclude,
         include_removed=given.include_removed,
         raw_apart=None if given.raw_pairs is None else given.raw_pairs == "two",
+        regions=given.regions if given.regions or given.no_regions else None,
         thumbnails=_thumbnails(chosen) if given.thumbnails else None,
     )
 
@@ -162,8 +181,8 @@ def _thumbnails(chosen: Settings) -> Thumbnails:
 def options(chosen: Settings, *, background: bool = False, **given: Any) -> Options:
     """The options of an ingest. What the user did not set is chosen by what this process may use of
     the machine."""
+    from imgsearch.ingest.limits import Limits
     from imgsearch.ingest.options import Options
-    from imgsearch.ingest.pipeline import Limits
 
     for_good = chosen.setting("exclude").source == "--exclude"
     memory = resources.memory()

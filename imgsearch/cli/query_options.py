@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from imgsearch.question import Box, read_box
 from imgsearch.settings import values
 from imgsearch.settings.options import arguments, flag, option, several
 from imgsearch.settings.table import SHOWN
@@ -195,4 +196,10 @@ class AskedByPictures(Asked):
         "A picture file (-: stdin), or the id, the relative path or the rank in the last result"
         " list (@3) of an indexed photo; several: what is like all of them.",
         completion="files",
+    )
+    box: Box | None = option(
+        read_box,
+        "--box LEFT,TOP,WIDTH,HEIGHT",
+        "Only that part of the (first) photo, in pixels of the upright picture.",
+        heading=TERMS,
     )

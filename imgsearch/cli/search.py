@@ -65,8 +65,9 @@ def similar(common: Common, given: AskedByPictures) -> None:
     output = Output(given)
     with parts.opened(parts.load_settings(common)) as library:
         question = asking.asked(library, given)
-        for photo in reversed(given.photos):
-            question = asking.joined(asking.picture(library, photo), question)
+        for number, photo in reversed(list(enumerate(given.photos))):
+            box = given.box if number == 0 else None
+            question = asking.joined(asking.picture(library, photo, box=box), question)
         names = asking.shown_names(library, [*given.photos, *asking.pictures(given)])
         output.show(library.search(question), _titles(question, names), library)
         output.say_how_it_was_searched(library, common.verbose)

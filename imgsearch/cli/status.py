@@ -59,6 +59,7 @@ class Known:
     folders: dict[str, list[str]] = field(default_factory=dict)  # of those that are here in part
     rules: dict[str, Rules] = field(default_factory=dict)  # of libraries
     encoded: str = ""  # where queries are
+    no_parts: str | None = None  # why the index can hold no parts of photos
     trouble: ImgsearchError | None = None
 
     @property
@@ -81,6 +82,7 @@ def _look(chosen: Settings, named: str | None) -> Known:
             known.roots = _roots(known.info, library.roots)
             known.folders = _folders(library.roots)
             known.rules = library_rules.of(library.index)
+            known.no_parts = library.index.capabilities.no_parts
             if library.index.capabilities.text_models is not None and known.info.photos:
                 known.encoded = _encoded_where(library)
     except IndexNotFound:
@@ -170,8 +172,20 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
         facts["RAW files"] = f"{raws:,}, each one photo with its JPEG or HEIC (--raw-pairs two)"
     if known.last_ingest:
         facts["last ingest"] = _last_ingest(known.last_ingest, verbose)
+    if info.models is not None and known.no_parts is None and (info.parts or verbose):
+        facts["regions"] = _regions(info, known.last_ingest)
     facts["size"] = rendering.size(info.bytes_on_disk)
     return facts
+
+
+def _regions(info: IndexInfo, last_ingest: dict[str, Any]) -> str:
+    from imgsearch.ingest import region_costs, resources
+
+    assert info.models is not None
+    there, dims = info.parts.get("region"), info.models.dims
+    said = region_costs.said_of_regions(info.photos, there, dims, last_ingest, resources.cores())
+    lacking = info.photos > (0 if there is None else there.photos)
+    return f"{said} (ingest --regions)" if lacking else said
 
 
 def _rules(known: Known, library: str) -> list[str]:
@@ -187,6 +201,8 @@ def _rules(known: Known, library: str) -> list[str]:
         told.append(f"{len(rules.removed):,} removed {stay} out (--include-removed lifts that)")
     if rules.raw_apart:
         told.append("a RAW and its JPEG are two photos (--raw-pairs one)")
+    if rules.regions:
+        told.append("photos get regions (--no-regions ends that)")
     return told
 
 
@@ -252,15 +268,8 @@ def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
             "message": trouble.message,
             "cure": cures.shown(trouble.cure, trouble.action),
         },
-        "libraries": [
-            {
-                "name": name,
-                "photos": summary.photos,
-                "root": known.roots.get(name),
-                **_rules_as_dict(known.rules.get(name, library_rules.Rules())),
-            }
-            for name, summary in ({} if info is None else info.libraries).items()
-        ],
+        "parts": {} if info is None else {kind: n._asdict() for kind, n in info.parts.items()},
+        "libraries": [] if info is None else [_library(known, name) for name in info.libraries],
         "last_ingest": {**last, "skipped": len(known.skipped)} if last else None,
         "skipped": known.skipped,
         "model_cache": str(paths.cache_dir() / "models"),
@@ -269,11 +278,22 @@ def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
     }
 
 
+def _library(known: Known, name: str) -> dict[str, Any]:
+    assert known.info is not None
+    return {
+        "name": name,
+        "photos": known.info.libraries[name].photos,
+        "root": known.roots.get(name),
+        **_rules_as_dict(known.rules.get(name, library_rules.Rules())),
+    }
+
+
 def _rules_as_dict(rules: Rules) -> dict[str, Any]:
     return {
         "exclude": list(rules.exclude),
         "removed": len(rules.removed),
         "raw_pairs": "two" if rules.raw_apart else "one",
+        "regions": rules.regions,
     }
 
 

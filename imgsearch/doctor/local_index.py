@@ -12,8 +12,9 @@ from pathlib import Path
 from imgsearch import installation, regular_files
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.index import recorded_models as stamps
-from imgsearch.index.local import deep_check, schema
+from imgsearch.index.local import deep_check, photo_parts, schema
 from imgsearch.index.local.database import BACKUP
+from imgsearch.ingest import region_costs, resources
 from imgsearch.models.base import ModelPair
 
 LARGE_WAL = 256 << 20  # bytes: it is emptied at 16 MB unless a reader stays for hours
@@ -105,7 +106,22 @@ def _looked_at(path: Path, connection: sqlite3.Connection, deep: bool) -> Iterat
             return
     made = f", made with {stamp.image_model.name}" if stamp else ""
     yield ok("index", f"{photos:,} photos at {path.parent.parent}, intact{made}")
+    if stamp is not None:
+        yield _regions(connection, photos, stamp.dims)
     yield _wal(path)
+
+
+def _regions(connection: sqlite3.Connection, photos: int, dims: int) -> Finding:
+    there = photo_parts.counts(lambda statement: connection.execute(statement).fetchall())
+    found = connection.execute("select value from meta where key = 'last_ingest'").fetchone()
+    try:
+        last_ingest = stamps.last_ingest(None if found is None else json.loads(found[0]))
+    except (TypeError, ValueError, RecursionError):
+        last_ingest = None
+    cores = resources.cores()
+    region = there.get("region")
+    said = region_costs.said_of_regions(photos, region, dims, last_ingest or {}, cores)
+    return ok("regions", said)
 
 
 def _damaged_photos(damaged: list[str]) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from imgsearch.index.kept import Kept
 from imgsearch.index.records import (
@@ -17,8 +17,14 @@ from imgsearch.index.records import (
     Look,
     Near,
     Neighbour,
+    Part,
+    PartKind,
+    Parts,
+    PartVectors,
+    Place,
     Record,
     Row,
+    parts_mark,
 )
 from imgsearch.matching import Wanted
 from imgsearch.models.base import ModelIdentity, ModelPair, TextEncoder, Vector, Vectors
@@ -96,12 +102,20 @@ class Capabilities:
 
     text_models: TextModels | None = None
     distant: bool = False  # each look into it is a request over the network
+    no_parts: str | None = None  # why it can hold no parts of photos; None: it can
 
 
 @dataclass(frozen=True, slots=True)
 class LibrarySummary:
     photos: int
     root_hint: str | None = None  # relative to a local index's folder, if it lies nearby
+
+
+class PartCount(NamedTuple):
+    """`photos`: those that were looked through for a kind of part. `parts`: what they have."""
+
+    photos: int
+    parts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,7 @@ class IndexInfo:
     libraries: dict[str, LibrarySummary]
     last_ingest: dict[str, Any] | None
     details: dict[str, str] = field(default_factory=dict)
+    parts: dict[PartKind, PartCount] = field(default_factory=dict)  # those that there are
 
 
 class Index(Protocol):
@@ -172,7 +187,13 @@ class Index(Protocol):
         """All records of each content hash that is known."""
         ...
 
-    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]: ...
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
+        """Of whole photos."""
+        ...
+
+    def parts(self, ids: Sequence[str]) -> dict[str, Parts]:
+        """Of those photos that were looked through for parts."""
+        ...
 
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
         """Every row with its vector, in the order of ids, with bounded memory."""
@@ -199,7 +220,8 @@ class Index(Protocol):
     def search(
         self, vector: Vector, k: int, where: Filter = ALL, exclude: Collection[str] = ()
     ) -> list[Neighbour]:
-        """The k nearest by cosine, best first; ties in the order of ids."""
+        """The k nearest by cosine, best first; ties in the order of ids. Each photo is there once,
+        by itself or by its best part, whichever scores higher (`imgsearch.index.parts`)."""
         ...
 
     def search_words(
@@ -275,7 +297,13 @@ __all__ = [
     "Look",
     "Near",
     "Neighbour",
+    "Part",
+    "PartKind",
+    "PartVectors",
+    "Parts",
+    "Place",
     "Record",
     "Row",
     "Wanted",
+    "parts_mark",
 ]

@@ -32,6 +32,7 @@ class Result:
     in_target: int = 0
     without_vector: int = 0  # of those in the source: they hold none that can be compared
     twice: int = 0  # of those in the source: the same library and path as another
+    without_parts: int = 0  # photos whose parts the target cannot hold
     compared: int = 0  # vectors read back
     different: int = 0  # of these, not the same bit for bit
 
@@ -107,7 +108,7 @@ def _with_own_ids(rows: list[Row], renamed: set[str]) -> dict[str, Row]:
             if record.id in renamed:
                 continue
             renamed.add(record.id)
-        own[id] = Row(record, row.vector)
+        own[id] = row._replace(record=record)
     return own
 
 
@@ -123,7 +124,16 @@ def _copy_rows(rows: list[Row], target: Index, result: Result) -> None:
         for row in rows
         if not _stays_inside(row.record)
     ]
-    new = [row for row in sound if there.get(row.record.id) != row.record]
+    if target.capabilities.no_parts:
+        result.without_parts += sum(bool(row.parts) for row in sound)
+        sound = [row._replace(parts=None) for row in sound]
+    parts = target.parts([row.record.id for row in sound if row.parts])
+    new = [
+        row
+        for row in sound
+        if there.get(row.record.id) != row.record
+        or (row.parts or {}).keys() - parts.get(row.record.id, {}).keys()
+    ]
     failures = target.write(new) if new else []
     result.failures += failures
     result.copied += len(new) - len(failures)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from imgsearch.matching import Field, words_of
-from imgsearch.models.base import Vector
-from imgsearch.question import Folder, Orientation
+from imgsearch.models.base import Vector, Vectors
+from imgsearch.question import Box, Folder, Orientation
 
 _ESCAPED = re.compile("%[0-9A-Fa-f]{2}")
+
+PartKind = Literal["region"]
+PART_KINDS: tuple[PartKind, ...] = get_args(PartKind)
+_FARTHEST = 2**31 - 1  # pixels
+Place = tuple[int, ...]  # of a region: left, top, width, height in pixels of the upright picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +74,61 @@ class Record:
         return words_of(path, (self.title, self.caption), self.tags, self.country, self.city)
 
 
+class Part(NamedTuple):
+    """A part of a photo, without its vector."""
+
+    kind: PartKind
+    place: Place
+
+    @property
+    def box(self) -> Box:
+        left, top, width, height = self.place
+        return left, top, width, height
+
+    def on(self, record: Record, copy: Record) -> Part:
+        """The same part of a copy of the picture, which may have another size."""
+        if not (record.width and record.height and copy.width and copy.height):
+            return self
+        across, down = copy.width / record.width, copy.height / record.height
+        left, top, width, height = self.place
+        right, bottom = round((left + width) * across), round((top + height) * down)
+        left, top = round(left * across), round(top * down)
+        return self._replace(place=(left, top, max(1, right - left), max(1, bottom - top)))
+
+
+def is_place(kind: PartKind, place: Place) -> bool:
+    """Whether a part of that kind can be there, by its numbers alone."""
+    return len(place) == 4 and all(0 <= each <= _FARTHEST for each in place) and min(place[2:]) > 0
+
+
+class PartVectors(NamedTuple):
+    """All parts of one kind that a photo has: none, where it was looked through and has none."""
+
+    places: tuple[Place, ...]
+    vectors: Vectors  # (len(places), dims)
+
+
+Parts = Mapping[PartKind, PartVectors]  # by the kinds that a photo was looked through for
+
+
 class Row(NamedTuple):
-    """A record and its vector. None: the vector that is stored under this id stays."""
+    """A record and its vector. None: the vector that is stored under this id stays. `parts`: those
+    of the kinds that it names take the place of the stored ones; None: those of the stored vector
+    stay. Where the vector is another one than the stored one, no stored part stays."""
 
     record: Record
     vector: Vector | None
+    parts: Parts | None = None
+
+
+def parts_mark(kinds: Iterable[PartKind]) -> int:
+    """Kinds of parts as the bits of a number."""
+    return sum(1 << PART_KINDS.index(kind) for kind in kinds)
+
+
+def parts_marked(mark: int) -> tuple[PartKind, ...]:
+    """The kinds of which `parts_mark` made a number."""
+    return tuple(kind for bit, kind in enumerate(PART_KINDS) if mark >> bit & 1)
 
 
 class Fingerprint(NamedTuple):
@@ -81,6 +136,7 @@ class Fingerprint(NamedTuple):
     size: int
     mtime_ns: int
     metadata_mark: int = 0
+    parted: int = 0  # of the kinds of parts that it was looked through for: `parts_mark`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,15 +147,17 @@ class Fingerprints:
     sizes: npt.NDArray[np.int64]
     mtimes: npt.NDArray[np.int64]
     marks: npt.NDArray[np.int64]
+    parted: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, each: Sequence[Fingerprint]) -> Fingerprints:
-        ids, *numbers = zip(*each, strict=True) if each else ((), (), (), ())
-        sizes, mtimes, marks = (np.array(column, np.int64) for column in numbers)
-        return cls("".join(ids), sizes, mtimes, marks)
+        ids, *numbers = zip(*each, strict=True) if each else ((), (), (), (), ())
+        sizes, mtimes, marks, parted = (np.array(column, np.int64) for column in numbers)
+        return cls("".join(ids), sizes, mtimes, marks, parted)
 
     def __iter__(self) -> Iterator[Fingerprint]:
-        columns = self.sizes.tolist(), self.mtimes.tolist(), self.marks.tolist()
+        arrays = self.sizes, self.mtimes, self.marks, self.parted
+        columns = [array.tolist() for array in arrays]
         for place, numbers in enumerate(zip(*columns, strict=True)):
             yield Fingerprint(self.ids[32 * place : 32 * place + 32], *numbers)
 
@@ -128,7 +186,9 @@ class Failure(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Neighbour:
     record: Record
-    score: float  # cosine, higher is better, the same on every backend
+    # cosine, higher is better, the same on every backend; of a part: `imgsearch.index.parts`
+    score: float
+    part: Part | None = None  # which scored higher than the whole photo
 
 
 class Near(NamedTuple):

@@ -26,7 +26,8 @@ class Chunk(NamedTuple):
     joined: list[str]
     named: list[bool]  # whether each has a picture's ending
 
-    def states(self, known: KnownPhotos) -> npt.NDArray[np.int8]:
+    def states(self, known: KnownPhotos, parts: int) -> npt.NDArray[np.int8]:
+        """The `State` of each photo. `parts`: as `KnownPhotos.see` has them."""
         plain, sidecars = metadata_mark(None), self.sidecars
         marks = [metadata_mark(sidecars[id]) if id in sidecars else plain for id in self.ids]
         listings = self.listings
@@ -37,7 +38,8 @@ class Chunk(NamedTuple):
             chain.from_iterable(listing.inodes for listing in listings),
             marks,
         )
-        return known.see(self.ids, Found(*(np.array(list(each), np.int64) for each in columns)))
+        found = Found(*(np.array(list(each), np.int64) for each in columns))
+        return known.see(self.ids, found, parts)
 
     def photos(self) -> Iterator[Photo]:
         return (listing.photo(n) for listing in self.listings for n in range(len(listing.names)))

@@ -18,6 +18,7 @@ from imgsearch.question import Filter
 from imgsearch.rules import Rules
 
 if TYPE_CHECKING:
+    from imgsearch.index.base import Index
     from imgsearch.ingest.options import Options
     from imgsearch.ingest.sources import Job
     from imgsearch.library import Library
@@ -53,12 +54,15 @@ def in_force(library: Library, job: Job, options: Options) -> Rules:
 
 def keep(library: Library, jobs: Sequence[Job], options: Options) -> None:
     """What was asked for, for every later ingest of these libraries too."""
-    if not (options.exclude_for_good or options.forget_excluded or options.raw_apart is not None):
+    decided = options.raw_apart is not None or options.regions is not None
+    if not (options.exclude_for_good or options.forget_excluded or decided):
         return
     for name, job in {job.library: job for job in jobs}.items():
         globs = _globs(job, options)
         before = rules.of(library.index).get(name, Rules())
         rules.change(library.index, name, partial(_changed, globs=globs, options=options))
+        if options.regions is not None and options.regions != before.regions:
+            library.talk.tell(_said_of_regions(name, options.regions))
         new = [glob for glob in globs if glob not in before.exclude]
         if new:
             library.talk.tell(
@@ -68,6 +72,13 @@ def keep(library: Library, jobs: Sequence[Job], options: Options) -> None:
                     Action("exclude nothing"),
                 )
             )
+
+
+def _said_of_regions(name: str, wanted: bool) -> str:
+    if wanted:
+        said = f"Photos of library {name!r} get regions from now on. To end that"
+        return Advice(said, Action("make no regions"))
+    return f"Further photos of library {name!r} get no regions; those that there are stay."
 
 
 def join(library: Library, job: Job, inner: str) -> None:
@@ -109,11 +120,21 @@ def check_excluded(jobs: Sequence[Job], options: Options) -> None:
             )
 
 
+def check_regions(index: Index, options: Options) -> None:
+    """Raises UsageError where parts of photos are asked for and the index can hold none."""
+    reason = index.capabilities.no_parts
+    if options.regions and reason is not None:
+        raise UsageError(
+            reason, "Ingest without regions; or into an index on this machine, which holds them."
+        )
+
+
 def _changed(known: Rules, globs: Sequence[str], options: Options) -> Rules:
     kept = () if options.forget_excluded else known.exclude
     exclude = tuple(dict.fromkeys([*kept, *globs]))
     raw_apart = known.raw_apart if options.raw_apart is None else options.raw_apart
-    return replace(known, exclude=exclude, raw_apart=raw_apart)
+    regions = known.regions if options.regions is None else options.regions
+    return replace(known, exclude=exclude, raw_apart=raw_apart, regions=regions)
 
 
 def _folder_of(library: Library, job: Job, inner: str) -> str:

@@ -10,7 +10,15 @@ from typing import Literal
 from imgsearch.photos import Skip
 
 Kind = Literal[
-    "added", "updated", "renamed", "described", "unchanged", "removed", "missing", "skipped"
+    "added",
+    "updated",
+    "renamed",
+    "described",
+    "regions",
+    "unchanged",
+    "removed",
+    "missing",
+    "skipped",
 ]
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from itertools import compress, islice
 from typing import NamedTuple
@@ -29,6 +29,7 @@ class State(IntEnum):
     CHANGED = 1  # known, with another fingerprint
     UNCHANGED = 2
     OTHERWISE_DESCRIBED = 3  # the same bytes; what describes them has changed
+    WITHOUT_PARTS = 4  # the same bytes, which were not looked through for parts that are wanted
 
 
 def metadata_mark(sidecar: Sidecar | None) -> int:
@@ -64,10 +65,11 @@ class KnownPhotos:
         sizes: npt.NDArray[np.int64],
         mtimes: npt.NDArray[np.int64],
         marks: npt.NDArray[np.int64],
+        parted: npt.NDArray[np.int64],
     ) -> None:
         order = np.argsort(keys)
         self._keys, self._sizes, self._mtimes = keys[order], sizes[order], mtimes[order]
-        self._marks = marks[order]
+        self._marks, self._parted = marks[order], parted[order]
         self._seen = np.zeros(len(keys), dtype=bool)
         self._ctimes, self._inodes = file_states.NONE.of(self._keys)
         self._confirmed: dict[str, tuple[int, int]] = {}  # ctime and inode of what was written
@@ -76,38 +78,41 @@ class KnownPhotos:
         self._all_sizes = False  # any size may be known
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> KnownPhotos:
+    def of(cls, records: Iterable[Record], parted: Mapping[str, int]) -> KnownPhotos:
         """These photos alone: of a large index it is not worth loading all for a few files. That a
-        size is unknown cannot be said then."""
+        size is unknown cannot be said then. `parted`: as `Fingerprint` has it, by id."""
         found = list(records)
         columns = [
             np.array([getattr(record, name) for record in found], dtype=np.int64)
             for name in ("size", "mtime_ns", "metadata_mark")
         ]
+        columns.append(np.array([parted.get(record.id, 0) for record in found], np.int64))
         known = cls(_keys("".join(record.id for record in found)), *columns)
         known._all_sizes = True
         return known
 
     @classmethod
     def load(cls, fingerprints: Iterable[Fingerprints]) -> KnownPhotos:
-        keys, sizes, mtimes, marks = [], [], [], []
+        keys, sizes, mtimes, marks, parted = [], [], [], [], []
         for some in fingerprints:
             keys.append(_keys(some.ids))
             sizes.append(some.sizes)
             mtimes.append(some.mtimes)
             marks.append(some.marks)
+            parted.append(some.parted)
         if not keys:
             none = np.empty(0, np.int64)
-            return cls(np.empty(0, np.uint64), none, none, none)
-        numbers = (np.concatenate(column) for column in (sizes, mtimes, marks))
+            return cls(np.empty(0, np.uint64), none, none, none, none)
+        numbers = (np.concatenate(column) for column in (sizes, mtimes, marks, parted))
         return cls(np.concatenate(keys), *numbers)
 
     def use_states(self, states: States) -> None:
         """What the files were like when their photos were last compared."""
         self._ctimes, self._inodes = states.of(self._keys)
 
-    def see(self, ids: Sequence[str], found: Found) -> npt.NDArray[np.int8]:
-        """The `State` of each photo; those that are known count as seen from now on."""
+    def see(self, ids: Sequence[str], found: Found, parts: int = 0) -> npt.NDArray[np.int8]:
+        """The `State` of each photo; those that are known count as seen from now on. `parts`: the
+        wanted ones (`parts_mark`)."""
         if not len(self._keys):
             return np.zeros(len(ids), dtype=np.int8)
         place, known = self._find(ids)
@@ -122,6 +127,9 @@ class KnownPhotos:
         self._inodes[place[same]] = found.inodes[same]
         described = self._marks[place] == found.marks
         same_bytes = np.where(described, State.UNCHANGED, State.OTHERWISE_DESCRIBED)
+        if parts:
+            lacking = (self._parted[place] & parts) != parts
+            same_bytes = np.where(lacking, State.WITHOUT_PARTS, same_bytes)
         states = np.where(same, same_bytes, State.CHANGED)
         return np.where(known, states, State.NEW).astype(np.int8)
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from imgsearch.index.base import Index, Record
+from imgsearch.index.base import Index, Parts, Record
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import Vector
 
-LookedUp = tuple[dict[str, list[Record]], dict[str, Vector]]  # by content hash
+
+class Known(NamedTuple):
+    """What is known of some bytes: the records of photos that have them, their vector and parts."""
+
+    records: list[Record]
+    vector: Vector
+    parts: Parts | None
 
 
-def look_up(index: Index, hashes: Sequence[str], stopwatch: Stopwatch) -> LookedUp:
-    """On the index's thread: all are read before any of them is written over."""
+def look_up(index: Index, hashes: Sequence[str], stopwatch: Stopwatch) -> dict[str, Known]:
+    """By content hash. On the index's thread: all are read before any of them is written over."""
     with stopwatch("index"):
         by_hash = index.records_by_hash(hashes)
         one_each = {records[0].id: hash for hash, records in by_hash.items()}
-        found = index.vectors(list(one_each))
-    return by_hash, {one_each[id]: vector for id, vector in found.items()}
+        vectors = index.vectors(list(one_each))
+        parts = index.parts(list(one_each))
+    return {
+        one_each[id]: Known(by_hash[one_each[id]], vector, parts.get(id))
+        for id, vector in vectors.items()
+    }

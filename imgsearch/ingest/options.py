@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from imgsearch.ingest.events import Event
-from imgsearch.ingest.pipeline import Limits
+from imgsearch.ingest.limits import Limits
 from imgsearch.thumbnails import Thumbnails
 
 
@@ -19,6 +19,8 @@ class Options:
     forget_excluded: bool = False  # what was excluded for good until now
     include_removed: bool = False  # take photos in again that were removed
     raw_apart: bool | None = None  # a RAW and its JPEG are two photos; None: as before
+    # parts of photos get vectors of their own, as a rule of the libraries; None: as before
+    regions: bool | None = None
     follow_links: bool = False
     limit: int | None = None  # new or changed photos
     dry_run: bool = False  # nothing is embedded or written

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from imgsearch.index.base import Failure, Index, Record, Row
 from imgsearch.ingest.departures import Departures
 from imgsearch.ingest.descriptions import Facts, same_wherever_it_lies
 from imgsearch.ingest.events import SILENT, Teller
 from imgsearch.ingest.fingerprints import KnownPhotos
-from imgsearch.ingest.known import LookedUp, look_up
+from imgsearch.ingest.known import Known, look_up
+from imgsearch.ingest.limits import Limits
 from imgsearch.ingest.prefetch import Ahead
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.rows import is_same, record_of, same_picture
@@ -40,7 +41,6 @@ from imgsearch.ingest.steps import (
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.ingest.tally import Tally
 from imgsearch.ingest.worker_pool import Crew
-from imgsearch.models.base import Vector
 from imgsearch.photos import Skip
 from imgsearch.roots.locations import Root
 from imgsearch.rules import LeftOut
@@ -52,13 +52,6 @@ IDLE = 0.1  # seconds in which nothing came back: a free worker takes what there
 
 _NOTHING = LeftOut({})
 Taken = Read | Described | Skip | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    workers: int = 2
-    batch_size: int = 16  # photos
-    on_the_way: int = 96 << 20  # bytes of photos that are read and not yet embedded
 
 
 class Intake:
@@ -215,6 +208,9 @@ class Intake:
             crew.give("workers", self._take_batch, self._embedding.embed_batch, batch)
 
     def _take_batch(self, batch: Batch) -> None:
+        for read, known in batch.regions:
+            self._let_go(read)
+            self._take_known(read, known, with_regions=True)
         for embedded in batch.embedded:
             self._take_embedded(embedded)
         for read in batch.checked:
@@ -227,13 +223,13 @@ class Intake:
                 self._tally.skip(replace(skip, path=same.candidate.photo.path))
 
     def _take_embedded(self, embedded: Embedded) -> None:
-        read, inside, facts, vector = embedded
+        read, inside, facts, vector, parts = embedded
         self._let_go(read)
         self._result.embedded += 1
         for same in (read, *self._twins.pop(read.content_hash, ())):
             if same is not read:
                 facts = facts_of_copy(same.candidate, inside)
-            self._rows.append(Row(record_of(same, facts), vector))
+            self._rows.append(Row(record_of(same, facts), vector, parts))
             self._tally.count(same.candidate)
             self._known.add_size(same.candidate.photo.size)
 
@@ -294,27 +290,31 @@ class Intake:
         if any(row.record.content_hash in hashes for row in self._rows):
             self._begin_writing()  # so that a photo of this very run is found
 
-        def take(found: LookedUp) -> None:
-            by_hash, vectors = found
+        def take(found: dict[str, Known]) -> None:
             for read in reads:
-                vector = vectors.get(read.content_hash)
-                if vector is None:
+                known = found.get(read.content_hash)
+                if known is None:
                     self._take_unknown(read)
+                    continue
+                lacking = read.candidate.regions and "region" not in (known.parts or {})
+                if lacking and not self._dry_run:
+                    self._new.append(read._replace(known=known))
                 else:
                     self._let_go(read)
-                    self._take_known(read, by_hash[read.content_hash], vector)
+                    self._take_known(read, known, with_regions=lacking)
 
         self._crew.give("index", take, look_up, self._index, sorted(hashes), self._stopwatch)
 
-    def _take_known(self, read: Read, records: Sequence[Record], vector: Vector) -> None:
-        candidate = read.candidate
+    def _take_known(self, read: Read, known: Known, *, with_regions: bool = False) -> None:
+        """`with_regions`: they were made now."""
+        candidate, records = read.candidate, known.records
         own = next((record for record in records if record.id == candidate.id), None)
-        if own is not None and is_same(read, own):
+        if own is not None and is_same(read, own) and not with_regions:
             self._tally.count_same(candidate)
             return
         if own is not None:  # touched: only the fingerprint is new
-            self._tally.count_as(candidate, "unchanged")
-            self._add_known(read, own, None)
+            self._tally.count_as(candidate, "regions" if with_regions else "unchanged")
+            self._add_known(read, Row(own, None, known.parts if with_regions else None))
             return
         old = None if candidate.known else next(filter(self.departures.has_left, records), None)
         if old is None:
@@ -322,14 +322,12 @@ class Intake:
         else:
             self._tally.count_as(candidate, "renamed", self.departures.path_of(old))
             self.departures.moved.add(old.id)
-        self._add_known(read, records[0], vector, old)
+        self._add_known(read, Row(records[0], known.vector, known.parts), old)
 
-    def _add_known(
-        self, read: Read, source: Record, vector: Vector | None, old: Record | None = None
-    ) -> None:
-        """`source`: of a photo with the same bytes."""
-        candidate = read.candidate
-        row = Row(same_picture(read, source), vector)
+    def _add_known(self, read: Read, same: Row, old: Record | None = None) -> None:
+        """`same`: of a photo with the same bytes."""
+        candidate, source = read.candidate, same.record
+        row = same._replace(record=same_picture(read, source))
         name = row.record.relative_path.rpartition("/")[2]
         if self._dry_run or same_wherever_it_lies(source, name, candidate.sidecar):
             self._add(row, old)

@@ -23,6 +23,7 @@ class Result:
     left_out: int = 0  # removed before, so not taken in again
     joined: int = 0  # RAWs that are one photo with the JPEG beside them
     embedded: int = 0
+    regions: int = 0  # unchanged photos that were looked through for regions
     described: int = 0  # the same bytes; metadata was read again, and nothing embedded
     skipped: list[Skip] = field(default_factory=list)
     gone: list[tuple[Literal["removed", "missing"], str]] = field(default_factory=list)  # paths
@@ -31,7 +32,7 @@ class Result:
 
     def include(self, later: Result) -> None:
         """Adds what a second run over the same photos did."""
-        for name in ("added", "updated", "renamed", "removed", "embedded", "described"):
+        for name in ("added", "updated", "renamed", "removed", "embedded", "described", "regions"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
         for name in ("missing", "named_missing", "left_out", "joined", "skipped", "gone"):
             setattr(self, name, getattr(later, name))
@@ -45,5 +46,5 @@ class Result:
 
     @property
     def done(self) -> int:
-        known = self.updated + self.unchanged + self.described + self.renamed
+        known = self.updated + self.unchanged + self.described + self.renamed + self.regions
         return self.added + known + self.left_out + len(self.skipped)

@@ -15,7 +15,7 @@ import numpy as np
 
 from imgsearch import photos
 from imgsearch.errors import Action, Advice
-from imgsearch.index.base import Index
+from imgsearch.index.base import Index, parts_mark
 from imgsearch.ingest.chunks import Chunk, sidecars_in
 from imgsearch.ingest.events import Teller
 from imgsearch.ingest.file_states import FileStates
@@ -155,6 +155,9 @@ class Ingest:
     def _rules_of(self, job: Job) -> Rules:
         return self._rules.get(job.library, Rules())
 
+    def _wants_regions(self, job: Job) -> bool:
+        return self._rules_of(job).regions and self._index.capabilities.no_parts is None
+
     def _excluded(self, job: Job) -> tuple[str, ...]:
         return *self._rules_of(job).exclude, *self._options.exclude
 
@@ -188,7 +191,8 @@ class Ingest:
             self._joined.update(known.among(chunk.joined))
             if not chunk.ids:  # folders without photos
                 continue
-            states = chunk.states(known)
+            regions = self._wants_regions(chunk.job)
+            states = chunk.states(known, parts_mark(["region"]) if regions else 0)
             same = states == State.UNCHANGED
             unchanged = int(same.sum())
             self._unchanged += unchanged
@@ -209,6 +213,7 @@ class Ingest:
                         sidecar=chunk.sidecars.get(id),
                         only_metadata=state == State.OTHERWISE_DESCRIBED,
                         named=chunk.job.named,
+                        regions=regions,
                     )
 
     def _meet(self, job: Job, listing: Listing) -> Listing:
@@ -233,7 +238,10 @@ class Ingest:
         """What the index holds; where only a few files are looked at, of these alone."""
         files = [photos.photo_id(job.library, file) for job in jobs for file in job.files or ()]
         if len(files) <= FEW_FILES and all(job.files is not None for job in jobs):
-            return KnownPhotos.of(self._index.records(files).values())
+            wanted = any(map(self._wants_regions, jobs))
+            parts = self._index.parts(files) if wanted else {}
+            parted = {id: parts_mark(found) for id, found in parts.items()}
+            return KnownPhotos.of(self._index.records(files).values(), parted)
         return KnownPhotos.load(self._index.fingerprints())
 
     # -- what is new or changed

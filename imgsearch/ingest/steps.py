@@ -10,11 +10,15 @@ from typing import NamedTuple
 import numpy as np
 
 from imgsearch import photos
+from imgsearch.index.base import Parts
 from imgsearch.ingest.descriptions import Facts, facts_of
+from imgsearch.ingest.known import Known
+from imgsearch.ingest.regions import regions_of
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder, Vector
 from imgsearch.photos import Skip, SkipReason, decode, formats, perceptual_hash
 from imgsearch.photos.metadata import Metadata
+from imgsearch.photos.regions import decoded_for
 from imgsearch.photos.sidecars import Sidecar
 from imgsearch.photos.walk import Photo
 from imgsearch.thumbnails import Thumbnails
@@ -34,6 +38,7 @@ class Candidate(NamedTuple):
     sidecar: Sidecar | None = None
     only_metadata: bool = False  # the bytes are those that the index has embedded
     named: bool = False  # by somebody who wants to hear what became of it, picture or not
+    regions: bool = False  # are wanted
 
     @property
     def may_be_pruned(self) -> bool:
@@ -42,11 +47,13 @@ class Candidate(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A candidate whose bytes were hashed. `data` None: too large to hold."""
+    """A candidate whose bytes were hashed. `data` None: too large to hold. `known`: what the index
+    has of these bytes, but for the regions that are wanted."""
 
     candidate: Candidate
     content_hash: str
     data: bytes | None
+    known: Known | None = None
 
 
 class Embedded(NamedTuple):
@@ -56,6 +63,7 @@ class Embedded(NamedTuple):
     inside: Metadata
     facts: Facts
     vector: Vector
+    parts: Parts | None
 
 
 class Described(NamedTuple):
@@ -71,6 +79,7 @@ class Batch:
     not to be decoded."""
 
     embedded: list[Embedded] = field(default_factory=list)
+    regions: list[tuple[Read, Known]] = field(default_factory=list)  # of known photos, with them
     checked: list[Read] = field(default_factory=list)
     failed: list[tuple[Read, Skip]] = field(default_factory=list)
 
@@ -163,25 +172,39 @@ class Embedding:
         assert encoder is not None
         batch = Batch()
         pixels, decoded = [], []
+        parts: dict[str, Parts] = {}
         for read in reads:
+            id = read.candidate.id
+            try:
+                found = self._decoded(read, encoder)
+            except decode.Undecodable as error:
+                batch.failed.append((read, _skip(read, error)))
+                continue
+            if read.candidate.regions:
+                parts[id] = regions_of(found, encoder, self._stopwatch)
+            if read.known is not None:
+                both = {**(read.known.parts or {}), **parts[id]}
+                batch.regions.append((read, read.known._replace(parts=both)))
+                continue
             with self._stopwatch("decode"):
-                try:
-                    found = self._decode(read, encoder.image_size)
-                    pixels.append(encoder.prepare(found.image))
-                    seen = perceptual_hash.of(found.image)
-                    decoded.append((read, replace(found.metadata, perceptual_hash=seen)))
-                    self._keep_thumbnail(read, found)
-                except decode.Undecodable as error:
-                    batch.failed.append((read, _skip(read, error)))
+                pixels.append(encoder.prepare(found.image))
+                seen = perceptual_hash.of(found.image)
+                decoded.append((read, replace(found.metadata, perceptual_hash=seen)))
+                self._keep_thumbnail(read, found)
         if pixels:
             with self._stopwatch("embed"):
                 vectors = encoder.encode(np.concatenate(pixels))
             told = facts_of([(*_named(read.candidate), inside) for read, inside in decoded])
             batch.embedded = [
-                Embedded(read, inside, facts, vector)
+                Embedded(read, inside, facts, vector, parts.get(read.candidate.id))
                 for (read, inside), facts, vector in zip(decoded, told, vectors, strict=True)
             ]
         return batch
+
+    def _decoded(self, read: Read, encoder: ImageEncoder) -> decode.Decoded:
+        size = encoder.image_size
+        with self._stopwatch("decode"):
+            return self._decode(read, decoded_for(size) if read.candidate.regions else size)
 
     def _keep_thumbnail(self, read: Read, found: decode.Decoded) -> None:
         if self._thumbnails is not None:

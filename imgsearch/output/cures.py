@@ -29,6 +29,7 @@ HOW = {
     "list odd documents": ". imgsearch doctor lists them, imgsearch remove ID takes one out.",
     "list settings": "; imgsearch status lists the settings.",
     "look at all": "; --deep looks at all",
+    "make no regions": "--no-regions",
     "name a library": "--library {name}",
     "name a model": "--{kind}-model DIR, or --model DIR for a model of both texts and images",
     "name an index": "--index PATH",

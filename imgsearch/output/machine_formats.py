@@ -19,7 +19,7 @@ FIELDS = (
     *("rank", "score", "id", "path", "relative_path", "name", "taken", "width", "height"),
     *("library", "missing", "path_escaped", "relative_path_escaped", "fits", "why", "surprise"),
     *("copies", "title", "caption", "tags", "rating", "country", "city", "latitude", "longitude"),
-    *("camera", "lens", "format", "bytes"),
+    *("camera", "lens", "format", "bytes", "box"),
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one
 _LINE_BREAK = re.compile(rb"[\r\n]")
@@ -60,6 +60,7 @@ def as_dict(hit: Hit) -> dict[str, Any]:
         "lens": record.lens,
         "format": record.format,
         "bytes": record.size,
+        "box": None if hit.box is None else list(hit.box),
     }
 
 
@@ -89,7 +90,7 @@ def csv_cell(value: Any, on_terminal: bool = False) -> Any:
     """A spreadsheet would calculate a text that begins like a formula: an apostrophe makes it text
     (https://owasp.org/www-community/attacks/CSV_Injection)."""
     if isinstance(value, list):
-        value = "; ".join(value)
+        value = "; ".join(map(str, value))
     if not isinstance(value, str):
         return value
     text = f"'{value}" if value.startswith(FORMULA) else value

@@ -133,9 +133,11 @@ def _score(hit: Hit) -> str:
 
 
 def _why(hit: Hit) -> str:
-    """Where its words are; of one that was found by its vector alone nothing."""
+    """Where its words are, and "part" where a part of it was found; of one that was found by all of
+    its picture nothing."""
     fields = [reason for reason in hit.why if reason != "fit"]
-    return ", ".join(hit.why) if fields else ""
+    part = ["part"] if hit.part is not None else []
+    return ", ".join([*part, *(hit.why if fields else ())])
 
 
 def _line_of_fitting(results: Results, hit: Hit, style: Callable[[str, str], str]) -> Iterator[str]:

@@ -140,7 +140,8 @@ def _hit(hit: Hit) -> dict[str, Any]:
     found = {"rank": hit.rank, "score": score, "missing": hit.missing}
     surprise = None if hit.surprise is None else round(hit.surprise, 4)
     judged = {"fits": hit.fits, "why": list(hit.why), "surprise": surprise}
-    return found | judged | record_values(hit.record)
+    box = None if hit.box is None else list(hit.box)
+    return found | judged | {"box": box} | record_values(hit.record)
 
 
 ROUTES = [

@@ -10,8 +10,9 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
+from imgsearch.question import Box, read_box
 from imgsearch.roots import locations
-from imgsearch.thumbnails import CONTENT_TYPE, SIZES
+from imgsearch.thumbnails import CONTENT_TYPE, SIZES, framed
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -38,13 +39,14 @@ _ASK_AGAIN = "private, no-cache"
 
 
 async def thumbnail(request: Request) -> Response:
-    """`/thumbnail/ID?size=240`: WebP. 404 where there is no such photo here, 410 where its file is
-    gone or cannot be read."""
+    """`/thumbnail/ID?size=240`: WebP; with `&box=10,20,300,200`, a frame around that part. 404
+    where there is no such photo here, 410 where its file is gone or cannot be read."""
     context: Context = request.app.state.context
     size = _size(request.query_params.get("size", "480"))
     id = request.path_params["id"]
     record, path = await context.ask(lambda library: located(library, id))
-    data = await context.media_turns.run(lambda: _made(context, record, path, size))
+    box = _box(request.query_params.get("box"))
+    data = await context.media_turns.run(lambda: _made(context, record, path, size, box))
     headers = {"cache-control": _FOREVER if "v" in request.query_params else _ASK_AGAIN}
     return Response(data, media_type=CONTENT_TYPE, headers=headers)
 
@@ -59,11 +61,23 @@ def _size(text: str) -> int:
     return next((size for size in SIZES if size >= wanted), SIZES[-1])
 
 
-def _made(context: Context, record: Record, path: bytes, size: int) -> bytes:
+def _box(text: str | None) -> Box | None:
+    if text is None:
+        return None
+    try:
+        return read_box(text)
+    except ValueError:
+        raise HTTPException(400, "A box is four numbers: left,top,width,height.") from None
+
+
+def _made(
+    context: Context, record: Record, path: bytes, size: int, box: Box | None = None
+) -> bytes:
     from imgsearch.photos.decode import Undecodable
 
     try:
-        return context.thumbnails.get(record, path, size)
+        data = context.thumbnails.get(record, path, size)
+        return data if box is None else framed(data, record, box)
     except (OSError, Undecodable):
         raise HTTPException(410, "The photo's file is gone, or cannot be read.") from None
 

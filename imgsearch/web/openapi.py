@@ -53,6 +53,13 @@ _HIT = {
         "type": ["boolean", "null"],
         "description": "Whether it answers the question, or is only nearest; null: not known.",
     },
+    "box": {
+        "type": ["array", "null"],
+        "items": _WHOLE,
+        "minItems": 4,
+        "maxItems": 4,
+        "description": "The part that was found: left, top, width, height in upright pixels.",
+    },
     "why": {
         "type": "array",
         "items": {"type": "string", "enum": ["fit", "name", "caption", "tag", "place"]},

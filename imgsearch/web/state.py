@@ -31,6 +31,7 @@ class Chip:
     value: str = ""  # of a picture: the upload's name; of a photo: its id
     weight: float = 1.0
     reweighted: tuple[tuple[str, str], ...] = ()  # ("less", address) …
+    box: str = ""  # of a part of a photo: left,top,width,height
 
 
 def question_of(query: str, k: int = PHOTOS) -> Question:
@@ -66,7 +67,7 @@ def _term_chips(question: Question) -> Iterator[Chip]:
         kind = "words" if term.words else ("picture" if term.picture else "photo")
         yield Chip(
             kind,
-            term.words or ("Your picture" if term.picture else "Photo"),
+            term.words or _shown_as(term),
             address(first_page(replace(question, terms=others))),
             term.picture or term.photo or "",
             term.weight,
@@ -75,7 +76,14 @@ def _term_chips(question: Question) -> Iterator[Chip]:
                 for name, weight in WEIGHTS.items()
                 if weight != term.weight
             ),
+            ",".join(map(str, term.box or ())),
         )
+
+
+def _shown_as(term: Term) -> str:
+    if term.box is not None:
+        return "Part of your picture" if term.picture else "Part of a photo"
+    return "Your picture" if term.picture else "Photo"
 
 
 def _with_weight(question: Question, position: int, weight: float) -> Question:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from imgsearch.index.base import Record
+    from imgsearch.question import Box
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -65,10 +66,12 @@ def page(
     return HTMLResponse(text, status, {"cache-control": "private, no-store", **(headers or {})})
 
 
-def thumbnail(record: Record, size: int) -> str:
-    """Its address, which changes with the picture, so that browsers may keep it."""
+def thumbnail(record: Record, size: int, box: Box | None = None) -> str:
+    """Its address, which changes with the picture, so that browsers may keep it. `box`: of a part
+    that gets a frame."""
     version = quote(record.content_hash[:16], safe="")
-    return f"/thumbnail/{quote(record.id, safe='')}?size={size}&v={version}"
+    frame = "" if box is None else f"&box={','.join(map(str, box))}"
+    return f"/thumbnail/{quote(record.id, safe='')}?size={size}&v={version}{frame}"
 
 
 def facts(record: Record) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,7 @@ from imgsearch.index.base import (
     Look,
     Near,
     Neighbour,
+    Parts,
     Record,
     Row,
     Wanted,
@@ -48,6 +49,8 @@ from imgsearch.models.base import ModelPair, Vector, Vectors
 from imgsearch.progress import Progress, silent
 
 _SKIPS_REMEMBERED = 100  # in the last ingest's report: it lies in every node's memory
+
+_NO_PARTS = "An index on a cluster holds whole photos, without their parts."
 
 
 class ElasticsearchIndex:
@@ -75,13 +78,11 @@ class ElasticsearchIndex:
                 f" {found.index!r}."
             )
 
-    # what it is
-
     @property
     def capabilities(self) -> Capabilities:
         from imgsearch.index.elasticsearch.text_model.choice import ClusterTextModels
 
-        return Capabilities(ClusterTextModels(self), distant=True)
+        return Capabilities(ClusterTextModels(self), distant=True, no_parts=_NO_PARTS)
 
     @property
     def foreign(self) -> bool:
@@ -203,6 +204,9 @@ class ElasticsearchIndex:
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
         return self._live.reader.vectors(ids)
 
+    def parts(self, ids: Sequence[str]) -> dict[str, Parts]:
+        return {}
+
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
         self._live.refresh()
         yield from self._live.reader.rows(where)
@@ -281,8 +285,6 @@ class ElasticsearchIndex:
         self._live.refresh()
         return self._live.reader.sample(size)
 
-    # writing
-
     def write(self, rows: Sequence[Row], delete: Sequence[str] = ()) -> list[Failure]:
         """Returns when all are durable. On an error some rows may have been written: writing them
         again is harmless."""
@@ -300,8 +302,6 @@ class ElasticsearchIndex:
         """See `writing.erase` for when it leaves the disk."""
         self._holds_photos = False  # until counted
         return writing.erase(self._live, ids)
-
-    # several ingests at a time, and another model
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """None is needed: ids are the same on every machine, and a row written twice is one row."""

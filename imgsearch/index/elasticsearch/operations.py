@@ -18,7 +18,7 @@ def upserts(
     rows: Iterable[Row], dims: int, failures: list[Failure], *, pack: bool
 ) -> Iterator[Operation]:
     """`pack`: vectors as base64, else as numbers. What cannot be stored goes to `failures`."""
-    for record, vector in rows:
+    for record, vector, _ in rows:
         reason = None if vector is None else refusal(vector, dims)
         try:
             if reason is None:

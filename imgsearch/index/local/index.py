@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,21 +23,21 @@ from imgsearch.index.base import (
     Look,
     Near,
     Neighbour,
+    Parts,
     Record,
     Row,
     Wanted,
 )
-from imgsearch.index.local import browsing, photo_rows, schema, status, words
+from imgsearch.index.local import browsing, photo_parts, photo_rows, schema, status, words
 from imgsearch.index.local.database import Database, door
 from imgsearch.index.local.generations import DATABASE, IndexFolder
 from imgsearch.index.local.meta import KeptValue, Meta
 from imgsearch.index.local.reader import Reader
-from imgsearch.index.local.search_files.segments import Limits, Segments
+from imgsearch.index.local.search_files.files import SearchFiles
+from imgsearch.index.local.search_files.segments import Limits
 from imgsearch.index.local.searching import Searcher
 from imgsearch.models.base import ModelPair, Vector, Vectors
 from imgsearch.progress import Progress, silent
-
-_DEAD_SHARE = 0.2  # of a file's rows may be gone before it is written again
 
 
 class LocalIndex:
@@ -78,10 +77,9 @@ class LocalIndex:
         self._meta = Meta(self._database)
         self.rules = KeptValue(self._meta, "rules")
         self._reader = Reader(self._database, self._meta, self.place)
-        self._segments = Segments(self._database, generation, self.notes, place.exclusive, limits)
+        self._files = SearchFiles(self._database, generation, self.notes, place.exclusive, limits)
         self._counts = browsing.Counts(self._database)
-        self._files = threading.RLock()  # what `_segments` keeps open is shared by threads
-        self._searcher = Searcher(self._database, self._reader, self._segments, self._files)
+        self._searcher = Searcher(self._database, self._reader, self._files)
 
     # what it is
 
@@ -113,7 +111,8 @@ class LocalIndex:
             bytes_on_disk=self._place.bytes_on_disk(),
             libraries=self.libraries(),
             last_ingest=recorded_models.last_ingest(self._meta.get("last_ingest")),
-            details=status.details(self._database, self._segments),
+            details=status.details(self._database, self._files),
+            parts=photo_parts.counts(self._database.rows),
         )
 
     def libraries(self) -> dict[str, LibrarySummary]:
@@ -143,6 +142,9 @@ class LocalIndex:
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
         return self._reader.vectors(ids)
+
+    def parts(self, ids: Sequence[str]) -> dict[str, Parts]:
+        return self._reader.parts(ids)
 
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
         return self._reader.rows(where)
@@ -177,8 +179,7 @@ class LocalIndex:
             return [Failure(id, reason) for id, reason in why.items() if reason is not None]
 
         failures = words.mending(self._database, written)
-        with self._files:
-            self._segments.flush(dims)
+        self._files.flush(dims)
         return failures
 
     def _dims(self) -> int:
@@ -193,12 +194,7 @@ class LocalIndex:
             return
         if self._meta.get("erasing"):  # an interrupted `erase`
             self._purge(models.dims)
-        with self._files:
-            self._segments.flush(models.dims, self._limits.flush_at_end)
-            photos = self.count()
-            if self._segments.dead(photos) > _DEAD_SHARE * photos:
-                self._segments.compact(models.dims, _DEAD_SHARE)
-            self._segments.build_sketches(models.dims, progress)
+        self._files.finish(models.dims, self.count(), progress)
 
     def erase(self, ids: Iterable[str]) -> int:
         ids = list(ids)
@@ -248,9 +244,7 @@ class LocalIndex:
                 index.erase(ids)
 
     def _purge(self, dims: int) -> None:
-        with self._files:
-            self._segments.compact(dims)
-            self._segments.build_sketches(dims)
+        self._files.purge(dims)
         with self._database.transaction() as connection:
             words.forget_erased(connection)
         if self._database.rewrite():
@@ -305,7 +299,7 @@ class LocalIndex:
                 )
             if self._predecessor is None:
                 self._place.clear_away(self._generation)
-            self._segments.drop_orphans()
+            self._files.drop_orphans()
             yield
 
     def successor(self, models: ModelPair) -> LocalIndex:
@@ -329,7 +323,7 @@ class LocalIndex:
             return None  # it can be made again: begin anew
         known = index._meta.models()
         if known is not None and recorded_models.same(known, models):
-            index._segments.drop_orphans()
+            index._files.drop_orphans()
             return index
         index.close()
         return None
@@ -346,5 +340,5 @@ class LocalIndex:
         self._place.delete(predecessor._generation)
 
     def close(self) -> None:
-        self._segments.close()
+        self._files.close()
         self._database.close()

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from imgsearch.index.base import HASH_BYTES, Look, Record, Row
-from imgsearch.index.local import photo_vectors, stored_values, words
+from imgsearch.index.local import photo_parts, photo_vectors, stored_values, words
 from imgsearch.roots import locations
 
 COLUMNS = (
@@ -170,10 +170,17 @@ def upserted(connection: sqlite3.Connection, row: Row, dims: int) -> str | None:
         if reason is not None:
             return reason
         stored = photo_vectors.stored(row.vector)
+    reason = photo_parts.refused(row.parts, dims) if row.parts else None
+    if reason is not None:
+        return reason
     try:
-        return _stored(connection, row.record, photo, stored)
+        reason = _stored(connection, row.record, photo, stored)
     except (UnicodeEncodeError, OverflowError) as error:
         return f"a value of it cannot be stored: {error}"
+    if reason is None and row.parts:
+        known = connection.execute("select row from photos where id = ?", (photo,)).fetchone()
+        photo_parts.store(connection, known[0], row.parts)
+    return reason
 
 
 def _stored(

@@ -15,14 +15,15 @@ from imgsearch.index.base import (
     LibrarySummary,
     Look,
     Neighbour,
+    Parts,
     Record,
     Row,
 )
-from imgsearch.index.local import filters, photo_rows, photo_vectors
+from imgsearch.index.local import filters, photo_parts, photo_rows, photo_vectors
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.meta import Meta
 from imgsearch.index.local.photo_rows import COLUMNS
-from imgsearch.index.local.search_files import nearest
+from imgsearch.index.local.search_files import nearest, table
 from imgsearch.models.base import ModelPair, Vector, Vectors
 
 _PAGE = 500  # rows that are read at a time: 1 MB of vectors
@@ -32,6 +33,7 @@ _SOUND = (
     " and typeof(mtime_ns) = 'integer'"
 )
 _MARK = "case typeof(metadata_mark) when 'integer' then metadata_mark else 0 end"
+_PARTED = "case typeof(parted) when 'integer' then parted else 0 end"
 _HAS_VECTOR = "exists (select 1 from embeddings where photo = photos.row and kind = 0)"
 
 
@@ -76,8 +78,9 @@ class Reader:
         """Joined by SQLite: a fourth of the time, and other threads may run meanwhile."""
         statement = (
             "select max(row), group_concat(hex(id), ''), group_concat(size, ' '),"
-            " group_concat(mtime_ns, ' '), group_concat(mark, ' ') from (select row, id, size,"
-            f" mtime_ns, {_MARK} as mark from photos where row > ? and {_SOUND}"
+            " group_concat(mtime_ns, ' '), group_concat(mark, ' '), group_concat(parted, ' ')"
+            f" from (select row, id, size, mtime_ns, {_MARK} as mark, {_PARTED} as parted"
+            f" from photos where row > ? and {_SOUND}"
             " order by row limit 10000)"
         )
         if self._any_without_vector():  # they are new, to be embedded again
@@ -94,8 +97,10 @@ class Reader:
                 )
 
     def _any_without_vector(self) -> bool:
-        counts = "select (select count(*) from photos) > (select count(*) from embeddings)"
-        return bool(self._database.value(counts))
+        photos, vectors = self._database.rows(
+            "select (select count(*) from photos), (select count(*) from embeddings)"
+        )[0]
+        return bool(photos > vectors - table.count(self._database))
 
     def records(self, ids: Sequence[str]) -> dict[str, Record]:
         found = self._records("photos.id", photo_rows.id_blobs(ids))
@@ -138,11 +143,24 @@ class Reader:
         read = {id.hex(): photo_vectors.read(blob, sum, models.dims) for id, blob, sum in found}
         return {id: vector for id, vector in read.items() if vector is not None}
 
+    def parts(self, ids: Sequence[str]) -> dict[str, Parts]:
+        """Parts of those photos that were looked through for some, by id."""
+        models = self.models()
+        if models is None:
+            return {}
+        statement = "select row, id, parted from photos where id in ({}) and parted != 0"
+        with self._database.view():
+            marked = list(self._database.rows_in(statement, photo_rows.id_blobs(ids)))
+            marks = {row: mark for row, _, mark in marked}
+            found = photo_parts.read(self._database.rows, marks, models.dims)
+        return {id.hex(): found[row] for row, id, _ in marked if row in found}
+
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
         condition, values = filters.condition(where)
         columns = ", ".join(f"photos.{name}" for name in COLUMNS.split(", "))
         statement = (
-            f"select {columns}, vector, checksum from photos left join embeddings using (row)"
+            f"select {columns}, photos.row, parted, vector, checksum"
+            " from photos left join embeddings using (row)"
             f" where photos.id > ? {'and ' + condition if condition else ''}"
             f" order by photos.id limit {_PAGE}"
         )
@@ -157,13 +175,15 @@ class Reader:
                 names = photo_rows.library_names(
                     connection.execute("select number, name from libraries")
                 )
-                for *fields, blob, checksum in found:
+                marks = {number: mark for *_, number, mark, _, _ in found}
+                parts = photo_parts.read(connection.execute, marks, models.dims)
+                for *fields, number, _, blob, checksum in found:
                     record = photo_rows.record_of(tuple(fields), names)
                     vector = photo_vectors.read(blob, checksum, models.dims)
                     if record is None or vector is None:
                         left_out += 1
                     else:
-                        yield Row(record, vector)
+                        yield Row(record, vector, parts.get(number))
         self.note_left_out(left_out)
 
     def looks(self, where: Filter) -> Iterator[Look]:
@@ -201,10 +221,23 @@ class Reader:
         models = self.models()
         if models is None:
             return np.zeros((0, 0), np.float32)
-        first, last = self._database.rows("select min(row), max(row) from embeddings")[0]
+        return self._sample(size, "photos", "kind = 0", models.dims)
+
+    def sample_of_parts(self, size: int) -> Vectors:
+        """As `sample`, of parts."""
+        models = self.models()
+        if models is None:
+            return np.zeros((0, 0), np.float32)
+        rows = f"(select row from embeddings where row > {table.PARTS_ABOVE})"
+        return self._sample(size, rows, "kind > 0", models.dims)
+
+    def _sample(self, size: int, rows: str, kind: str, dims: int) -> Vectors:
+        """`rows`: where their numbers are, in SQL; `kind`: a condition."""
+        first = self._database.value(f"select min(row) from {rows}")
+        last = self._database.value(f"select max(row) from {rows}")
         targets = np.unique(np.linspace(first or 0, last or 0, size).astype(np.int64)).tolist()
         statement = (
-            "select row, vector, checksum from embeddings where row >= ? and kind = 0"
+            f"select row, vector, checksum from embeddings where row >= ? and {kind}"
             " order by row limit 1"
         )
         with self._database.view():
@@ -213,7 +246,52 @@ class Reader:
                 for target in targets
                 for row, vector, checksum in self._database.rows(statement, (target,))
             }
-        return photo_vectors.readable(found.values(), models.dims)[1]
+        return photo_vectors.readable(found.values(), dims)[1]
+
+    def nearest_parts(
+        self,
+        files: nearest.Parts,
+        vector: Vector,
+        k: int,
+        condition: nearest.Condition,
+        excluded: set[bytes],
+    ) -> tuple[list[Neighbour], dict[str, int]]:
+        """The `k` photos whose parts are nearest to `vector`, each by its best part with its
+        cosine; and how many parts each of them has, by id. To be called within a view."""
+        more = 4 * k  # several parts of one photo are near together
+        while True:
+            near = nearest.nearest(
+                self._database, files, vector, more, condition, excluded, table.PARTS
+            )
+            best: dict[bytes, nearest.Neighbour] = {}
+            for hit in near.found:
+                best.setdefault(hit.id, hit)
+            if len(best) >= k or len(near.found) < more:
+                break
+            more *= 4
+        return self._with_places(list(best.values())[:k])
+
+    def _with_places(
+        self, hits: Sequence[nearest.Neighbour]
+    ) -> tuple[list[Neighbour], dict[str, int]]:
+        statement = "select row, photo, kind, place from embeddings where row in ({})"
+        found = self._database.rows_in(statement, [hit.row for hit in hits])
+        places = {row: (photo, kind, place) for row, photo, kind, place in found}
+        photos = [photo for photo, _, _ in places.values()]
+        records = self.by_row(photos)
+        counted = self._database.rows_in(
+            "select photo, count(*) from embeddings where photo in ({}) and kind > 0"
+            " group by photo",
+            photos,
+        )
+        counts = {records[row].id: count for row, count in counted if row in records}
+        neighbours = []
+        for hit in hits:
+            photo, kind, place = places[hit.row]
+            part = photo_parts.part_of(kind, place)
+            if part is not None and photo in records:
+                neighbours.append(Neighbour(records[photo], hit.score, part))
+        return neighbours, counts
 
     def nearest(
         self,

@@ -14,11 +14,12 @@ from imgsearch.index.local import facet_counts, words
 from imgsearch.index.local.database import BACKUP, Database
 
 APPLICATION_ID = 0x696D6773  # "imgs"
-VERSION = 7  # of a local index alone
+VERSION = 8  # of a local index alone
 
 # `row` numbers a vector for good: another vector is another row, so what is derived from a row
-# stays true or its row is gone. AUTOINCREMENT: no number is used twice. A photo has one embedding,
-# of kind 0 (the whole photo, no place in it), whose row is the photo's.
+# stays true or its row is gone. AUTOINCREMENT: no number is used twice. A photo has one embedding
+# of kind 0 (the whole photo, no place in it), whose row is the photo's, and parts (`photo_parts`),
+# whose rows are above 2^40. `parted`: the kinds of parts it was looked through for, as bits.
 TABLES = """
 create table meta (key text primary key, value text not null) without rowid;
 create table libraries (
@@ -54,7 +55,8 @@ create table photos (
     country text,
     city text,
     metadata_mark integer not null default 0,
-    perceptual_hash blob
+    perceptual_hash blob,
+    parted integer not null default 0
 );
 create index photos_by_path on photos (library, relative_path);
 create index photos_by_hash on photos (content_hash);
@@ -190,6 +192,10 @@ def _words_indexed(connection: sqlite3.Connection) -> None:
     words.fill(connection)
 
 
+def _parts_of_photos(connection: sqlite3.Connection) -> None:
+    connection.execute("alter table photos add column parted integer not null default 0")
+
+
 # from the version that is the key to the next one
 MIGRATIONS: Mapping[int, Migration] = {
     1: _sketches_for_graphs,
@@ -198,6 +204,7 @@ MIGRATIONS: Mapping[int, Migration] = {
     4: _photos_described,
     5: _copies_and_counts,
     6: _words_indexed,
+    7: _parts_of_photos,
 }
 
 

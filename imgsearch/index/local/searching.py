@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import AbstractContextManager
-from typing import Any
 
 import numpy as np
 
 from imgsearch.errors import IndexContradiction
 from imgsearch.index import matches, recorded_models
+from imgsearch.index import parts as photo_parts
 from imgsearch.index.base import ALL, NAMED, Filter, Near, Neighbour, Record, Wanted
 from imgsearch.index.local import filters, photo_rows, words
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.reader import Reader
-from imgsearch.index.local.search_files import nearest
+from imgsearch.index.local.search_files import nearest, table
 from imgsearch.index.local.search_files.codes import Rows
-from imgsearch.index.local.search_files.segments import Segments
-from imgsearch.models.base import Vector, unit
+from imgsearch.index.local.search_files.files import SearchFiles
+from imgsearch.models.base import Vector, Vectors, unit
 
 
 class Searcher:
-    """`files`: held while search files are opened, which threads share."""
-
-    def __init__(
-        self,
-        database: Database,
-        reader: Reader,
-        segments: Segments,
-        files: AbstractContextManager[Any],
-    ) -> None:
-        self._database, self._reader = database, reader
-        self._segments, self._files = segments, files
+    def __init__(self, database: Database, reader: Reader, files: SearchFiles) -> None:
+        self._database, self._reader, self._files = database, reader, files
+        self._samples: tuple[int, Vectors, Vectors] | None = None  # of so many parts, about
 
     def nearest(
         self,
@@ -52,17 +43,37 @@ class Searcher:
                 f" query has {vector.size}.",
                 f"Ask with the model that made it: {recorded_models.named(models)}.",
             )
-        with self._files:
-            parts = self._segments.current(models.dims)
-            unreadable = self._segments.unreadable
+        with_parts = only is None and self._files.has_parts()
+        with self._files.in_use:
+            parts = self._files.whole.current(models.dims)
+            unreadable = self._files.whole.unreadable
+            regions = self._files.parts.current(models.dims) if with_parts else []
+        samples = self._sampled() if with_parts else ()
         condition = nearest.Condition(*filters.condition(where if only is None else ALL))
         if only is not None:
             parts = [(codes.only(only), None) for codes, _ in parts]
         excluded = set(photo_rows.id_blobs(exclude))
         with self._database.view():
             neighbours, left_out = self._reader.nearest(parts, vector, k, condition, excluded)
+            if with_parts:
+                best, counts = self._reader.nearest_parts(
+                    regions, vector, k + photo_parts.SPARE, condition, excluded
+                )
+                neighbours = photo_parts.merged(
+                    neighbours, best, counts, photo_parts.Calibration.of(vector, *samples), k
+                )
         self._reader.note_left_out(left_out + unreadable)
         return neighbours
+
+    def _sampled(self) -> tuple[Vectors, Vectors]:
+        """Vectors of whole photos, and of parts; drawn again when there are twice as many parts."""
+        doublings = (table.last_row(self._database, table.PARTS) - table.PARTS_ABOVE).bit_length()
+        kept = self._samples
+        if kept is None or kept[0] != doublings:
+            size = photo_parts.SAMPLE
+            whole, parts = self._reader.sample(size), self._reader.sample_of_parts(size)
+            self._samples = kept = doublings, whole, parts
+        return kept[1], kept[2]
 
     def near(
         self, vector: Vector, k: int, wanted: Wanted, where: Filter, exclude: Collection[str]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from imgsearch.index.local.database import PAGE_SIZE, Database
 from imgsearch.index.local.generations import DATABASE
-from imgsearch.index.local.search_files.segments import Segments
+from imgsearch.index.local.search_files.files import SearchFiles
 
 
-def details(database: Database, segments: Segments) -> dict[str, str]:
-    pieces = segments.pieces()
-    covered = pieces[-1].last if pieces else 0
-    tail = database.value("select count(*) from photos where row > ?", (covered,))
+def details(database: Database, files: SearchFiles) -> dict[str, str]:
+    whole, parts = files.whole.pieces(), files.parts.pieces()
+    pieces = [*whole, *parts]
+    tail = files.whole.in_no_file(whole) + files.parts.in_no_file(parts)
     sketched = [piece for piece in pieces if piece.sketch]
     wal = database.path.with_name(DATABASE + "-wal")
     page_size = database.value("pragma page_size")

@@ -80,11 +80,60 @@ document.querySelectorAll("button.copy").forEach((button) => {
   });
 });
 const zoom = document.querySelector("a.zoom");
+let leaving = false; // a rectangle was drawn
 zoom?.addEventListener("click", (event) => {
   event.preventDefault();
+  if (leaving) return;
   const picture = zoom.querySelector("img");
   if (zoom.closest(".stage").classList.toggle("zoomed")) picture.src = zoom.href;
 });
+
+// -- a rectangle that is drawn on the large picture: photos like that part of it
+
+const large = zoom?.querySelector("img");
+let begun = null, frame = null;
+function drawn(from, to) { // as left, top, width, height in the window
+  const all = large.getBoundingClientRect();
+  const inside = (value, least, most) => Math.min(Math.max(value, least), most);
+  const x = [from.clientX, to.clientX].map((each) => inside(each, all.left, all.right)).sort((a, b) => a - b);
+  const y = [from.clientY, to.clientY].map((each) => inside(each, all.top, all.bottom)).sort((a, b) => a - b);
+  return [x[0], y[0], x[1] - x[0], y[1] - y[0]];
+}
+function partOf([left, top, width, height]) { // in pixels of the photo, as an address has it
+  const all = large.getBoundingClientRect();
+  const across = large.getAttribute("width") / all.width, down = large.getAttribute("height") / all.height;
+  const corner = [(left - all.left) * across, (top - all.top) * down].map(Math.floor);
+  return [...corner, ...[width * across, height * down].map((each) => Math.max(1, Math.floor(each)))].join(",");
+}
+zoom?.addEventListener("dragstart", (event) => event.preventDefault());
+large?.addEventListener("pointerdown", (event) => {
+  if (event.button || event.pointerType === "touch" || zoom.closest(".stage").classList.contains("zoomed")) return;
+  begun = event;
+  large.setPointerCapture(event.pointerId);
+});
+large?.addEventListener("pointermove", (event) => {
+  if (!begun) return;
+  if (!frame) {
+    frame = document.createElement("span");
+    frame.className = "part";
+    document.body.append(frame);
+  }
+  const sides = drawn(begun, event);
+  ["left", "top", "width", "height"].forEach((name, n) => { frame.style[name] = `${sides[n]}px`; });
+});
+for (const end of ["pointerup", "pointercancel"]) large?.addEventListener(end, (event) => {
+  const sides = begun && end === "pointerup" ? drawn(begun, event) : [0, 0, 0, 0];
+  begun = null;
+  frame?.remove();
+  frame = null;
+  if (Math.min(sides[2], sides[3]) < 12) return; // a click
+  leaving = true;
+  const address = new URL(document.querySelector(".actions a.similar").href);
+  const pairs = [...address.searchParams].map(([name, value]) => [name === "id" ? `id@${partOf(sides)}` : name, value]);
+  address.search = new URLSearchParams(pairs);
+  location.assign(address);
+});
+addEventListener("pageshow", () => { leaving = false; });
 document.querySelectorAll("button.reveal").forEach((button) => button.addEventListener("click", async () => {
   const answer = await fetch(button.dataset.address, { method: "POST" });
   say(answer.ok ? "Shown in the file manager" : "No file manager could be opened");

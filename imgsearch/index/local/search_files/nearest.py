@@ -14,6 +14,7 @@ from imgsearch.index.local.photo_rows import is_id
 from imgsearch.index.local.search_files.codes import Codes, Query, Rows, Scores, joined, top
 from imgsearch.index.local.search_files.native_threads import at_once
 from imgsearch.index.local.search_files.sketches import Family, Sketch
+from imgsearch.index.local.search_files.table import WHOLE, Space
 from imgsearch.models.base import Vector
 
 SPARE = 15  # candidates beyond k, and a tenth of k: the codes' order is not quite the vectors'
@@ -28,7 +29,7 @@ Parts = Sequence[tuple[Codes, Sketch | None]]
 class Neighbour(NamedTuple):
     row: int
     score: float
-    id: bytes
+    id: bytes  # of its photo
 
 
 class Nearest(NamedTuple):
@@ -53,11 +54,13 @@ def nearest(
     k: int,
     where: Condition,
     exclude: Collection[bytes],
+    space: Space = WHOLE,
 ) -> Nearest:
-    """The k best by cosine; ties in the order of ids. Candidates whose row is gone, is not selected
-    or is excluded fall away, and more are taken until there are enough or no more."""
-    ranking = _ranking(database, parts, Query.of(vector), where)
-    excluded = np.array(_rows_of(database, exclude), np.int64)
+    """The k best by cosine, of whole photos or of parts; ties in the order of ids. Candidates whose
+    row is gone, is not selected or is excluded fall away, and more are taken until there are enough
+    or no more."""
+    ranking = _ranking(database, parts, Query.of(vector), where, space)
+    excluded = np.array(_rows_of(database, exclude, space), np.int64)
     wanted = k + max(SPARE, k // 10)
     count = wanted + len(excluded)
     if where.sql:
@@ -68,11 +71,11 @@ def nearest(
         rows, scores, complete = ranking.best(count)
         kept = ~np.isin(rows, excluded, assume_unique=True)
         if confirm:
-            kept &= _confirmed(database, rows, where)
+            kept &= _confirmed(database, rows, where, space)
         rows, scores = rows[kept], scores[kept]
         if complete or len(rows) >= wanted:
             asked = rows[top(scores, wanted)]
-            found = _scored(database, asked, vector)
+            found = _scored(database, asked, vector, space)
             readable = np.array([hit.row for hit in found], np.int64)
             lost = asked[~np.isin(asked, readable, assume_unique=True)]
             if confirm:
@@ -87,44 +90,50 @@ def nearest(
             count *= _GROWTH
 
 
-def _ranking(database: Database, parts: Parts, query: Query, where: Condition) -> Ranking:
+def _ranking(
+    database: Database, parts: Parts, query: Query, where: Condition, space: Space
+) -> Ranking:
     if where.sql:
-        selected = _selected(database, where)
+        selected = _selected(database, where, space)
         if selected is not None:
             return Ranking(query, [(codes.only(selected), None) for codes, _ in parts])
     return Ranking(query, parts)
 
 
-def _selected(database: Database, where: Condition) -> Rows | None:
+def _selected(database: Database, where: Condition, space: Space) -> Rows | None:
     """Ascending. None: more than SMALL."""
-    query = f"from photos where {where.sql} limit {SMALL + 1}"
+    query = f"from {space.joined} and {where.sql} limit {SMALL + 1}"
     if database.value(f"select count(*) from (select 1 {query})", where.values) > SMALL:
         return None
-    return database.numbers(f"select row {query}", where.values)
+    return database.numbers(f"select {space.row} as row {query}", where.values)
 
 
-def _rows_of(database: Database, photos: Collection[bytes]) -> list[int]:
-    return [
-        row for (row,) in database.rows_in("select row from photos where id in ({})", list(photos))
-    ]
+def _rows_of(database: Database, photos: Collection[bytes], space: Space) -> list[int]:
+    statement = f"select {space.row} from {space.joined} and photos.id in ({{}})"
+    return [row for (row,) in database.rows_in(statement, list(photos))]
 
 
-def _confirmed(database: Database, rows: Rows, where: Condition) -> npt.NDArray[np.bool_]:
+def _confirmed(
+    database: Database, rows: Rows, where: Condition, space: Space
+) -> npt.NDArray[np.bool_]:
     """Which of those rows are still there, and selected. Left to choose, SQLite walks the whole
     folder in the index of paths: 20 ms for half a million photos."""
-    statement = "select row from photos not indexed where row in ({})"
+    source = space.joined.replace("photos where", "photos not indexed where")
+    statement = f"select {space.row} from {source} and {space.row} in ({{}})"
     if where.sql:
         statement += f" and {where.sql}"
     found = [row for (row,) in database.rows_in(statement, rows.tolist(), where.values)]
     return np.isin(rows, found, assume_unique=True)
 
 
-def _scored(database: Database, rows: Rows, vector: Vector) -> list[Neighbour]:
+def _scored(database: Database, rows: Rows, vector: Vector, space: Space) -> list[Neighbour]:
     """Best first, without rows that are gone or whose vector cannot be read. Row by row, not as one
     product of matrices: there, the place of a row changes its last bits, and equal vectors would
     not score the same."""
+    photo = "row" if space is WHOLE else "photo"  # the photo's number, by a row of `embeddings`
     statement = (
-        "select row, vector, checksum, id from embeddings join photos using (row) where row in ({})"
+        "select embeddings.row, vector, checksum, id from embeddings join photos"
+        f" on photos.row = embeddings.{photo} where embeddings.row in ({{}})"
     )
     stored = list(database.rows_in(statement, rows.tolist()))
     ids = {row: id for row, _, _, id in stored if is_id(id)}

@@ -9,13 +9,15 @@ import sqlite3
 from typing import Any, NamedTuple
 
 from imgsearch.index.local.database import Database
+from imgsearch.index.local.search_files import table
+from imgsearch.index.local.search_files.table import Space
 
 _COLUMNS = "first, last, rows, codes, codes_digest, sketch, sketch_digest"
 _NAME = re.compile(r"[0-9]{1,20}-[0-9a-f]{8}\.(codes|sketch)")
 
 
 class Piece(NamedTuple):
-    """A row of the table: rows of `photos` in (first, last]."""
+    """A row of the table: numbers of vectors in (first, last]."""
 
     first: int
     last: int
@@ -31,18 +33,18 @@ def is_file_name(name: object, kind: str) -> bool:
     return isinstance(name, str) and name.endswith(kind) and bool(_NAME.fullmatch(name))
 
 
-def read_pieces(database: Database) -> list[Piece]:
+def read_pieces(database: Database, space: Space) -> list[Piece]:
     """In order, up to the first that cannot be right: all rows up to the last one's end are in
     some file."""
-    found = database.rows(f"select {_COLUMNS} from segments order by first")
-    top = _highest_row(database) if found else 0
+    found = database.rows(f"select {_COLUMNS} from segments where {_of(space)} order by first")
+    top = table.highest_row(database, space) if found else 0
     pieces: list[Piece] = []
     for columns in found:
         piece = _piece(columns)
-        before = pieces[-1].last if pieces else 0
+        before = pieces[-1].last if pieces else space.above
         if piece is None or not before <= piece.first < piece.last <= top:
             break
-        if piece.first > before and _photos_between(database, before, piece.first):
+        if piece.first > before and table.any_between(database, space, before, piece.first):
             break
         pieces.append(piece)
     return pieces
@@ -61,23 +63,14 @@ def _piece(columns: tuple[Any, ...]) -> Piece | None:
     return Piece(first, last, rows, codes, codes_digest, sketch, sketch_digest)
 
 
-def _highest_row(database: Database) -> int:
-    """Of all that there ever were: no later one is lower."""
-    rows = database.rows(
-        "select seq from sqlite_sequence where name = 'photos' union all"
-        " select max(row) from photos"
-    )
-    return max((row for (row,) in rows if isinstance(row, int)), default=0)
+def _of(space: Space) -> str:
+    """A condition on `segments`."""
+    return f"first {'<' if space is table.WHOLE else '>='} {table.PARTS_ABOVE}"
 
 
-def _photos_between(database: Database, first: int, last: int) -> bool:
-    statement = "select 1 from photos where row > ? and row <= ? limit 1"
-    return database.value(statement, (first, last)) is not None
-
-
-def forget_others(connection: sqlite3.Connection, pieces: list[Piece]) -> None:
+def forget_others(connection: sqlite3.Connection, space: Space, pieces: list[Piece]) -> None:
     """Deletes the rows that `read_pieces` passed over; their files are orphans then."""
     known = {piece.first for piece in pieces}
-    for (first,) in connection.execute("select first from segments").fetchall():
+    for (first,) in connection.execute(f"select first from segments where {_of(space)}").fetchall():
         if first not in known:
             connection.execute("delete from segments where first = ?", (first,))

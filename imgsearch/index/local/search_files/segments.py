@@ -23,6 +23,7 @@ from imgsearch.index.local.search_files.pieces import (
     read_pieces,
 )
 from imgsearch.index.local.search_files.sketches import Sketch
+from imgsearch.index.local.search_files.table import Space
 from imgsearch.progress import Progress, silent
 
 
@@ -52,7 +53,9 @@ class Segments:
         notes: list[str],
         exclusive: Callable[[], AbstractContextManager[bool]],
         limits: Limits,
+        space: Space = table.WHOLE,
     ) -> None:
+        self._space = space
         self._database = database
         self._folder = folder
         self._notes = notes
@@ -65,7 +68,7 @@ class Segments:
         self._mended_once: set[tuple[int, int]] = set()  # first and last rows
 
     def pieces(self) -> list[Piece]:
-        return read_pieces(self._database)
+        return read_pieces(self._database, self._space)
 
     def close(self) -> None:
         self._opened.clear()
@@ -129,7 +132,9 @@ class Segments:
             with self._exclusive() as alone:
                 if alone and self._database.writable and not again:
                     self._replace(
-                        [piece], table.blocks_of_vectors(self._database, *span, dims), dims
+                        [piece],
+                        table.blocks_of_vectors(self._database, self._space, *span, dims),
+                        dims,
                     )
                     self._notes.append(f"{name} was missing or damaged; it has been rebuilt.")
                     raise _Superseded
@@ -139,7 +144,7 @@ class Segments:
             f"{name} is missing or damaged, and cannot be rebuilt now: its rows are read from the"
             " database, which is slower."
         )
-        blocks = table.blocks_of_vectors(self._database, *span, dims)
+        blocks = table.blocks_of_vectors(self._database, self._space, *span, dims)
         self._opened[piece.codes] = codes.joined([codes.nothing(dims), *blocks])
         return self._opened[piece.codes]
 
@@ -174,15 +179,16 @@ class Segments:
                 raise _Superseded
 
     def _current_tail(self, pieces: list[Piece], dims: int) -> Codes:
-        covered = pieces[-1].last if pieces else 0
+        covered = self._covered(pieces)
         known = self._tail
         if known is None or known.codes.shape[1] != dims:  # emptied, and of another model now
             known = codes.nothing(dims)
         tail = known.above(covered)
         seen = int(tail.rows[-1]) if len(tail) else covered
-        if (table.last_row(self._database) or 0) > seen:
-            more = list(table.blocks_of_vectors(self._database, seen, None, dims))
-            self.unreadable = table.photos_above(self._database, seen) - sum(map(len, more))
+        if table.last_row(self._database, self._space) > seen:
+            more = list(table.blocks_of_vectors(self._database, self._space, seen, None, dims))
+            above = table.count_above(self._database, self._space, seen)
+            self.unreadable = above - sum(map(len, more))
             tail = codes.joined([tail, *more])
         self._tail = tail
         return tail
@@ -192,17 +198,17 @@ class Segments:
     def flush(self, dims: int, at_least: int | None = None) -> None:
         """Makes a file of the rows above the last one, if they are many, and merges."""
         known = self.pieces()
-        covered = known[-1].last if known else 0
-        last = table.last_row(self._database) or 0
+        covered = self._covered(known)
+        last = table.last_row(self._database, self._space)
         if last - covered < (self._limits.flush if at_least is None else max(1, at_least)):
             return
         with self._database.transaction() as connection:
-            forget_others(connection, known)
+            forget_others(connection, self._space, known)
         while covered < last:
-            until = table.end_of_next(self._database, covered, self._limits.segment)
+            until = table.end_of_next(self._database, self._space, covered, self._limits.segment)
             self._replace(
                 [],
-                table.blocks_of_vectors(self._database, covered, until, dims),
+                table.blocks_of_vectors(self._database, self._space, covered, until, dims),
                 dims,
                 (covered, until),
             )
@@ -224,18 +230,27 @@ class Segments:
         """Rewrites the files of which more than that share are rows that are gone."""
         rewritten = False
         for piece in self._opened_pieces(dims):
-            live = table.live(self._database, piece.first, piece.last)
+            live = table.live(self._database, self._space, piece.first, piece.last)
             if piece.rows - len(live) > dead_share * piece.rows:
                 self._replace([piece], self._live_blocks([piece], dims), dims)
                 rewritten = True
         return rewritten
 
-    def dead(self, photos: int) -> int:
-        """About how many rows of the files are gone, at no cost."""
+    def dead(self, vectors: int) -> int:
+        """About how many rows of the files are gone. `vectors`: how many there are."""
         pieces = self.pieces()
-        covered = pieces[-1].last if pieces else 0
-        tail = self._database.value("select count(*) from photos where row > ?", (covered,))
-        return int(sum(piece.rows for piece in pieces) - (photos - tail))
+        return sum(piece.rows for piece in pieces) - (vectors - self.in_no_file(pieces))
+
+    def in_no_file(self, pieces: list[Piece]) -> int:
+        """How many rows there are above the last of those files."""
+        return int(
+            self._database.value(
+                f"select count(*) from {self._space.rows} and row > ?", (self._covered(pieces),)
+            )
+        )
+
+    def _covered(self, pieces: list[Piece]) -> int:
+        return pieces[-1].last if pieces else self._space.above
 
     def build_sketches(self, dims: int, progress: Progress = silent) -> None:
         pieces = self._opened_pieces(dims)
@@ -316,21 +331,10 @@ class Segments:
         with contextlib.suppress(PermissionError):
             (self._folder / name).unlink(missing_ok=True)
 
-    def drop_orphans(self) -> None:
-        """Files that an interrupted run left. Only under the lock."""
-        known = {name for piece in self.pieces() for name in (piece.codes, piece.sketch)}
-        for pattern in ("*.codes", "*.sketch", "*.usearch", "*.partial"):  # usearch: schema 1
-            for path in self._folder.glob(pattern):
-                if path.name not in known:
-                    with contextlib.suppress(PermissionError, IsADirectoryError):
-                        path.unlink(missing_ok=True)
-
     def _live_blocks(self, pieces: list[Piece], dims: int) -> Iterator[Codes]:
         for piece in pieces:
-            live, source = (
-                table.live(self._database, piece.first, piece.last),
-                self._codes_of(piece, dims),
-            )
+            live = table.live(self._database, self._space, piece.first, piece.last)
+            source = self._codes_of(piece, dims)
             for start in range(0, len(live), table.BLOCK):
                 yield source.only(live[start : start + table.BLOCK])
                 source.let_go()

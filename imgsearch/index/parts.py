@@ -1,0 +1,83 @@
+"""Parts of photos: what they are, and how hits by parts and hits by whole photos become one list.
+
+The best of many scores is higher than one alone, by chance. So the score of a photo's best part is
+brought down to the score that a whole photo would have to be as rare: how rare a part's score is
+among parts is told by a sample of them, times the number of the photo's parts (Bonferroni)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+from imgsearch.index.records import Neighbour
+from imgsearch.models.base import Vector, Vectors
+
+SAMPLE = 256  # vectors of parts, and of whole photos, by which scores are compared
+SPARE = 15  # photos beyond k whose best parts are looked at, since their order changes a little
+_ENOUGH = 8  # vectors, to tell a spread from
+_FLAT = 1e-4  # spread of scores below which all vectors are one and the same
+_ONE_BELOW = 0.1587  # share of normal values that are a standard deviation below the mean
+_FARTHEST = 35.0  # standard deviations; beyond, a probability is no number any more
+_NORMAL = NormalDist()
+
+
+class Spread(NamedTuple):
+    """Of scores: their middle, and their standard deviation as the lower half tells it, where the
+    few that are looked for do not count."""
+
+    middle: float
+    deviation: float
+
+
+class Calibration(NamedTuple):
+    """Of one question. None: too few vectors to tell."""
+
+    whole: Spread | None
+    parts: Spread | None
+
+    @classmethod
+    def of(cls, vector: Vector, whole: Vectors, parts: Vectors) -> Calibration:
+        """`whole`, `parts`: samples (n, dims) of an index's vectors."""
+        return cls(_spread(vector, whole), _spread(vector, parts))
+
+    def score(self, score: float, count: int) -> float:
+        """What the best of a photo's `count` parts counts for, beside scores of whole photos; never
+        more than its own."""
+        if self.whole is None or self.parts is None:
+            return score
+        deviations = min((score - self.parts.middle) / self.parts.deviation, _FARTHEST)
+        chance = min(0.5, max(1, count) * math.erfc(deviations / math.sqrt(2)) / 2)
+        same = self.whole.middle - self.whole.deviation * _NORMAL.inv_cdf(chance)
+        return min(score, same)
+
+
+def _spread(vector: Vector, sample: Vectors) -> Spread | None:
+    if len(sample) < _ENOUGH or sample.shape[1] != vector.size:
+        return None
+    scores = (sample @ vector).astype(np.float64)
+    lower, middle = np.quantile(scores, (_ONE_BELOW, 0.5)).tolist()
+    return Spread(middle, middle - lower) if middle - lower > _FLAT else None
+
+
+def merged(
+    whole: Sequence[Neighbour],
+    parts: Sequence[Neighbour],
+    counts: Mapping[str, int],
+    calibration: Calibration,
+    k: int,
+) -> list[Neighbour]:
+    """The k best photos, each once; ties in the order of ids. `whole`: the k nearest. `parts`:
+    those whose parts are nearest, each by its best part. `counts`: how many parts each photo has,
+    by id."""
+    best = {one.record.id: one for one in whole}
+    for one in parts:
+        id = one.record.id
+        score = calibration.score(one.score, counts.get(id, 1))
+        if id not in best or score > best[id].score:
+            best[id] = replace(one, score=score)
+    return sorted(best.values(), key=lambda one: (-one.score, one.record.id))[:k]
