@@ -13,19 +13,23 @@ from imgsearch import installation
 from imgsearch.output import cures
 from imgsearch.settings import KNOWN
 from tests import architecture, manual
+from tests.benchmarks import models, sizing
 from tests.benchmarks.__main__ import RESULTS, figure
 from tests.benchmarks.table import Row
 
 ESCAPED = "\\|"  # in a cell of a table
 REFERENCE = Path(__file__).parent.parent / "imgsearch" / "guides" / "reference"
 CONTRIBUTING = Path(__file__).parent.parent / ".github" / "CONTRIBUTING.md"
-PAGES = (CONTRIBUTING, *sorted(REFERENCE.glob("*.md")))
+GUIDES = (REFERENCE.parent / "elasticsearch.md", REFERENCE.parent / "models.md")
+PAGES = (CONTRIBUTING, *GUIDES, *sorted(REFERENCE.glob("*.md")))
 
 
 def generated(path: Path) -> str:
     """A page as it should be now."""
     text = path.read_text("utf-8")
     text = _between(text, "<!-- speed begins -->", "<!-- speed ends -->", _speed())
+    text = _between(text, "<!-- sizes begin -->", "<!-- sizes end -->", sizing.tables())
+    text = _between(text, "<!-- models begin -->", "<!-- models end -->", models.table())
     text = _between(text, "<!-- parts begin -->", "<!-- parts end -->", architecture.drawn())
     text = _between(text, "<!-- settings begin -->", "<!-- settings end -->", _settings())
     return _between(text, "<!-- troubles begin -->", "<!-- troubles end -->", _troubles())

@@ -3,6 +3,7 @@ random weights are loaded, exported, verified and used."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from imgsearch.demo import PHOTOS
 from imgsearch.errors import UsageError
 from imgsearch.models import choices
 from tests import model_directories
+from tests.benchmarks.models import RESULTS
 from tests.command import Command
 
 SIGLIP = [choice for choice in choices.CHOICES.values() if "siglip2" in choice.image]
@@ -55,6 +57,13 @@ def test_work_is_what_the_architecture_says() -> None:
     """As counted for ViT-B/32 at 224 pixels: 4.4 thousand million multiply-adds."""
     assert choices.VIT_B_32.multiply_adds == pytest.approx(4.4e9, rel=0.05)
     assert choices.work(choices.CHOICES["default"]) == 1
+
+
+def test_speeds_are_those_that_were_measured_last() -> None:
+    measured = json.loads(RESULTS.read_text("utf-8"))["speeds"]
+    assert list(measured) == list(choices.CHOICES)
+    for name, choice in choices.CHOICES.items():
+        assert choice.photos_per_second == pytest.approx(measured[name]["photos"], rel=0.05)
 
 
 @pytest.mark.slow

@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     from imgsearch.models.choices import Choice
 
 NOTES = """
-work: multiply-adds for one picture, beside the default's. COCO, 36 languages:
-published recall@1 of words to pictures in percent; the default's are its
-teacher's. *: ready on this machine. More with --json.
+photos/s: embedded on {machine}, with random weights of that
+architecture. COCO, 36 languages: published recall@1 of words to pictures in
+percent; the default's are its teacher's. *: ready on this machine. More with
+--json.
 
 Choose one:                  imgsearch ingest --model good ~/Pictures
-For an index that exists:    imgsearch ingest --re-embed --model good"""
+For an index that exists:    imgsearch ingest --re-embed --model good
+What that costs here:        imgsearch ingest --re-embed --model good --dry-run"""
 
 
 @command("models", JsonObject, examples=["imgsearch models"])
 def models(common: Common, given: JsonObject) -> None:
     """List the models that can be chosen by a short name."""
-    from imgsearch.models.choices import CHOICES
+    from imgsearch.models.choices import CHOICES, MEASURED_ON
     from imgsearch.output import console as rendering
 
     del common  # the same for every index
@@ -35,7 +37,7 @@ def models(common: Common, given: JsonObject) -> None:
         return
     screen = rendering.console()
     screen.print(_table(here))
-    screen.print(NOTES, markup=False, highlight=False, soft_wrap=True)
+    screen.print(NOTES.format(machine=MEASURED_ON), markup=False, highlight=False, soft_wrap=True)
 
 
 def _is_here(choice: Choice) -> bool:
@@ -50,18 +52,18 @@ def _is_here(choice: Choice) -> bool:
 def _table(here: Mapping[str, bool]) -> Table:
     from rich.table import Table
 
-    from imgsearch.models.choices import CHOICES, work
+    from imgsearch.models.choices import CHOICES
 
     table = Table(box=None, pad_edge=False)
     table.add_column("model", no_wrap=True)
-    for title in ("work", "dims", "fetch", "COCO", "36 lang."):
+    for title in ("photos/s", "dims", "fetch", "COCO", "36 lang."):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("languages", no_wrap=True)
     table.add_column("", overflow="fold")
     for name, choice in CHOICES.items():
         table.add_row(
             name + (" *" if here[name] else ""),
-            f"{work(choice):.2g} x",
+            f"{choice.photos_per_second:g}",
             str(choice.dims),
             f"{choice.gigabytes:g} GB" if choice.gigabytes else "-",
             _percent(choice.coco),
@@ -92,6 +94,7 @@ def _as_dict(choice: Choice, here: bool) -> dict[str, Any]:
         "languages": choice.languages,
         "licence": choice.licence,
         "work": round(work(choice), 2),
+        "photos_per_second": choice.photos_per_second,
         "coco_recall_at_1": choice.coco,
         "xm3600_recall_at_1": choice.languages_36,
         "source": choice.source,
