@@ -10,12 +10,14 @@ import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import manual
 from tests.command import Command
+from tests.elasticsearch import servers
 
 ROOT = Path(__file__).parent.parent
 MOST_BYTES = 20_000_000
@@ -97,21 +99,71 @@ def test_the_installed_wheel_runs_away_from_the_checkout(
     assert (installed.parent / "share" / "man" / "man1" / "imgsearch.1").is_file()
 
 
+THREADS = """
+import sys, threading, time
+import imgsearch
+
+questions = ["green recycle", "red heart", "endless road", "European E"]
+with imgsearch.open(sys.argv[1]) as library:
+    def ids(words):
+        return [hit.record.id for hit in library.search(words)]
+
+    expected = {words: ids(words) for words in questions}
+    until, counts = time.monotonic() + float(sys.argv[2]), []
+
+    def ask(first):
+        answered = 0
+        while answered < len(questions) or time.monotonic() < until:
+            words = questions[(first + answered) % len(questions)]
+            assert ids(words) == expected[words], words
+            answered += 1
+        counts.append(answered)
+
+    threads = [threading.Thread(target=ask, args=(first,)) for first in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+print(len(counts), sum(counts))
+"""
+
+
+@pytest.fixture(params=["folder", "cluster"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """What `imgsearch.open` takes: a folder, and the URL of an index on a real node."""
+    if request.param == "folder":
+        yield str(tmp_path / "photos")
+        return
+    with servers.space() as space:
+        yield f"{space.server}/{space.name()}"
+
+
+@pytest.mark.parametrize("seconds", [1, pytest.param(60, marks=pytest.mark.slow)])
 def test_the_guides_first_lines_run_from_the_installed_wheel(
-    installed: Path, command: Command, tmp_path: Path
+    installed: Path, command: Command, tmp_path: Path, place: str, seconds: int
 ) -> None:
+    """As they stand, and then from eight threads at once."""
     guide = (ROOT / "imgsearch" / "guides" / "python.md").read_text("utf-8")
-    first, filling = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    first, filling = (
+        code.replace('"photos"', repr(place))
+        for code in re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    )
     album = tmp_path / "album"
     shutil.copytree(ROOT / "imgsearch" / "demo" / "photos", album)
     filling = filling.replace('"~/Pictures/2024"', repr(str(album)))
     command.environment["IMGSEARCH_MODEL"] = "demo"
-    program = f"import imgsearch\n{filling}"
-    filled = _run(installed / "python", "-c", program, command=command, cwd=tmp_path)
-    assert int(filled.split()[0]) > 100
-    lines = _run(installed / "python", "-c", first, command=command, cwd=tmp_path).splitlines()
+
+    def python(program: str, *arguments: str) -> str:
+        words = ("-c", program, *arguments)
+        return _run(installed / "python", *words, command=command, cwd=tmp_path)
+
+    assert int(python(f"import imgsearch\n{filling}").split()[0]) > 100
+    lines = python(first).splitlines()
     assert len(lines) == 5
     for line in lines:
         path, _, score = line.rpartition(" ")
         assert Path(path).is_file()
         assert -1 <= float(score) <= 1
+    threads, answers = map(int, python(THREADS, place, str(seconds)).split())
+    assert threads == 8
+    assert answers >= 8 * 4
