@@ -32,7 +32,7 @@ def generated(path: Path) -> str:
     text = _between(text, "<!-- models begin -->", "<!-- models end -->", models.table())
     text = _between(text, "<!-- parts begin -->", "<!-- parts end -->", architecture.drawn())
     text = _between(text, "<!-- settings begin -->", "<!-- settings end -->", _settings())
-    return _between(text, "<!-- troubles begin -->", "<!-- troubles end -->", _troubles())
+    return _between(text, "<!-- errors begin -->", "<!-- errors end -->", _cluster_errors_table())
 
 
 def _between(readme: str, begin: str, end: str, text: str) -> str:
@@ -40,7 +40,7 @@ def _between(readme: str, begin: str, end: str, text: str) -> str:
     return section.sub(lambda match: f"{match[1]}\n{text}\n{match[2]}", readme)
 
 
-def _troubles() -> str:
+def _cluster_errors_table() -> str:
     lines = ["| what you see | what to do |", "|---|---|"]
     for seen, cure in cluster_errors():
         cells = (cell.replace("|", "\\|").replace("<", "&lt;") for cell in (seen, cure))
@@ -50,10 +50,10 @@ def _troubles() -> str:
 
 def cluster_errors() -> Iterator[tuple[str, str]]:
     """Pairs of what the user sees and what to do, of each error about a cluster."""
-    from imgsearch.index.elasticsearch.error_table import TROUBLES
+    from imgsearch.index.elasticsearch.error_table import ERRORS
     from imgsearch.index.elasticsearch.text_model.errors import FAILURES
 
-    for row in (*TROUBLES.values(), *FAILURES.values()):
+    for row in (*ERRORS.values(), *FAILURES.values()):
         how = cures.HOW[row.action].replace("{place}", "<place>") if row.action else ""
         cure = row.cure.replace("{upgrade}", f"pip install --upgrade {installation.DISTRIBUTION}")
         yield _with_names(row.seen), cures.joined(_with_names(cure), how)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch import settings
+from imgsearch import resources, settings
 from imgsearch.cli import ingest
-from imgsearch.ingest import resources
 
 GB = 1 << 30
 
@@ -77,7 +76,7 @@ def test_a_container_of_version_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
 def test_one_core_is_left_to_a_process() -> None:
     program = (
-        "import os; from imgsearch.ingest import resources\n"
+        "import os; from imgsearch import resources\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(resources.cores())"
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)

@@ -140,7 +140,7 @@ def test_a_stopped_model_is_only_started(cluster: MlCluster) -> None:
 def test_a_stopped_model_is_only_started_from_another_machine(
     cluster: MlCluster, tmp_path: Path
 ) -> None:
-    """It has neither the trace nor a verdict."""
+    """It has neither the trace nor a comparison."""
     cluster.arrange()
     cluster.ml.models[MODEL_ID].deployments.clear()
     cluster.cache = tmp_path / "another machine's"

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from imgsearch import models, settings
+from imgsearch import models, resources, settings
 from imgsearch.doctor import machine
 from imgsearch.doctor.examination import findings
 from imgsearch.doctor.findings import Finding, examine, ok
@@ -29,7 +29,6 @@ from imgsearch.index.elasticsearch.connection import Connection
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.requests import CreateOptions, create_body, vector_mapping
 from imgsearch.index.elasticsearch.text_model.setup import Wish, arrange
-from imgsearch.ingest import resources
 from imgsearch.models import ModelSet, encoders
 from imgsearch.output import cures
 from imgsearch.paths import ClusterPlace, LocalPlace

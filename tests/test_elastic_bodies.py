@@ -33,7 +33,7 @@ from imgsearch.index.elasticsearch.requests import (
     quantization_of,
     vector_mapping,
 )
-from imgsearch.index.elasticsearch.retry import LONGEST_PAUSE, Patience
+from imgsearch.index.elasticsearch.retry import LONGEST_PAUSE, Backoff
 from imgsearch.index.elasticsearch.symptoms import Symptom, answer_symptom
 from imgsearch.paths import without_credentials
 from tests.index_contract import record as a_record
@@ -222,14 +222,14 @@ def test_pauses_grow_and_end() -> None:
         pauses.append(seconds)
         now[0] += seconds
 
-    patience = Patience(300.0, clock=lambda: now[0], sleep=sleep)
-    while not patience.spent:
-        patience.pause("this", "that")
+    backoff = Backoff(300.0, clock=lambda: now[0], sleep=sleep)
+    while not backoff.spent:
+        backoff.pause("this", "that")
     assert 300 <= now[0] < 300 + LONGEST_PAUSE
     assert pauses[0] <= 0.25
     assert max(pauses) <= LONGEST_PAUSE
     assert all(later > earlier for earlier, later in zip(pauses, pauses[2:6], strict=False))
-    assert Patience(0).spent
+    assert Backoff(0).spent
 
 
 def test_what_passes_and_what_does_not() -> None:
@@ -279,10 +279,10 @@ def test_no_cluster_at_all() -> None:
 
 
 def test_retries_are_quiet_until_they_matter(caplog: pytest.LogCaptureFixture) -> None:
-    patience = Patience(1.0, sleep=lambda seconds: None)
+    backoff = Backoff(1.0, sleep=lambda seconds: None)
     with caplog.at_level(logging.INFO, "imgsearch.elastic"):
         for _ in range(4):
-            patience.pause("POST /_bulk", "503")
+            backoff.pause("POST /_bulk", "503")
     assert [each.levelname for each in caplog.records] == ["INFO", "INFO", "WARNING", "WARNING"]
 
 

@@ -24,8 +24,8 @@ PACKAGE = ROOT / "imgsearch"
 # A module may import what stands in its own line or above; nothing below.
 LAYERS = [
     {"errors", "installation", "escaping"},
-    {"progress", "paths", "regular_files", "doctor.findings", "guides"},
-    {"ingest.stopwatch", "ingest.prefetch", "ingest.worker_pool", "ingest.resources"},
+    {"progress", "paths", "regular_files", "resources", "doctor.findings", "guides"},
+    {"ingest.stopwatch", "ingest.prefetch", "ingest.worker_pool"},
     {"ingest.file_states"},
     {"settings.values", "settings.folder_files"},
     {"settings.options"},

@@ -30,11 +30,11 @@ def connected(chosen: Settings) -> Iterator[Cluster]:
     from imgsearch.index import connection
     from imgsearch.index.elasticsearch.client import Cluster
     from imgsearch.index.elasticsearch.opening import READ_RETRY_SECONDS
-    from imgsearch.index.elasticsearch.retry import patiently
+    from imgsearch.index.elasticsearch.retry import with_retries
 
     place = _place(chosen)
     assert isinstance(place, ClusterPlace)
-    cluster = patiently(lambda: Cluster.connect(connection(place, chosen)), READ_RETRY_SECONDS)
+    cluster = with_retries(lambda: Cluster.connect(connection(place, chosen)), READ_RETRY_SECONDS)
     try:
         yield cluster
     finally:

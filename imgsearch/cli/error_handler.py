@@ -1,4 +1,4 @@
-"""The one door out: every exception becomes a sentence on stderr and an exit code."""
+"""Turns every exception into a sentence on stderr and an exit code."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from imgsearch import resources
 from imgsearch.cli import ingest_summary, name_list, parts, report_file
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.ingest_summary import Filled
 from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
 from imgsearch.cli.questions import confirmed
-from imgsearch.ingest import resources
 from imgsearch.settings import values
 from imgsearch.settings.options import arguments, flag, option
 from imgsearch.settings.table import PICTURES, SPEED

@@ -43,14 +43,14 @@ def status(common: Common, given: JsonObject) -> None:
         rendering.print_json(_as_dict(known, chosen))
     else:
         _show(known, chosen, bool(common.verbose))
-    if known.trouble is not None:
-        raise known.trouble
+    if known.error is not None:
+        raise known.error
 
 
 @dataclass(slots=True)
 class Known:
     """What could be found out about an index. `info`: None where nothing has been ingested, or
-    where the index cannot be reached (`trouble`)."""
+    where the index cannot be reached (`error`)."""
 
     place: str
     named: str | None = None  # as --index says
@@ -60,7 +60,7 @@ class Known:
     rules: dict[str, Rules] = field(default_factory=dict)  # of libraries
     encoded: str = ""  # where queries are
     no_parts: str | None = None  # why the index can hold no parts of photos
-    trouble: ImgsearchError | None = None
+    error: ImgsearchError | None = None
 
     @property
     def skipped(self) -> list[dict[str, str]]:
@@ -88,7 +88,7 @@ def _look(chosen: Settings, named: str | None) -> Known:
     except IndexNotFound:
         pass
     except ImgsearchError as error:  # the settings, which may be the reason, are shown all the same
-        known.trouble = error
+        known.error = error
     return known
 
 
@@ -130,7 +130,7 @@ def _show(known: Known, chosen: Settings, verbose: bool) -> None:
         named = {skip["path"]: f"{skip['reason']} ({skip['detail']})" for skip in known.skipped}
         console.print()
         console.print(rendering.facts_table("Skipped by the last ingest", named))
-    if verbose or known.trouble:
+    if verbose or known.error:
         lines = {
             name: f"{_shown(setting['value'])}  ({setting['source']})"
             for name, setting in _settings(chosen).items()
@@ -151,7 +151,7 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
     """The lines that `status` prints; with `verbose` all of them."""
     from imgsearch.output import console as rendering
 
-    if known.trouble is not None:
+    if known.error is not None:
         return {"photos": "not known: the index cannot be read"}
     if known.info is None:
         return {"photos": hints.with_index("none yet: imgsearch ingest ./photos", known.named)}
@@ -179,7 +179,8 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
 
 
 def _regions(info: IndexInfo, last_ingest: dict[str, Any]) -> str:
-    from imgsearch.ingest import region_costs, resources
+    from imgsearch import resources
+    from imgsearch.ingest import region_costs
 
     assert info.models is not None
     there, dims = info.parts.get("region"), info.models.dims
@@ -249,7 +250,7 @@ def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
     info = known.info
     pair = None if info is None else info.models
     last = {name: value for name, value in known.last_ingest.items() if name != "skipped"}
-    trouble = known.trouble
+    error = known.error
     return {
         "index": {
             "place": known.place,
@@ -263,10 +264,10 @@ def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
             "queries_encoded": known.encoded or None,
             "details": {} if info is None else info.details,
         },
-        "error": trouble
+        "error": error
         and {
-            "message": trouble.message,
-            "cure": cures.shown(trouble.cure, trouble.action),
+            "message": error.message,
+            "cure": cures.shown(error.cure, error.action),
         },
         "parts": {} if info is None else {kind: n._asdict() for kind, n in info.parts.items()},
         "libraries": [] if info is None else [_library(known, name) for name in info.libraries],
@@ -311,7 +312,7 @@ def _not_obeyed(withheld: NotObeyed) -> dict[str, Any]:
 def _photos(known: Known) -> int | None:
     if known.info is not None:
         return known.info.photos
-    return None if known.trouble else 0
+    return None if known.error else 0
 
 
 def _shown(value: Any) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PROGRAM = {"darwin": "open", "win32": "Windows"}.get(sys.platform, "xdg-open")
-PATIENCE = 2.0  # seconds; xdg-open says by then that it has found nothing
+WAIT = 2.0  # seconds; xdg-open says by then that it has found nothing
 
 
 def open_files(paths: Sequence[bytes]) -> int:
@@ -19,7 +19,7 @@ def open_files(paths: Sequence[bytes]) -> int:
     if sys.platform == "win32":
         return sum(map(_start_on_windows, paths))
     started = [process for path in paths if (process := _start(path)) is not None]
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + WAIT
     return sum(_succeeded(process, until) for process in started)
 
 

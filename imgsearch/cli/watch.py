@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from imgsearch import resources
 from imgsearch.cli import parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.ingest import options
 from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
 from imgsearch.escaping import shown
-from imgsearch.ingest import resources
 from imgsearch.output import cures
 from imgsearch.settings import values
 from imgsearch.settings.options import arguments, flag, option

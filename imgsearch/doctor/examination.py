@@ -16,7 +16,7 @@ from imgsearch.index.elasticsearch import doctor as clusters
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.connection import settled
-from imgsearch.index.elasticsearch.retry import patiently
+from imgsearch.index.elasticsearch.retry import with_retries
 from imgsearch.index.elasticsearch.text_model.doctor import TextModel
 from imgsearch.index.elasticsearch.text_model.state import ClusterModel, default_model_id
 from imgsearch.models import ModelNames
@@ -25,7 +25,7 @@ from imgsearch.models.recorded import names_beside
 from imgsearch.paths import ClusterPlace, LocalPlace
 from imgsearch.settings import Settings
 
-_PATIENCE = 10.0  # seconds, with a cluster that cannot answer yet
+_RETRY_SECONDS = 10.0  # seconds, with a cluster that cannot answer yet
 
 
 def findings(
@@ -74,7 +74,7 @@ def _of_cluster(
 ) -> Iterator[Finding]:
     """Findings about a cluster. Without a connection there is only one, which says why."""
     try:
-        there = patiently(lambda: Cluster.connect(connection(place, settings)), _PATIENCE)
+        there = with_retries(lambda: Cluster.connect(connection(place, settings)), _RETRY_SECONDS)
     except ImgsearchError as error:
         yield of_error("cluster", error)
         yield from _rest(settings, cache, None)

@@ -9,12 +9,12 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from imgsearch import installation, regular_files
+from imgsearch import installation, regular_files, resources
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.index import recorded_models as stamps
 from imgsearch.index.local import deep_check, photo_parts, schema
 from imgsearch.index.local.database import BACKUP
-from imgsearch.ingest import region_costs, resources
+from imgsearch.ingest import region_costs
 from imgsearch.models.base import ModelPair
 
 LARGE_WAL = 256 << 20  # bytes: it is emptied at 16 MB unless a reader stays for hours

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from imgsearch import installation
+from imgsearch import installation, resources
 from imgsearch.doctor.findings import Finding, failure, ok, warning
-from imgsearch.ingest import resources
 from imgsearch.models import ModelNames
 from imgsearch.models.base import ModelPair
 from imgsearch.models.hub import quiet_environment

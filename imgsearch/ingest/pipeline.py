@@ -40,7 +40,7 @@ from imgsearch.ingest.steps import (
 )
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.ingest.tally import Tally
-from imgsearch.ingest.worker_pool import Crew
+from imgsearch.ingest.worker_pool import WorkerPool
 from imgsearch.photos import Skip
 from imgsearch.roots.locations import Root
 from imgsearch.rules import LeftOut
@@ -98,10 +98,10 @@ class Intake:
         """Ingest all candidates. On any exception the rows that were written stay."""
         self._candidates = candidates
         sizes = {"readers": READERS, "workers": self._limits.workers, "index": 1}
-        with Crew(sizes) as self._crew, closing(candidates):
+        with WorkerPool(sizes) as self._pool, closing(candidates):
             idle = False
             while self._hand_out(idle):
-                idle = not self._crew.go_on(IDLE)
+                idle = not self._pool.go_on(IDLE)
                 self._report()
 
     def _hand_out(self, idle: bool) -> bool:
@@ -109,7 +109,7 @@ class Intake:
         self._begin_reading()
         self._begin_index_work()
         self._begin_embedding(idle)
-        return any(self._crew.busy.values())
+        return any(self._pool.busy.values())
 
     # -- reading
 
@@ -119,17 +119,17 @@ class Intake:
         while (
             self._more
             and not self._enough()
-            and self._crew.busy["readers"] < READERS
+            and self._pool.busy["readers"] < READERS
             and self._held < window
             and self._held_bytes < limits.on_the_way
             and len(self._rows) < WAITING_ROWS
         ):
             self._held += 1
-            self._crew.give("readers", self._take_read, self._read_next)
+            self._pool.give("readers", self._take_read, self._read_next)
 
     def _enough(self) -> bool:
         """Whether as many pictures as are wanted have been read, or may yet be."""
-        busy = self._crew.busy["readers"]
+        busy = self._pool.busy["readers"]
         return self._limit is not None and self._pictures + busy >= self._limit
 
     def _read_next(self) -> tuple[bool, Candidate | None, Taken]:
@@ -193,19 +193,19 @@ class Intake:
     # -- embedding
 
     def _begin_embedding(self, idle: bool) -> None:
-        crew, workers = self._crew, self._limits.workers
-        last = not (self._more or crew.busy["readers"] or crew.busy["index"] or self._familiar)
-        while self._new and crew.busy["workers"] <= workers:  # one waits, so that no worker does
+        pool, workers = self._pool, self._limits.workers
+        last = not (self._more or pool.busy["readers"] or pool.busy["index"] or self._familiar)
+        while self._new and pool.busy["workers"] <= workers:  # one waits, so that no worker does
             size = self._limits.batch_size
             if last:  # smaller and smaller ones, so that all workers end together
                 size = min(size, -(-len(self._new) // (2 * workers)))
             batch = next_batch(self._new, size)
             full = len(batch) == size or len(batch) < len(self._new)
-            if not (full or last or (idle and crew.busy["workers"] < workers)):
+            if not (full or last or (idle and pool.busy["workers"] < workers)):
                 return
             del self._new[: len(batch)]
             self._embedding.open()
-            crew.give("workers", self._take_batch, self._embedding.embed_batch, batch)
+            pool.give("workers", self._take_batch, self._embedding.embed_batch, batch)
 
     def _take_batch(self, batch: Batch) -> None:
         for read, known in batch.regions:
@@ -236,7 +236,7 @@ class Intake:
     # -- the index: one task at a time, so that what comes meanwhile goes with the next
 
     def _begin_index_work(self) -> None:
-        busy = self._crew.busy
+        busy = self._pool.busy
         if busy["index"]:
             return
         waiting = self._new or self._familiar or self._described
@@ -265,7 +265,7 @@ class Intake:
                     self._add(Row(replace(known[candidate.id], **facts), None))
 
         ids = [each.candidate.id for each in described]
-        self._crew.give("index", take, self._index.records, ids)
+        self._pool.give("index", take, self._index.records, ids)
 
     def _begin_writing(self) -> None:
         rows, self._rows = self._rows, []
@@ -274,7 +274,7 @@ class Intake:
         def take(failures: Sequence[Failure]) -> None:
             self._tally.written(rows, failures)
 
-        self._crew.give("index", take, self._write, rows, gone)
+        self._pool.give("index", take, self._write, rows, gone)
 
     def _write(self, rows: Sequence[Row], gone: Sequence[str]) -> Sequence[Failure]:
         """Write rows and delete others. Runs on the index's thread."""
@@ -303,7 +303,7 @@ class Intake:
                     self._let_go(read)
                     self._take_known(read, known, with_regions=lacking)
 
-        self._crew.give("index", take, look_up, self._index, sorted(hashes), self._stopwatch)
+        self._pool.give("index", take, look_up, self._index, sorted(hashes), self._stopwatch)
 
     def _take_known(self, read: Read, known: Known, *, with_regions: bool = False) -> None:
         """`with_regions`: they were made now."""
@@ -338,7 +338,7 @@ class Intake:
             self._add(row._replace(record=replace(row.record, **known)), old)
 
         megapixels = self._embedding.max_megapixels
-        self._crew.give(
+        self._pool.give(
             "readers", take, describe, candidate, read.data, megapixels, self._stopwatch
         )
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Crew:
+class WorkerPool:
     """`sizes`: threads by group. `busy`: tasks of a group whose result was not yet gone on with."""
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
@@ -24,7 +24,7 @@ class Crew:
         self._done: queue.SimpleQueue[tuple[str, Future[Any], Callable[[Any], None]]]
         self._done = queue.SimpleQueue()
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(

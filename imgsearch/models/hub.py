@@ -1,4 +1,4 @@
-"""The door to the Hugging Face hub: the only network traffic besides the user's own cluster."""
+"""Fetches models from the Hugging Face hub: no other network traffic but the user's own cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door to sentence-transformers: a directory as a model, or a sentence that says why not."""
+"""Opens a directory as a model of sentence-transformers, or says why it cannot be opened."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.ingest import resources
+from imgsearch import resources
 from imgsearch.models.base import Precision, Vectors
 
 if TYPE_CHECKING:

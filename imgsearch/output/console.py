@@ -29,7 +29,7 @@ def console() -> Console:
 
     class OurConsole(Console):
         def on_broken_pipe(self) -> None:
-            raise  # the BrokenPipeError that Rich is handling: cli.door ends quietly
+            raise  # the BrokenPipeError that Rich is handling: cli.error_handler ends quietly
 
     file: Any = sys.stdout if sys.stdout.isatty() else Trimmed(sys.stdout)
     width = columns() or UNLIMITED

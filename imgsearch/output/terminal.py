@@ -131,13 +131,13 @@ def _answer(descriptor: int, question: bytes) -> bytes:
     import termios
 
     is_far = any(os.environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY"))
-    patience = _FIRST_BYTE_BY_SSH if is_far else _FIRST_BYTE
+    wait = _FIRST_BYTE_BY_SSH if is_far else _FIRST_BYTE
     os.write(sys.stdout.fileno(), question)
     said = b""
     began = time.monotonic()
     try:
         while not _ABILITIES.search(said):
-            left = began + (patience + _ALL if said else patience) - time.monotonic()
+            left = began + (wait + _ALL if said else wait) - time.monotonic()
             part = os.read(descriptor, 4096) if _is_readable(descriptor, max(left, 0)) else b""
             if not part:
                 break

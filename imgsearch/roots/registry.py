@@ -17,7 +17,7 @@ from imgsearch.roots.locations import Root, relative_bytes
 
 Libraries = dict[str, Root]
 _FLAGS = ("follow_links", "only_files")  # of a Root
-_PATIENCE = 20.0  # seconds to wait for another process that writes it
+_WAIT = 20.0  # seconds to wait for another process that writes it
 
 
 class Registry:
@@ -39,7 +39,7 @@ class Registry:
         lock = self._path.with_name(self._path.name + ".lock")
         try:
             regular_files.check(lock)
-            with FileLock(lock, timeout=_PATIENCE):
+            with FileLock(lock, timeout=_WAIT):
                 known = self._read()
                 if root is None:
                     known.get(index_id, {}).pop(library, None)

@@ -19,7 +19,7 @@ from imgsearch.watching.pending import Pending
 
 _LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 ENOUGH = 524_288  # folders: half a gigabyte of kernel memory at most
-_GROUPED, _STEP, _PATIENCE = 500, 50, 500  # ms
+_GROUPED, _STEP, _TIMEOUT = 500, 50, 500  # ms
 _BETWEEN = 1.0  # seconds until it is tried again after a failure
 _MODIFIED = 2  # watchfiles.Change
 
@@ -54,7 +54,7 @@ class Observer:
     def _listen(self) -> None:
         while not self._closed.is_set():
             try:
-                changes = self._watched.watch(_GROUPED, _STEP, _PATIENCE, self._closed)
+                changes = self._watched.watch(_GROUPED, _STEP, _TIMEOUT, self._closed)
             except (RuntimeError, OSError):  # a name that is not UTF-8: it is of no use now
                 self._closed.wait(_BETWEEN)
                 self._begin_again()

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from imgsearch import resources
 from imgsearch.demo import PHOTOS
-from imgsearch.ingest import resources
 from imgsearch.models import encoders
 from imgsearch.models.cache import set_up
 from imgsearch.models.choices import CHOICES, Choice

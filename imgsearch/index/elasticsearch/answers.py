@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any, NoReturn
 
-from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.errors import cluster_error
 
 Object = dict[str, Any]
 
@@ -23,7 +23,7 @@ def at(value: Any, *keys: str) -> Any:
 def odd(place: str, what: str) -> NoReturn:
     """Raises IndexUnavailable for an answer that is not Elasticsearch's. `what`: the part that is
     missing or has another type."""
-    raise trouble("odd_answer", place=place, what=what)
+    raise cluster_error("odd_answer", place=place, what=what)
 
 
 def whole(place: str, value: Any) -> Object:

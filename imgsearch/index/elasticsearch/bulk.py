@@ -12,7 +12,7 @@ from imgsearch.index.base import Failure
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import BULK_SECONDS, Cluster, symptom_of
 from imgsearch.index.elasticsearch.errors import diagnosis
-from imgsearch.index.elasticsearch.retry import Patience, log
+from imgsearch.index.elasticsearch.retry import Backoff, log
 from imgsearch.index.elasticsearch.symptoms import Symptom, answer_symptom, item_passing
 
 IN_FLIGHT = 2
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 class BulkWriter:
     """`target`: an alias that names one index and is required to exist, so that a deleted index is
     not silently made anew; `is_alias` False: an index, from which documents are deleted and nothing
-    else. `patience`: seconds. `replaced`: whether another machine is putting another index in this
+    else. `retry_for`: seconds. `replaced`: whether another machine is putting another index in this
     one's place, which blocks writing for a moment."""
 
     def __init__(
@@ -46,11 +46,11 @@ class BulkWriter:
         cluster: Cluster,
         target: str,
         place: str,
-        patience: float,
+        retry_for: float,
         replaced: Callable[[], bool] = lambda: False,
         is_alias: bool = True,
     ) -> None:
-        self._cluster, self._place, self._patience = cluster, place, patience
+        self._cluster, self._place, self._retry_for = cluster, place, retry_for
         self._replaced = replaced
         self._path, self._is_alias = f"/{target}/_bulk", is_alias
         self._pool: ThreadPoolExecutor | None = None
@@ -78,7 +78,7 @@ class BulkWriter:
 
     def send(self, chunk: Sequence[Operation]) -> Outcome:
         """Send one request, and again the items that failed for a passing reason."""
-        waiting = Patience(self._patience)
+        waiting = Backoff(self._retry_for)
         failures: list[Failure] = []
         deleted = 0
         pending = chunk
@@ -108,7 +108,7 @@ class BulkWriter:
             self._path,
             b"".join(operation.lines for operation in operations),
             place=self._place,
-            patience=self._patience,
+            retry_for=self._retry_for,
             timeout=BULK_SECONDS,
             lines=True,
             require_alias=self._is_alias,
@@ -121,7 +121,7 @@ class BulkWriter:
         log.info("%s: %d at once are too large; sending halves", self._path, len(operations))
         return _joined(self.send(operations[:middle]), self.send(operations[middle:]))
 
-    def _pause(self, waiting: Patience, again: Sequence[Operation], items: Items) -> None:
+    def _pause(self, waiting: Backoff, again: Sequence[Operation], items: Items) -> None:
         told = first_symptom(
             items, lambda status, type: item_passing(status, type) or blocked(status, type)
         )
@@ -129,7 +129,7 @@ class BulkWriter:
         if waiting.spent:
             error = diagnosis(told, self._place)
             raise type(error)(
-                f"{error.message} Gave up after {self._patience:.0f} seconds.",
+                f"{error.message} Gave up after {self._retry_for:.0f} seconds.",
                 f"What was written stays; run the same command again for the rest. {error.cure}",
                 error.action,
             )

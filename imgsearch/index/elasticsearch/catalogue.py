@@ -19,7 +19,7 @@ from imgsearch.index import recorded_models
 from imgsearch.index.base import SCHEMA_VERSION
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import Cluster, symptom_of
-from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.requests import (
     DESCRIPTIONS,
     PROPERTIES,
@@ -134,11 +134,11 @@ def next_alias(name: str) -> str:
     return f"{name}-next"
 
 
-def find(cluster: Cluster, name: str, *, patience: float = 0.0) -> Found | None:
+def find(cluster: Cluster, name: str, *, retry_for: float = 0.0) -> Found | None:
     """Raises IndexContradiction (several indices, or none of pictures) and IndexTooNew."""
     place = cluster.index_place(name)
     try:
-        answer = cluster.call("GET", f"/{name}", place=place, patience=patience)
+        answer = cluster.call("GET", f"/{name}", place=place, retry_for=retry_for)
     except IndexError_ as error:
         told = symptom_of(error)
         if told is not None and told.status == 404:
@@ -147,12 +147,12 @@ def find(cluster: Cluster, name: str, *, patience: float = 0.0) -> Found | None:
     if not answer:
         answers.odd(place, "it describes no index")
     if len(answer) > 1:
-        raise trouble("several", place=place, indices=", ".join(sorted(answer)))
+        raise cluster_error("several", place=place, indices=", ".join(sorted(answer)))
     ((index, described),) = answer.items()
     found = Found.of(index, described, place)
     is_searchable = found.vector.get("type") == "dense_vector" and found.vector.get("index", True)
     if not found.ours and not is_searchable:
-        raise trouble("no_pictures", place=place)
+        raise cluster_error("no_pictures", place=place)
     return found
 
 
@@ -174,7 +174,9 @@ def known_meta(
     is_newer = isinstance(version, int | float) and version >= SCHEMA_VERSION + 1
     if is_newer and index_id is not None:
         what = f"schema {version:g}; this one knows {SCHEMA_VERSION}"
-        raise trouble("too_new", place=place, what=what, upgrade=installation.upgrade_command())
+        raise cluster_error(
+            "too_new", place=place, what=what, upgrade=installation.upgrade_command()
+        )
     models = _models(meta.get("models"), dims, place)
     sound = {
         "schema_version": version if type(version) is int and version >= 1 else SCHEMA_VERSION,
@@ -192,7 +194,7 @@ def _models(recorded: Any, dims: Any, place: str) -> ModelPair | None:
         models = recorded_models.checked(recorded)
     except recorded_models.Newer as error:
         upgrade = installation.upgrade_command()
-        raise trouble("too_new", place=place, what=str(error), upgrade=upgrade) from None
+        raise cluster_error("too_new", place=place, what=str(error), upgrade=upgrade) from None
     except ValueError:
         return None
     return models if models is None or dims in (None, models.dims) else None

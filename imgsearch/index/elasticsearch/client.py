@@ -22,9 +22,9 @@ from elasticsearch import Elasticsearch, OrjsonSerializer
 from imgsearch.errors import ImgsearchError
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.connection import Connection, settled
-from imgsearch.index.elasticsearch.errors import diagnosis, trouble
+from imgsearch.index.elasticsearch.errors import cluster_error, diagnosis
 from imgsearch.index.elasticsearch.features import Features
-from imgsearch.index.elasticsearch.retry import Patience, log
+from imgsearch.index.elasticsearch.retry import Backoff, log
 from imgsearch.index.elasticsearch.symptoms import Symptom, symptom
 
 CONNECT_SECONDS = 10.0  # for the first answer
@@ -134,7 +134,7 @@ class Cluster:
             cluster.info = cluster.call("GET", "/", timeout=CONNECT_SECONDS)
             cluster.features = Features.of(cluster.info)
             if not cluster.features.supported:
-                raise trouble("too_old", place=cluster.place, version=cluster.features)
+                raise cluster_error("too_old", place=cluster.place, version=cluster.features)
         except BaseException:  # Ctrl-C too leaves no connection open
             cluster.close()
             raise
@@ -157,14 +157,14 @@ class Cluster:
         body: Any = None,
         *,
         place: str | None = None,  # what a message names; the cluster if not given
-        patience: float = 0.0,  # seconds to try again for, while it may pass
+        retry_for: float = 0.0,  # seconds to try again for, while it may pass
         timeout: float = REQUEST_SECONDS,
         lines: bool = False,  # the body is newline-delimited JSON
         **parameters: Any,
     ) -> Any:
         """The answer's JSON object. Raises `imgsearch.errors` only; `symptom_of` tells callers what
         the server refused, where they know what to do about it."""
-        waiting = Patience(patience)
+        waiting = Backoff(retry_for)
         headers = LINES if lines else JSON
         while True:
             try:
@@ -196,7 +196,7 @@ class Cluster:
     def _refusal(self, told: Symptom, place: str) -> ImgsearchError:
         anonymous = self._connection.api_key is None and self._connection.user is None
         if told.status == 401 and anonymous:
-            error = trouble("no_credentials", place=place)
+            error = cluster_error("no_credentials", place=place)
         else:
             error = diagnosis(told, place)
         error.symptom = told  # type: ignore[attr-defined] # see `symptom_of`
@@ -238,7 +238,7 @@ def _client(connection: Connection) -> Elasticsearch:
     options: dict[str, Any] = {
         "transport_class": CompatibleTransport,
         "serializers": {"application/json": _Json()},
-        "max_retries": 0,  # `Patience` tries again, and says so
+        "max_retries": 0,  # `Backoff` tries again, and says so
         "retry_on_timeout": False,
         "request_timeout": REQUEST_SECONDS,
     }
@@ -254,7 +254,7 @@ def _client(connection: Connection) -> Elasticsearch:
     try:
         return Elasticsearch(cloud_id=connection.cloud_id, **options)
     except ValueError:
-        raise trouble("malformed_cloud_id") from None
+        raise cluster_error("malformed_cloud_id") from None
 
 
 def _tls_options(connection: Connection) -> dict[str, Any]:
@@ -277,7 +277,7 @@ def trusted_authorities(ca_certs: str | None) -> ssl.SSLContext:
             context.load_verify_locations(ca_certs)
         except (OSError, ssl.SSLError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else "no PEM"
-            raise trouble("no_ca_file", file=f"{ca_certs} ({why})") from None
+            raise cluster_error("no_ca_file", file=f"{ca_certs} ({why})") from None
     return context
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.paths import split_url, without_credentials
 
 PASSWORD_IN_URL = (
@@ -61,18 +61,18 @@ def settled(connection: Connection, notes: list[str]) -> Connection:
     if connection.url:
         connection = _settled_url(connection, connection.url, notes)
     elif not connection.cloud_id:
-        raise trouble("no_cluster")
+        raise cluster_error("no_cluster")
     if not connection.verify_certs:
         notes.append(CERTIFICATES_NOT_VERIFIED)
     if connection.api_key is not None:
         # a line break would make the HTTP library repeat the key in its complaint
         key = connection.api_key.strip()
         if not key.isascii() or not key.isprintable() or " " in key:
-            raise trouble("malformed_api_key")
+            raise cluster_error("malformed_api_key")
         connection = replace(connection, api_key=key)
     elif (connection.user is None) != (connection.password is None):
         missing = "ES_PASSWORD" if connection.password is None else "ES_USER"
-        raise trouble("half_of_the_credentials", missing=missing)
+        raise cluster_error("half_of_the_credentials", missing=missing)
     return connection
 
 

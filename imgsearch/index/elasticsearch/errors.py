@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 
 from imgsearch.errors import ImgsearchError
-from imgsearch.index.elasticsearch.error_table import TROUBLES
+from imgsearch.index.elasticsearch.error_table import ERRORS
 from imgsearch.index.elasticsearch.symptoms import Symptom
 
 
-def trouble(row_name: str, /, **values: object) -> ImgsearchError:
+def cluster_error(row_name: str, /, **values: object) -> ImgsearchError:
     """The error of that name, to be raised."""
-    return TROUBLES[row_name].made(values)
+    return ERRORS[row_name].made(values)
 
 
 def diagnosis(symptom: Symptom, place: str) -> ImgsearchError:
     """The error for a symptom, in the words of the table."""
-    name = next(
-        name for name, row in TROUBLES.items() if row.recognises and row.recognises(symptom)
-    )
-    return trouble(
+    name = next(name for name, row in ERRORS.items() if row.recognises and row.recognises(symptom))
+    return cluster_error(
         name,
         place=place,
         reason=symptom.reason,

@@ -41,7 +41,7 @@ from imgsearch.index.elasticsearch import (
 )
 from imgsearch.index.elasticsearch.bulk import OPERATIONS_PER_REQUEST
 from imgsearch.index.elasticsearch.client import Cluster
-from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.live import LiveIndex
 from imgsearch.index.elasticsearch.requests import Words
 from imgsearch.index.elasticsearch.succession import Moment
@@ -114,7 +114,7 @@ class ElasticsearchIndex:
             return
         empty = self.count() == 0
         if known is not None and not empty:
-            raise trouble(
+            raise cluster_error(
                 "other_models",
                 place=self.place,
                 models=recorded_models.named(known),
@@ -123,7 +123,7 @@ class ElasticsearchIndex:
         if self.foreign:
             stamping.adopt(self._live, models)
         elif known is None and not empty and self._live.found.vector:
-            raise trouble("unstamped", place=self.place)
+            raise cluster_error("unstamped", place=self.place)
         elif self._live.found.vector and self._live.found.dims != models.dims:
             successor = self.successor(models)
             successor._begun = Moment.before_all(self._live.found)  # it was empty
@@ -172,7 +172,7 @@ class ElasticsearchIndex:
             report = {**report, "skipped": skipped[:_SKIPS_REMEMBERED]}
         try:
             notes.record(
-                self._live.cluster, self._live.name, self.index_id, report, self._live.patience
+                self._live.cluster, self._live.name, self.index_id, report, self._live.retry_for
             )
         except ImgsearchError as error:
             self.notes.append(f"This ingest's summary could not be kept: {error.message}")

@@ -11,7 +11,7 @@ from imgsearch.index.elasticsearch import catalogue
 from imgsearch.index.elasticsearch.bulk import BulkWriter
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
-from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.neighbours import Neighbours
 from imgsearch.index.elasticsearch.reader import Reader
 from imgsearch.index.elasticsearch.requests import CreateOptions
@@ -21,7 +21,7 @@ _UNREFRESHED = 16_384  # rows; then searches are made to show them, for which wr
 
 
 class LiveIndex:
-    """`name`: of the alias. `patience`: seconds that a passing failure may last. `reads_only`:
+    """`name`: of the alias. `retry_for`: seconds that a passing failure may last. `reads_only`:
     opened to search, so that what is recorded is asked for once."""
 
     found: Found
@@ -35,13 +35,13 @@ class LiveIndex:
         name: str,
         found: Found,
         options: CreateOptions,
-        patience: float,
+        retry_for: float,
         num_candidates: int | None,
         *,
         reads_only: bool,
     ) -> None:
         self.cluster, self.name, self.place = cluster, name, cluster.index_place(name)
-        self.options, self.patience, self.num_candidates = options, patience, num_candidates
+        self.options, self.retry_for, self.num_candidates = options, retry_for, num_candidates
         self.reads_only = reads_only
         # since the last refresh; perhaps by a process before, killed before its own
         self.written = not reads_only
@@ -51,22 +51,22 @@ class LiveIndex:
     def use(self, found: Found) -> None:
         """Read from and write to this index from now on."""
         self.found = found
-        self.reader = Reader(self.cluster, found, self.place, found.index, self.patience)
+        self.reader = Reader(self.cluster, found, self.place, found.index, self.retry_for)
         self.neighbours = Neighbours(self.cluster, found, self.reader, self.num_candidates)
         self.writer = BulkWriter(
-            self.cluster, found.target, self.place, self.patience, self._being_replaced, found.ours
+            self.cluster, found.target, self.place, self.retry_for, self._being_replaced, found.ours
         )
 
     def _being_replaced(self) -> bool:
         """Whether some machine embeds everything anew, or just has."""
-        asked = partial(catalogue.find, self.cluster, patience=self.patience)
+        asked = partial(catalogue.find, self.cluster, retry_for=self.retry_for)
         return asked(catalogue.next_alias(self.name)) is not None or asked(self.found.index) is None
 
     def reload(self) -> None:
         """Looks again at the mapping and what is recorded in it."""
-        found = catalogue.find(self.cluster, self.found.index, patience=self.patience)
+        found = catalogue.find(self.cluster, self.found.index, retry_for=self.retry_for)
         if found is None:
-            raise trouble("gone", place=self.place)
+            raise cluster_error("gone", place=self.place)
         if found != self.found:
             self.use(found)
 

@@ -11,7 +11,7 @@ from imgsearch.index.base import NAMED, Near, Neighbour, Record, Wanted
 from imgsearch.index.elasticsearch import answers, words
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster, encode
-from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.reader import Reader
 from imgsearch.index.elasticsearch.requests import (
     EXPECTED_TIES,
@@ -62,12 +62,14 @@ class Neighbours:
         if not self._found.vector or k < 1:
             return False
         if k > MOST:
-            raise trouble("too_many_wanted", asked=k)
+            raise cluster_error("too_many_wanted", asked=k)
         dims, models = self._found.dims, self._found.models
         if not isinstance(vector, Words) and vector.shape != (dims,):
             made = "which is not recorded" if models is None else recorded_models.named(models)
             place = self._reader.place
-            raise trouble("other_dims", place=place, dims=dims, asked=vector.size, models=made)
+            raise cluster_error(
+                "other_dims", place=place, dims=dims, asked=vector.size, models=made
+            )
         return True
 
     def rescores_here(self, k: int) -> bool:

@@ -26,17 +26,17 @@ def notes_index(name: str) -> str:
 
 
 def record(
-    cluster: Cluster, name: str, index_id: str, report: Mapping[str, Any], patience: float
+    cluster: Cluster, name: str, index_id: str, report: Mapping[str, Any], retry_for: float
 ) -> None:
     """Replaces the last one's report. Raises IndexUnavailable."""
     place = cluster.index_place(name)
-    _make(cluster, name, patience)
+    _make(cluster, name, retry_for)
     cluster.call(
         "PUT",
         f"/{notes_index(name)}/_doc/{index_id}",
         {"last_ingest": report},
         place=place,
-        patience=patience,
+        retry_for=retry_for,
     )
 
 
@@ -56,7 +56,7 @@ class KeptRules:
         for last in (*[False] * (_ATTEMPTS - 1), True):
             found = self._document()
             if found is None:
-                _make(self._live.cluster, self._live.name, self._live.patience)
+                _make(self._live.cluster, self._live.name, self._live.retry_for)
             try:
                 self._put({"rules": json.dumps(change(_rules_in(found)))}, _unless_changed(found))
                 return
@@ -71,7 +71,7 @@ class KeptRules:
 
     def _document(self) -> Any:
         try:
-            return self._live.cluster.call("GET", self._path, patience=self._live.patience)
+            return self._live.cluster.call("GET", self._path, retry_for=self._live.retry_for)
         except IndexError_ as error:
             told = symptom_of(error)
             if told is None or told.status not in (_FORBIDDEN, _NOT_FOUND):
@@ -81,7 +81,7 @@ class KeptRules:
     def _put(self, body: Mapping[str, Any], version: Mapping[str, Any]) -> None:
         live = self._live
         live.cluster.call(
-            "PUT", self._path, body, place=live.place, patience=live.patience, **version
+            "PUT", self._path, body, place=live.place, retry_for=live.retry_for, **version
         )
 
 
@@ -102,13 +102,13 @@ def _rules_in(document: Any) -> Any:
         return None
 
 
-def _make(cluster: Cluster, name: str, patience: float) -> None:
+def _make(cluster: Cluster, name: str, retry_for: float) -> None:
     body: dict[str, Any] = {"mappings": {"dynamic": False}}
     if not cluster.features.serverless:
         body["settings"] = {"number_of_shards": 1, "auto_expand_replicas": "0-1"}
     try:
         place = cluster.index_place(name)
-        cluster.call("PUT", f"/{notes_index(name)}", body, place=place, patience=patience)
+        cluster.call("PUT", f"/{notes_index(name)}", body, place=place, retry_for=retry_for)
     except IndexError_ as error:
         told = symptom_of(error)
         if told is None or told.type != "resource_already_exists_exception":

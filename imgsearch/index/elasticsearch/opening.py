@@ -10,12 +10,12 @@ from imgsearch.index.elasticsearch import catalogue, remembered
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.connection import Connection
-from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.index import ElasticsearchIndex
 from imgsearch.index.elasticsearch.live import LiveIndex
 from imgsearch.index.elasticsearch.requests import CreateOptions, check_name, quantization_of
-from imgsearch.index.elasticsearch.retry import patiently
+from imgsearch.index.elasticsearch.retry import with_retries
 
 RETRY_SECONDS = 300.0  # for a node to come back, while ingesting
 READ_RETRY_SECONDS = 10.0  # while somebody waits for an answer
@@ -38,23 +38,23 @@ def open_elasticsearch(
     IndexTooNew, UsageError (the name; an option that the server's version does not have)."""
     check_name(index_name)
     options = options or CreateOptions()
-    patience = retry_for if create else min(retry_for, READ_RETRY_SECONDS)
+    retry_for = retry_for if create else min(retry_for, READ_RETRY_SECONDS)
     if create:
-        cluster = patiently(lambda: Cluster.connect(connection), patience)
+        cluster = with_retries(lambda: Cluster.connect(connection), retry_for)
     else:
         cluster = Cluster(connection)
     try:
         if create:
-            found = _found_or_made(cluster, index_name, options, patience)
+            found = _found_or_made(cluster, index_name, options, retry_for)
         else:
-            found = _found_for_reading(cluster, index_name, patience, cache)
+            found = _found_for_reading(cluster, index_name, retry_for, cache)
         index = ElasticsearchIndex(
             LiveIndex(
                 cluster,
                 index_name,
                 found,
                 options,
-                patience,
+                retry_for,
                 num_candidates,
                 reads_only=not create,
             )
@@ -67,14 +67,14 @@ def open_elasticsearch(
     return index
 
 
-def _found_or_made(cluster: Cluster, name: str, options: CreateOptions, patience: float) -> Found:
-    found = catalogue.find(cluster, name, patience=patience)
+def _found_or_made(cluster: Cluster, name: str, options: CreateOptions, retry_for: float) -> Found:
+    found = catalogue.find(cluster, name, retry_for=retry_for)
     place = cluster.index_place(name)
     if found is None:
         quantization_of(options, cluster.features, dims=512, place=place)  # refused at once
         return catalogue.create(cluster, name, options, alias=name)
     if found.ours and catalogue.add_fields(cluster, name, found):
-        found = catalogue.find(cluster, name, patience=patience) or found
+        found = catalogue.find(cluster, name, retry_for=retry_for) or found
     if options.source_vectors and not found.keeps_vectors_in_source:
         cluster.notes.append(
             Advice(
@@ -86,19 +86,19 @@ def _found_or_made(cluster: Cluster, name: str, options: CreateOptions, patience
     return found
 
 
-def _found_for_reading(cluster: Cluster, name: str, patience: float, cache: Path | None) -> Found:
+def _found_for_reading(cluster: Cluster, name: str, retry_for: float, cache: Path | None) -> Found:
     """One request where the server's version is known: from the last command, or from the index,
     which notes by what version it was made (a newer one can do no less)."""
-    found = patiently(lambda: catalogue.find(cluster, name), patience)
+    found = with_retries(lambda: catalogue.find(cluster, name), retry_for)
     if found is None:
-        _supported_features(cluster, cluster.call("GET", "/", patience=patience))
-        raise trouble("not_found", place=cluster.index_place(name))
+        _supported_features(cluster, cluster.call("GET", "/", retry_for=retry_for))
+        raise cluster_error("not_found", place=cluster.index_place(name))
     info = remembered.recall(cache, cluster.place, found.uuid) if cache is not None else None
     if info is None and isinstance(found.meta.get("server"), dict):
         info = {"version": found.meta["server"]}
     known = Features.of(info) if info is not None else None
     if info is None or known is None or not known.supported:
-        info = cluster.call("GET", "/", patience=patience)
+        info = cluster.call("GET", "/", retry_for=retry_for)
         known = _supported_features(cluster, info)
     cluster.info, cluster.features = info, known
     return found
@@ -108,5 +108,5 @@ def _supported_features(cluster: Cluster, info: dict[str, Any]) -> Features:
     """By the answer to `GET /`. Raises IndexUnavailable for a server that is too old."""
     known = Features.of(info)
     if not known.supported:
-        raise trouble("too_old", place=cluster.place, version=known)
+        raise cluster_error("too_old", place=cluster.place, version=known)
     return known

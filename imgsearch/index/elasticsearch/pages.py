@@ -22,11 +22,11 @@ def pages(
     fields: Mapping[str, Any],
     size: int,
     sort: str,
-    patience: float,
+    retry_for: float,
 ) -> Iterator[list[dict[str, Any]]]:
     """Hits in the order of `sort`. The view is the one of the first `next`."""
     opened = cluster.call(
-        "POST", f"/{index}/_pit", place=place, patience=patience, keep_alive=KEEP_ALIVE
+        "POST", f"/{index}/_pit", place=place, retry_for=retry_for, keep_alive=KEEP_ALIVE
     )
     pit = answers.text(place, opened, "id")
     after: Any = None
@@ -41,7 +41,7 @@ def pages(
                 "/_search",
                 body,
                 place=place,
-                patience=patience,
+                retry_for=retry_for,
                 allow_partial_search_results=False,
             )
             if "pit_id" in answer:

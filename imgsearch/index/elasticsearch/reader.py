@@ -51,11 +51,11 @@ class Reader:
         found: Found,
         place: str,
         library: str,
-        patience: float,
+        retry_for: float,
     ) -> None:
         self._cluster, self._found, self.place = cluster, found, place
         self._library = library
-        self.patience = patience  # seconds
+        self.retry_for = retry_for  # seconds
 
     def call(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
         """About this index: `path` is appended to its name."""
@@ -64,7 +64,7 @@ class Reader:
             f"/{self._found.index}{path}",
             body,
             place=self.place,
-            patience=self.patience,
+            retry_for=self.retry_for,
             **parameters,
         )
 
@@ -181,7 +181,7 @@ class Reader:
             fields=fields,
             size=size,
             sort=sort,
-            patience=self.patience,
+            retry_for=self.retry_for,
         )
 
     def in_order(self, where: Filter, order: BrowseOrder, k: int, offset: int) -> list[Record]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.features import QUANTIZATIONS, Features
 from imgsearch.models.base import Vector
 
@@ -40,7 +40,7 @@ class CreateOptions:
 def check_name(name: str) -> None:
     """Raises UsageError for a name that an index cannot have."""
     if not _NAME.fullmatch(name) or len(name.encode()) > _LONGEST_NAME:
-        raise trouble("bad_name", name=name)
+        raise cluster_error("bad_name", name=name)
 
 
 # -- making an index
@@ -124,7 +124,7 @@ def quantization_of(options: CreateOptions, features: Features, dims: int, place
     if asked is None:
         return features.default_quantization
     if not features.has(asked):
-        raise trouble(
+        raise cluster_error(
             "quantization",
             place=place,
             version=features,
@@ -133,7 +133,7 @@ def quantization_of(options: CreateOptions, features: Features, dims: int, place
             choices=", ".join(name for name in QUANTIZATIONS if features.has(name)),
         )
     if (asked == "int4" and dims % 2) or (asked == "bbq" and dims < 64):
-        raise trouble("dims_of_quantization", asked=asked, dims=dims)
+        raise cluster_error("dims_of_quantization", asked=asked, dims=dims)
     return asked
 
 

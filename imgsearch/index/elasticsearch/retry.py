@@ -19,7 +19,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 20.0  # seconds
 WARNED_FROM = 3  # the attempt that is worth a person's attention
 
 
-class Patience:
+class Backoff:
     """The pauses of one piece of work, for `limit` seconds from now on, or from `renew`."""
 
     def __init__(
@@ -51,10 +51,10 @@ class Patience:
         self._sleep(seconds)
 
 
-def patiently(ask: Callable[[], T], limit: float) -> T:
+def with_retries(ask: Callable[[], T], limit: float) -> T:
     """What a first request returns, sent again for `limit` seconds while the server there says
     that it cannot answer yet. An address where nothing answers is told at once."""
-    waiting = Patience(limit)
+    waiting = Backoff(limit)
     while True:
         try:
             return ask()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgsearch.index import recorded_models
 from imgsearch.index.elasticsearch import catalogue
-from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.live import LiveIndex
 from imgsearch.index.elasticsearch.requests import quantization_of, vector_mapping
 from imgsearch.models.base import ModelPair
@@ -23,7 +23,7 @@ def stamp(index: LiveIndex, models: ModelPair) -> None:
     now = index.models()  # two machines may begin at the same moment
     if now is None or not recorded_models.same(now, models):
         made = "other models" if now is None else recorded_models.named(now)
-        raise trouble(
+        raise cluster_error(
             "other_models", place=index.place, models=made, asked=recorded_models.named(models)
         )
 
@@ -31,7 +31,7 @@ def stamp(index: LiveIndex, models: ModelPair) -> None:
 def adopt(index: LiveIndex, models: ModelPair) -> None:
     """Takes another program's index over for writing."""
     if index.found.dims != models.dims:
-        raise trouble(
+        raise cluster_error(
             "other_dims",
             place=index.place,
             dims=index.found.dims,
@@ -51,4 +51,4 @@ def check(index: LiveIndex, made_with: ModelPair) -> None:
         index.change_meta(models=recorded_models.dump(made_with))
     elif not recorded_models.same(now, made_with):
         made, asked = recorded_models.named(now), recorded_models.named(made_with)
-        raise trouble("other_models", place=index.place, models=made, asked=asked)
+        raise cluster_error("other_models", place=index.place, models=made, asked=asked)

@@ -13,7 +13,7 @@ from imgsearch.index import recorded_models
 from imgsearch.index.base import Record
 from imgsearch.index.elasticsearch import answers, catalogue
 from imgsearch.index.elasticsearch.catalogue import Found
-from imgsearch.index.elasticsearch.errors import trouble
+from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.live import LiveIndex
 from imgsearch.index.elasticsearch.reader import Reader
 from imgsearch.index.elasticsearch.requests import INDEX_TYPES, CreateOptions
@@ -98,7 +98,7 @@ def begun(index: LiveIndex, models: ModelPair) -> LiveIndex:
         index.name,
         _found_or_made(index, models, options),
         options,
-        index.patience,
+        index.retry_for,
         index.num_candidates,
         reads_only=False,
     )
@@ -109,11 +109,11 @@ def _found_or_made(index: LiveIndex, models: ModelPair, options: CreateOptions) 
     IndexContradiction where its name belongs to another index."""
     cluster = index.cluster
     alias = catalogue.next_alias(index.name)
-    found = catalogue.find(cluster, alias, patience=index.patience)
+    found = catalogue.find(cluster, alias, retry_for=index.retry_for)
     if found is not None:
         if found.meta.get("successor_of") != index.found.index_id:
             named = f"{index.found.index}, {found.index}"
-            raise trouble("several", place=index.place, indices=named)
+            raise cluster_error("several", place=index.place, indices=named)
         if found.models is not None and recorded_models.same(found.models, models):
             return found
         cluster.call("DELETE", f"/{found.index}", place=index.place)
@@ -158,7 +158,7 @@ def check_nothing_is_lost(missing: Sequence[Record], place: str) -> None:
         named = [f"{record.library}/{record.relative_path}" for record in missing[:_NAMED]]
         more = [f"and {len(missing) - _NAMED} more"] if len(missing) > _NAMED else []
         photos = f"{len(missing)} {'photo' if len(missing) == 1 else 'photos'}"
-        raise trouble(
+        raise cluster_error(
             "written_meanwhile", place=place, photos=photos, paths=", ".join([*named, *more])
         )
 

@@ -1,4 +1,4 @@
-"""The one door to SQLite: how its file is opened, and what its errors mean to a user."""
+"""The only user of SQLite: how its file is opened, and what its errors mean to a person."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ _FILE_CAUSES = {
 
 
 @contextlib.contextmanager
-def door(path: Path) -> Iterator[None]:
+def mapped_errors(path: Path) -> Iterator[None]:
     """Errors of SQLite and of the files beside it become ours. Python 3.10 knows no error codes,
     so they are told by SQLite's own words. What is not listed is a database that somebody changed,
     unless the statement was wrong: that is a bug, and passes."""
@@ -133,7 +133,7 @@ class Database:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         self.notes: list[str] = []
-        with door(path):
+        with mapped_errors(path):
             for suffix in ("", "-wal", "-shm", "-journal"):
                 regular_files.check(path.with_name(path.name + suffix))
             if create and not path.exists():
@@ -173,7 +173,7 @@ class Database:
         """This thread's: a transaction belongs to one connection, and so to one thread."""
         found: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
         if found is None:
-            with door(self.path):
+            with mapped_errors(self.path):
                 found = self._open_writable() if self.writable else self._connect(self._how)
                 found.execute(SMALL_CACHE)
             with self._opening:
@@ -240,12 +240,12 @@ class Database:
             )
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with door(self.path):
+        with mapped_errors(self.path):
             return self._connection.execute(statement, values).fetchall()
 
     def value(self, statement: str, values: Sequence[Any] = ()) -> Any:
         """The first column of the first row; None without one."""
-        with door(self.path):
+        with mapped_errors(self.path):
             row = self._connection.execute(statement, values).fetchone()
         return None if row is None else row[0]
 
@@ -267,7 +267,7 @@ class Database:
     def view(self) -> Iterator[None]:
         """Everything that is read inside is consistent, whatever other processes write
         meanwhile."""
-        with door(self.path):
+        with mapped_errors(self.path):
             self._connection.execute("begin")
             try:
                 yield
@@ -278,7 +278,7 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All changes inside are made together, or none; they are on disk when the block ends."""
         self.must_be_writable()
-        with door(self.path):
+        with mapped_errors(self.path):
             self._connection.execute("begin immediate")
             try:
                 yield self._connection
@@ -292,7 +292,7 @@ class Database:
     def long_view(self) -> Iterator[sqlite3.Connection]:
         """A connection of its own for reading at leisure, as of now, while this one writes. With a
         rollback journal the view is not one of a moment: a reader would hold up the writer."""
-        with door(self.path), contextlib.closing(self._connect(self._how)) as connection:
+        with mapped_errors(self.path), contextlib.closing(self._connect(self._how)) as connection:
             if self.journal_mode == "wal":
                 connection.execute("begin")
             yield connection
@@ -309,12 +309,12 @@ class Database:
         others, and the WAL is emptied. Needs the size of the database again while it runs.
         False: another process is reading, and the WAL could not be emptied."""
         self.must_be_writable()
-        with door(self.path):
+        with mapped_errors(self.path):
             self._connection.execute("vacuum")
         return self.empty_wal()
 
     def empty_wal(self) -> bool:
-        with door(self.path):
+        with mapped_errors(self.path):
             busy = self._connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0]
         return not busy
 

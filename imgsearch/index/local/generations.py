@@ -31,7 +31,7 @@ from imgsearch.errors import (
     UsageError,
 )
 from imgsearch.escaping import shown
-from imgsearch.index.local.database import door
+from imgsearch.index.local.database import mapped_errors
 from imgsearch.index.local.search_files.codes import private_file
 from imgsearch.progress import ago
 
@@ -63,7 +63,7 @@ class IndexFolder:
     def current(self, *, create: bool) -> Path:
         """The folder of the generation that serves; its database may have to be made.
         Raises IndexNotFound, IndexDamaged."""
-        with door(self.path):
+        with mapped_errors(self.path):
             try:
                 content = regular_files.read(self.path / "CURRENT")
             except (FileNotFoundError, NotADirectoryError):
@@ -144,7 +144,7 @@ class IndexFolder:
     def serve(self, generation: Path) -> None:
         """Make this generation, whose database exists, the one in use."""
         partial = self.path / f"CURRENT.{os.getpid()}.partial"
-        with door(self.path):
+        with mapped_errors(self.path):
             with private_file(partial) as file:
                 file.write(generation.name.encode() + b"\n")
                 file.flush()
@@ -152,7 +152,7 @@ class IndexFolder:
             partial.replace(self.path / "CURRENT")
 
     def delete(self, generation: Path) -> None:
-        with door(self.path):
+        with mapped_errors(self.path):
             if self._checked(generation).exists():
                 shutil.rmtree(generation)
 
@@ -170,7 +170,7 @@ class IndexFolder:
         Raises IndexLocked, naming the holder."""
         from filelock import Timeout
 
-        with door(self.path):
+        with mapped_errors(self.path):
             regular_files.check(self.path / "ingest.lock")
             try:
                 self._lock.acquire(blocking=False)
@@ -206,7 +206,7 @@ class IndexFolder:
             "host": socket.gethostname(),
             "since": datetime.now().astimezone().isoformat(timespec="seconds"),
         }
-        with door(self.path), private_file(self.path / "ingest.holder") as file:
+        with mapped_errors(self.path), private_file(self.path / "ingest.holder") as file:
             file.write(json.dumps(holder).encode())
 
     def _held(self) -> IndexLocked:

@@ -29,7 +29,7 @@ from imgsearch.index.base import (
     Wanted,
 )
 from imgsearch.index.local import browsing, photo_parts, photo_rows, schema, status, words
-from imgsearch.index.local.database import Database, door
+from imgsearch.index.local.database import Database, mapped_errors
 from imgsearch.index.local.generations import DATABASE, IndexFolder
 from imgsearch.index.local.meta import KeptValue, Meta
 from imgsearch.index.local.reader import Reader
@@ -60,7 +60,7 @@ class LocalIndex:
         self._limits, self._predecessor = limits, predecessor
         path = generation / DATABASE
         fresh = not path.exists()
-        with door(path):
+        with mapped_errors(path):
             if fresh:
                 place.path.mkdir(mode=0o700, parents=True, exist_ok=True)
                 generation.mkdir(mode=0o700, exist_ok=True)

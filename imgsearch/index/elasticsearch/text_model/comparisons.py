@@ -22,11 +22,11 @@ DEPLOYED_FOR = 600.0  # seconds; within them another machine may put other weigh
 
 
 def remembered(cache: Path, model: ClusterModel, described: Model, text: ModelIdentity) -> bool:
-    return _read(cache).get(_key(model)) == _verdict(described, text)
+    return _read(cache).get(_key(model)) == _compared_with(described, text)
 
 
 def remember(cache: Path, model: ClusterModel, described: Model, text: ModelIdentity) -> None:
-    _change(cache, _key(model), _verdict(described, text))
+    _change(cache, _key(model), _compared_with(described, text))
     if _absent_key(model) in _read(cache):
         _change(cache, _absent_key(model), None)
 
@@ -113,8 +113,8 @@ def forget(cache: Path, model: ClusterModel) -> None:
     forget_deployed(cache, model)
 
 
-def _change(cache: Path, key: str, verdict: Mapping[str, object] | None) -> None:
-    found = {**_read(cache), key: verdict}
+def _change(cache: Path, key: str, compared: Mapping[str, object] | None) -> None:
+    found = {**_read(cache), key: compared}
     kept = {name: value for name, value in found.items() if value is not None}
     new = cache / f".{FILE}.{os.getpid()}"
     with contextlib.suppress(OSError):  # a cache that cannot be written: asked again next time
@@ -142,7 +142,7 @@ def _is_recent(since: Any, seconds: float) -> bool:
     return isinstance(since, int | float) and 0 <= time.time() - since < seconds
 
 
-def _verdict(described: Model, text: ModelIdentity) -> dict[str, str]:
+def _compared_with(described: Model, text: ModelIdentity) -> dict[str, str]:
     return {"stamp": described.stamp, "digest": text.digest}
 
 

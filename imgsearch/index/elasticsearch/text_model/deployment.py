@@ -17,7 +17,7 @@ from imgsearch.index.elasticsearch.text_model.state import (
 )
 from imgsearch.progress import Progress, silent
 
-PATIENCE = 30.0  # seconds for requests that are harmless to repeat
+RETRY_SECONDS = 30.0  # seconds for requests that are harmless to repeat
 _POLL_SECONDS = 1.0
 _GRACE_SECONDS = 60.0  # for the server's own answer that the time is up
 _WHAT = "starting the text model in the cluster"
@@ -128,7 +128,7 @@ def stop(model: ClusterModel) -> bool:
     if found is None:
         return False
     path = f"/_ml/trained_models/{quote(found.name, safe='')}/deployment/_stop"
-    model.ask("POST", path, patience=PATIENCE)
+    model.ask("POST", path, retry_for=RETRY_SECONDS)
     return True
 
 
@@ -137,5 +137,5 @@ def delete(model: ClusterModel) -> bool:
     stopped = stop(model)
     if model.look() is None:
         return stopped
-    model.call("DELETE", "", patience=PATIENCE)
+    model.call("DELETE", "", retry_for=RETRY_SECONDS)
     return True

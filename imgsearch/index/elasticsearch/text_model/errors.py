@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from imgsearch.errors import ImgsearchError, ModelError, ModelUnavailable
-from imgsearch.index.elasticsearch.error_table import Trouble
+from imgsearch.index.elasticsearch.error_table import ErrorRow
 from imgsearch.index.elasticsearch.symptoms import Symptom
 
 LOCALLY = "Until then queries are encoded on this machine"
@@ -28,9 +28,9 @@ def _no_capacity(*causes: str) -> Callable[[Symptom], bool]:
 
 
 # The first that recognises a symptom is shown.
-FAILURES: dict[str, Trouble] = {
+FAILURES: dict[str, ErrorRow] = {
     # whether the cluster can have a model at all
-    "licence": Trouble(
+    "licence": ErrorRow(
         ModelUnavailable,
         "{place}: its licence does not cover machine learning ({reason}).",
         "Start a trial (POST /_license/start_trial?acknowledge=true) or take a Platinum licence. "
@@ -38,7 +38,7 @@ FAILURES: dict[str, Trouble] = {
         _http(403, "non-compliant"),
         action="encode here",
     ),
-    "privilege": Trouble(
+    "privilege": ErrorRow(
         ModelError,
         "{place}: this user or key may not do that with models: {reason}",
         "Grant the cluster privilege manage_ml to set a model up, monitor_ml to query with it.",
@@ -46,66 +46,66 @@ FAILURES: dict[str, Trouble] = {
             403, "cluster:admin/xpack/ml", "cluster:monitor/xpack/ml", "cluster:internal/xpack/ml"
         ),
     ),
-    "ml_off": Trouble(
+    "ml_off": ErrorRow(
         ModelUnavailable,
         "{place}: machine learning is switched off there.",
         "Remove xpack.ml.enabled: false from its nodes' settings and restart them. " + LOCALLY,
         _http(400, "no handler found for uri"),
         action="encode here",
     ),
-    "serverless": Trouble(
+    "serverless": ErrorRow(
         ModelUnavailable,
         "{place}: this serverless project offers no models of one's own ({reason}).",
         "Take a project of the type Elasticsearch, or a hosted deployment. " + LOCALLY,
         _http(410, "api_not_available", "serverless"),
         action="encode here",
     ),
-    "libtorch": Trouble(
+    "libtorch": ErrorRow(
         ModelUnavailable,
         "{place} runs Elasticsearch {version}: its libtorch {libtorch} cannot load what torch"
         " {torch} traces.",
         "Upgrade the cluster to 8.13 or later. " + LOCALLY,
         action="encode here",
     ),
-    "unsuitable": Trouble(
+    "unsuitable": ErrorRow(
         ModelError,
         "The text model {model} cannot run inside Elasticsearch: {reason}",
         "Use the default pair there, by naming no model; with this one queries are encoded on this"
         " machine",
         action="encode here",
     ),
-    "untraceable": Trouble(
+    "untraceable": ErrorRow(
         ModelError,
         "eland cannot trace the text model {model}: {reason}",
         "Check the versions",
         action="check the versions",
     ),
-    "bad_id": Trouble(
+    "bad_id": ErrorRow(
         ModelError,
         "{model_id!r} cannot be the id of a model.",
         "Use lower-case letters, digits, _, - and . with a letter or digit at both ends.",
     ),
     # what lies there already
-    "other_weights": Trouble(
+    "other_weights": ErrorRow(
         ModelError,
         "{place} holds another model under the id {model_id}: {reason}.",
         "Replace it, or keep both",
         action="replace or keep both",
     ),
-    "half_uploaded": Trouble(
+    "half_uploaded": ErrorRow(
         ModelError,
         "{place}: somebody's upload of {model_id} is not complete, and not ours to complete.",
         "Wait until it is; or begin it again",
         action="replace",
     ),
-    "absent": Trouble(
+    "absent": ErrorRow(
         ModelUnavailable,
         "{place} has no model {model_id}.",
         "Put it there",
         _http(404, "No known trained model", "Could not find trained model"),
         action="set up or encode here",
     ),
-    "exists": Trouble(
+    "exists": ErrorRow(
         ModelError,
         "{place}: a model {model_id} has just been made by somebody else.",
         "Set it up again, which goes on with what is there",
@@ -117,7 +117,7 @@ FAILURES: dict[str, Trouble] = {
         ),
         action="set up",
     ),
-    "deployed": Trouble(
+    "deployed": ErrorRow(
         ModelError,
         "{place}: {model_id} is deployed already.",
         "Set it up again, which goes on with what is there",
@@ -127,14 +127,14 @@ FAILURES: dict[str, Trouble] = {
         ),
         action="set up",
     ),
-    "in_use": Trouble(
+    "in_use": ErrorRow(
         ModelError,
         "{place}: {model_id} is in use: {reason}",
         "Take it out of ingest pipelines, and stop it first",
         _http(409, "Cannot delete model", "it is still referenced", "referenced by"),
         action="stop",
     ),
-    "not_deployed": Trouble(
+    "not_deployed": ErrorRow(
         ModelUnavailable,
         "{place}: the model {model_id} is not deployed.",
         "Start it",
@@ -146,20 +146,20 @@ FAILURES: dict[str, Trouble] = {
         ),
         action="set up or encode here",
     ),
-    "too_large": Trouble(
+    "too_large": ErrorRow(
         ModelError,
         "{place}: a part of the model is too large for what lies before the cluster (413).",
         "Let the proxy take 2 MB (nginx: client_max_body_size 2m), and run the command again.",
         lambda s: s.kind == "http" and s.status == 413,
     ),
-    "truncated": Trouble(
+    "truncated": ErrorRow(
         ModelError,
         "{place}: what was uploaded of {model_id} is not complete.",
         "Set it up again, which sends what is missing",
         _http(400, "Model definition truncated"),
         action="set up",
     ),
-    "vocabulary": Trouble(
+    "vocabulary": ErrorRow(
         ModelError,
         "{place}: the vocabulary of {model_id} is missing or does not fit: {reason}",
         "Begin again",
@@ -167,7 +167,7 @@ FAILURES: dict[str, Trouble] = {
         action="replace",
     ),
     # starting it
-    "no_ml_node": Trouble(
+    "no_ml_node": ErrorRow(
         ModelUnavailable,
         "{place} has no node for machine learning.",
         "Give one node the role ml (node.roles), or in Elastic Cloud add a machine learning"
@@ -175,28 +175,28 @@ FAILURES: dict[str, Trouble] = {
         _no_capacity(r"allocation explanation \[(none|null)?\]", "No ML nodes", r"^$"),
         action="encode here",
     ),
-    "processors": Trouble(
+    "processors": ErrorRow(
         ModelError,
         "{place}: no node for machine learning has a processor left: {cause}",
         "Stop another model, or ask for less",
         _no_capacity("insufficient allocated processors"),
         action="ask for less",
     ),
-    "memory": Trouble(
+    "memory": ErrorRow(
         ModelError,
         "{place}: no node for machine learning has room for {model_id}: {cause}",
         "Give it more memory (the default pair wants 1.3 GiB for ML, 30 % of a node's memory unless"
         " xpack.ml.use_auto_machine_memory_percent is true), or stop another model.",
         _no_capacity("."),
     ),
-    "allocations": Trouble(
+    "allocations": ErrorRow(
         ModelError,
         "{place}: there is not room for all allocations of {model_id}.",
         "Ask for less",
         _http(0, "not enough resources to provide all requested allocations"),
         action="ask for less",
     ),
-    "start_timeout": Trouble(
+    "start_timeout": ErrorRow(
         ModelError,
         "{place}: {model_id} had not started when the time was up.",
         "The cluster may go on starting it. Set it up again, and allow more seconds if need be;"
@@ -204,7 +204,7 @@ FAILURES: dict[str, Trouble] = {
         _http(408, "tarting deployment timed out", "Timed out after"),
         action="wait longer",
     ),
-    "node_failed": Trouble(
+    "node_failed": ErrorRow(
         ModelError,
         "{place}: its nodes could not load {model_id}: {reason}",
         "The log of the node says why. If its libtorch cannot read the trace, upgrade the cluster;"
@@ -212,33 +212,33 @@ FAILURES: dict[str, Trouble] = {
         _http(500, "Could not start trained model deployment"),
         action="encode here",
     ),
-    "start_failed": Trouble(
+    "start_failed": ErrorRow(
         ModelError,
         "{place}: the deployment of {model_id} has failed: {reason}",
         "The log of the node says more. Stop it, then set it up again",
         action="stop and set up",
     ),
     # using it
-    "differs": Trouble(
+    "differs": ErrorRow(
         ModelError,
         "{place}: {model_id} answers other vectors than the same model here (cosine {cosine:.4f}"
         " for {text!r}).",
         "Upload it again",
         action="replace or encode here",
     ),
-    "no_vector": Trouble(
+    "no_vector": ErrorRow(
         ModelError,
         "{place}: {model_id} gives no vector for {text!r}: {reason}",
         "Shorten the text, or have it encoded on this machine",
         action="encode here",
     ),
-    "other_space": Trouble(
+    "other_space": ErrorRow(
         ModelError,
         "{place}: {model_id} makes vectors of {dims} dimensions, this machine's model {asked}.",
         "Name the id of the text model that belongs to the index",
         action="name the model's id",
     ),
-    "overloaded": Trouble(
+    "overloaded": ErrorRow(
         ModelUnavailable,
         "{place}: {model_id} has more to do than it can: {reason}",
         "Try again later, or give it more",

@@ -28,7 +28,7 @@ def embed(
     described: Model,
     deployment: str,
     texts: Sequence[str],
-    patience: float = 0.0,
+    retry_for: float = 0.0,
 ) -> Vectors:
     """(n, dims), unit rows; `deployment`: its name. One text a request: older servers take no more.
     The model's own prefix for searches is put before each, which `_infer` does not do by itself."""
@@ -36,7 +36,7 @@ def embed(
     rows = []
     for text in texts:
         body = {"docs": [{described.field: described.search_prefix + text}]}
-        answer = model.ask("POST", path, body, timeout=2.0 * _SECONDS, patience=patience)
+        answer = model.ask("POST", path, body, timeout=2.0 * _SECONDS, retry_for=retry_for)
         results = answers.objects(model.place, answer, "inference_results")
         result = results[0] if len(results) == 1 else {}
         vector = unpacked(result.get(described.result), described.dims)
@@ -57,7 +57,7 @@ def compare(
 ) -> tuple[float, str]:
     """The lowest cosine between the cluster's vectors and this machine's, and of which sentence.
     Raises ModelError where they have not even the same dimensions."""
-    theirs = embed(model, described, deployment, SENTENCES, patience=_SECONDS)
+    theirs = embed(model, described, deployment, SENTENCES, retry_for=_SECONDS)
     ours = encoder.encode(SENTENCES)
     if theirs.shape != ours.shape:
         raise failure(

@@ -24,7 +24,7 @@ from imgsearch.models import Tower
 from imgsearch.progress import Progress
 
 PART_BYTES = 1 << 20
-PATIENCE = 120.0  # seconds to try one part again for, while the cluster has a bad moment
+RETRY_SECONDS = 120.0  # seconds to try one part again for, while the cluster has a bad moment
 NOTE = "sent.json"
 
 
@@ -39,7 +39,7 @@ def announce(model: ClusterModel, trace: Trace, tower: Tower) -> Model:
         "part_bytes": PART_BYTES,
     }
     metadata = {**trace.configuration["metadata"], OURS: ours}
-    model.call("PUT", "", {**trace.configuration, "metadata": metadata}, patience=PATIENCE)
+    model.call("PUT", "", {**trace.configuration, "metadata": metadata}, retry_for=RETRY_SECONDS)
     made = model.look()
     if made is None:
         raise failure("absent", place=model.place, model_id=model.model_id)
@@ -143,7 +143,7 @@ def _tolerant(model: ClusterModel, method: str, path: str, body: Any) -> bool:
     """False where the server has it already: from an earlier run, or from a request of this one
     whose answer was lost."""
     try:
-        model.call(method, path, body, patience=PATIENCE)
+        model.call(method, path, body, retry_for=RETRY_SECONDS)
     except ImgsearchError as error:
         told = symptom_of(error)
         if told is None or "already exists" not in told.reason:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from imgsearch.ingest import resources
+from imgsearch import resources
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor

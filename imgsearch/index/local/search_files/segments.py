@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.errors import IndexUnavailable
-from imgsearch.index.local.database import Database, door
+from imgsearch.index.local.database import Database, mapped_errors
 from imgsearch.index.local.search_files import codes, sketch_builder, sketch_files, table
 from imgsearch.index.local.search_files.codes import BrokenFile, Codes
 from imgsearch.index.local.search_files.pieces import (
@@ -273,7 +273,7 @@ class Segments:
         known = next((sketch.projection for sketch in others if sketch is not None), None)
         part, path = self._new_file(piece.last, "sketch")
         values: tuple[str, str | None] = ("", None)
-        with door(path):
+        with mapped_errors(path):
             found = self._codes_of(piece, dims)
             if sketch_builder.build(found, part, self._limits.looked_at, share, known):
                 part.replace(path)
@@ -294,7 +294,7 @@ class Segments:
         """A new file in the place of old ones; none if no row is left."""
         first, last = span or (old[0].first, old[-1].last)
         part, path = self._new_file(last, "codes")
-        with door(path):
+        with mapped_errors(path):
             rows = codes.write(part, blocks, dims)
             digest = codes.sampled_digest(part)
             if rows:
