@@ -46,7 +46,8 @@ _INSTRUCTIONS = (
 
 @dataclass(frozen=True)  # the protocol's package makes schemas of it, and stumbles over slots
 class Photo:
-    """`score`: a cosine, higher is nearer; null: found by date alone. `taken`: local time."""
+    """`score`: a cosine, higher is nearer; null: found by date alone. `taken`: local time. `box`:
+    left, top, width and height of the part that was found, in pixels; null: all of it."""
 
     rank: int
     id: str
@@ -58,6 +59,7 @@ class Photo:
     width: int
     height: int
     missing: bool
+    box: list[int] | None
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ def _photo(hit: Hit) -> Photo:
         width=record.width,
         height=record.height,
         missing=hit.missing,
+        box=None if hit.box is None else list(hit.box),
     )
 
 

@@ -18,7 +18,6 @@ from imgsearch.errors import IndexContradiction, IndexLocked
 from imgsearch.index.base import ALL, FACETS, Filter, Index, Look, Record, Row
 from imgsearch.models.base import ModelIdentity, ModelPair, Vector, unit
 from tests.filter_contract import FilterContract, album
-from tests.parts_contract import PartsContract
 from tests.words_contract import WordsContract, described
 
 IndexFactory = Callable[..., Index]
@@ -68,7 +67,7 @@ def paths(hits: Sequence[object]) -> list[str]:
     return [hit.record.relative_path for hit in hits]  # type: ignore[attr-defined]
 
 
-class IndexContract(FilterContract, WordsContract, PartsContract):
+class IndexContract(FilterContract, WordsContract):
     @pytest.fixture
     def album_rows(self) -> list[Row]:
         return album(400, record)

@@ -11,6 +11,7 @@ from imgsearch.index.base import Index
 from imgsearch.index.local.opening import open_local
 from imgsearch.index.local.search_files.segments import Limits
 from tests.index_contract import IndexContract, IndexFactory
+from tests.parts_contract import PartsContract
 
 # so that a few dozen rows go through files, merges and sketches
 SMALL_LIMITS = Limits(
@@ -30,7 +31,7 @@ def local_factory(folder: Path, limits: Limits | None) -> Iterator[IndexFactory]
         index.close()
 
 
-class TestLocal(IndexContract):
+class TestLocal(IndexContract, PartsContract):
     @pytest.fixture(params=[None, SMALL_LIMITS], ids=["usual files", "small files"])
     def index_factory(
         self, tmp_path: Path, request: pytest.FixtureRequest

@@ -23,6 +23,7 @@ PHOTOS = 60
 Line = Callable[[Path, Path], list[str]]  # of the index and the album
 OPERATIONS: dict[str, Line] = {
     "ingest": lambda index, album: ["--index", str(index), "ingest", str(album)],
+    "regions": lambda index, album: ["--index", str(index), "ingest", "--regions", str(album)],
     "re-embed": lambda index, album: ["--index", str(index), "ingest", "--re-embed"],
     "remove": lambda index, album: ["--index", str(index), "remove", "--under", "gone", "--yes"],
     "prune": lambda index, album: ["--index", str(index), "ingest", "--prune", "--yes", str(album)],
@@ -31,17 +32,19 @@ OPERATIONS: dict[str, Line] = {
 
 
 def stored(index: Path) -> dict[str, tuple[object, ...]]:
-    """Rows and vectors by path, but for the numbers that a run chooses."""
+    """Rows, vectors and parts by path, but for the numbers that a run chooses."""
     current = index / (index / "CURRENT").read_text().strip() / "index.sqlite"
     with contextlib.closing(sqlite3.connect(current)) as connection:
         connection.row_factory = sqlite3.Row
         rows = connection.execute(
-            "select photos.*, vector, checksum from photos join embeddings on photo = photos.row"
+            "select photos.*, kind, place, vector, checksum from photos join embeddings"
+            " on photo = photos.row order by kind, place"
         ).fetchall()
-    return {
-        row["relative_path"]: tuple(row[key] for key in row.keys() if key != "row")  # noqa: SIM118
-        for row in rows
-    }
+    found: dict[str, tuple[object, ...]] = {}
+    for row in rows:
+        values = tuple(row[key] for key in row.keys() if key != "row")  # noqa: SIM118
+        found[row["relative_path"]] = (*found.get(row["relative_path"], ()), values)
+    return found
 
 
 def bytes_of(index: Path) -> bytes:

@@ -136,6 +136,13 @@ def test_thumbnails_are_small_pictures_of_the_photo(server: Server, demo_photos:
         assert answer.headers["content-type"] == "image/webp"
         assert max(Image.open(io.BytesIO(answer.body)).size) == wanted  # never enlarged
     assert server.ask(f"/thumbnail/{hit['id']}?size=huge").status == 400
+    plain = server.ask(f"/thumbnail/{hit['id']}?size=480")
+    framed = server.ask(f"/thumbnail/{hit['id']}?size=480&box=10,10,60,60")
+    assert framed.status == 200
+    assert framed.body != plain.body
+    assert server.ask(f"/thumbnail/{hit['id']}?size=480&box=99999,0,5,999999999").status == 200
+    for wrong in ("", "1,2,3", "a,b,c,d", "-1,0,5,5", "0,0,0,5", "9" * 30 + ",0,1,1"):
+        assert server.ask(f"/thumbnail/{hit['id']}?size=480&box={wrong}").status == 400
     original = server.ask(f"/original/{hit['id']}")
     assert original.body == (demo_photos / hit["relative_path"]).read_bytes()
     assert original.headers["content-disposition"].startswith("attachment")
