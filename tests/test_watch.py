@@ -18,11 +18,15 @@ from typing import Any
 
 import pytest
 
+import imgsearch
 from imgsearch import guides
 from imgsearch.index.local.opening import open_local
-from imgsearch.watching import observer
+from imgsearch.ingest.options import Options
+from imgsearch.watching import observer, run
 from imgsearch.watching.pending import LONGEST, MOST, Pending
 from tests.command import SCRIPT, Command
+from tests.elasticsearch import servers
+from tests.elasticsearch.front import Front
 from tests.test_named_files import picture
 
 PATIENCE = 250.0  # seconds
@@ -125,6 +129,58 @@ def test_what_changes_is_ingested(watch: Callable[..., Service], tmp_path: Path)
     service.hears("1 added")
     assert service.photos() == {"album": 5}  # whatever is gone
     service.ends()
+
+
+def _until(lines: Callable[[], list[str]], pattern: str) -> None:
+    """Waits for a line in which the pattern is found."""
+    end = time.monotonic() + PATIENCE
+    while not any(re.search(pattern, line) for line in lines()):
+        assert time.monotonic() < end, f"nobody said {pattern!r}: {lines()}"
+        time.sleep(0.05)
+
+
+def test_an_index_on_a_cluster_that_is_away_for_a_while(
+    command: Command,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for name, value in command.env().items():
+        monkeypatch.setenv(name, value)
+    folder = tmp_path / "album"
+    picture(folder / "a.png", 1)
+    picture(folder / "stays.png", 2)
+    said: list[str] = []
+    stop = threading.Event()
+    with servers.space() as space, Front([space.server]) as front:
+        place = f"{front.url}/{space.name()}"
+        watching = run.Watch(
+            lambda: imgsearch.open(place, create=True, model="demo"),
+            [str(folder)],
+            Options(),
+            run.Times(settle=0.2),
+            said.append,
+        )
+        thread = threading.Thread(target=watching.run, args=(stop,))
+        thread.start()
+        try:
+            _until(said.copy, "album: 2 added")
+            _until(said.copy, "Watching")
+            (folder / "a.png").rename(folder / "b.png")
+            _until(said.copy, "album: 1 renamed")
+            (folder / "b.png").unlink()
+            _until(said.copy, "album: 1 missing")
+            front.__exit__()
+            picture(folder / "c.png", 3)
+            _until(lambda: caplog.messages, "trying again")
+            with Front([space.server], port=int(front.url.rpartition(":")[2])):
+                _until(said.copy, "album: 1 added")
+                stop.set()
+                thread.join(PATIENCE)
+        finally:
+            stop.set()
+            thread.join(PATIENCE)
+        assert space.open(create=False).count() == 3
 
 
 def test_one_line_for_many_changes(watch: Callable[..., Service], tmp_path: Path) -> None:
