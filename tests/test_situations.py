@@ -14,6 +14,7 @@ from PIL import Image
 
 import imgsearch
 from imgsearch.ingest import sources
+from imgsearch.ingest.options import Options
 from imgsearch.photos import walk
 from tests.command import Command
 
@@ -194,6 +195,8 @@ def test_a_root_that_moved_is_recognised_under_its_new_name(
         picture(tmp_path / "photos" / f"{n}.png", n * 60)
     ingest(tmp_path / "photos")
     (tmp_path / "photos").rename(tmp_path / "pictures")
+    told = command.run("query", "red").stderr
+    assert f"{tmp_path / 'photos'}, the folder of library 'photos', is not there" in told
     moved = command.run("ingest", tmp_path / "pictures", "--json")
     assert counts(moved.json) == {}
     assert moved.stderr.count("has moved from") == 1
@@ -228,12 +231,34 @@ def test_names_are_found_in_both_forms_of_unicode(
     assert [each["name"] for each in under] == [name.split("/")[1]]
 
 
+def test_names_that_differ_by_case_alone(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in command.env().items():
+        monkeypatch.setenv(name, value)
+    folder = tmp_path / "album"
+    for n, name in enumerate(("A.png", "a.png", "Sub/b.png", "sub/b.png")):
+        picture(folder / name, 60 * n)
+    if len(list(folder.iterdir())) != 4:
+        pytest.skip("names of this file system do not differ by case")
+    with imgsearch.open(tmp_path / "index", create=True, model="demo") as library:
+        with library.locked():
+            assert library.ingest([folder], Options()).added == 4
+        (folder / "A.png").rename(folder / "other.png")
+        (folder / "a.png").rename(folder / "A.png")
+        (folder / "Sub").rename(folder / "SUB")
+        with library.locked():
+            done = library.ingest([folder], Options())
+        assert (done.embedded, done.unchanged, done.skipped) == (0, 1, [])
+        there = {hit.record.relative_path for hit in library.search("red", k=9) if not hit.missing}
+        assert there == {"A.png", "other.png", "SUB/b.png", "sub/b.png"}
+
+
 def test_a_thousand_copies_are_looked_at_once_each(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many looks at the disk as there are copies, not as their square."""
     from imgsearch.ingest import departures
-    from imgsearch.ingest.scan import Options
 
     for name, value in command.env().items():
         monkeypatch.setenv(name, value)

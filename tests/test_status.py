@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
@@ -10,9 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from imgsearch.output.console import facts_table
+from imgsearch.output.console import print_facts
 from imgsearch.progress import ago
 from tests.command import Command
 
@@ -46,11 +44,20 @@ def test_status_begins_with_what_everybody_wants_to_know(known: Command) -> None
     assert "bytes per photo" not in text
 
 
-def test_titles_are_never_broken() -> None:
-    console = Console(file=io.StringIO(), width=80)
-    console.print(facts_table("Dry run: nothing was changed", {"took": "0.1 s"}))
-    assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue().splitlines()[0].rstrip() == "Dry run: nothing was changed"
+@pytest.mark.parametrize("columns", [20, 80])
+def test_facts_are_broken_between_words_alone(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    path = "/home/somebody/with a/long" + "/folder" * 12
+    facts = {"index": f"3 photos in {path}", "changed": "1 added, 2 renamed, 3 missing, 4 skipped"}
+    print_facts("Dry run", facts)
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title == "Dry run"
+    assert path.split()[-1] in " ".join(lines).split()
+    assert " ".join(" ".join(lines).split()) == " ".join(" ".join(each) for each in facts.items())
+    assert all(len(line) <= columns or len(line.split()[-1]) > columns - 10 for line in lines)
+    assert not any(line.endswith(" ") for line in lines)
 
 
 def test_verbose_status_adds_settings_and_skipped_files(known: Command) -> None:

@@ -139,6 +139,7 @@ def _until(lines: Callable[[], list[str]], pattern: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_an_index_on_a_cluster_that_is_away_for_a_while(
     command: Command,
     caplog: pytest.LogCaptureFixture,

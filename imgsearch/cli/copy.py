@@ -101,7 +101,7 @@ def _show(result: Result, places: Mapping[str, str] | None) -> None:
     if places is not None:
         console.print_json({**places, **_as_dict(result)})
     else:
-        console.console().print(console.facts_table("Copied", facts))
+        console.print_facts("Copied", facts)
     if result.without_vector:
         say(f"{result.without_vector:,} in the source have no vector and were left out.")
     if result.twice:

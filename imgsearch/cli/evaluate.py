@@ -101,7 +101,7 @@ def _show(exact: Exactness, judged: Judged | None) -> None:
         f"recall@{exact.k}": f"{exact.recall:.3f} {of}",
         "a search takes": f"{exact.milliseconds:.1f} ms (median)",
     }
-    console.console().print(console.facts_table("Against an exact search", facts))
+    console.print_facts("Against an exact search", facts)
     if judged is None:
         return
     facts = {f"recall@{k}": f"{share:.3f}" for k, share in judged.recall.items()}
@@ -113,4 +113,4 @@ def _show(exact: Exactness, judged: Judged | None) -> None:
         )
     title = f"On {console.count(judged.questions, 'question')}"
     console.console().print()
-    console.console().print(console.facts_table(title, facts))
+    console.print_facts(title, facts)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import typer
 
 from imgsearch.cli.commands import command
+from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import Common
 from imgsearch.settings.options import argument
 from imgsearch.settings.values import text
@@ -32,6 +33,7 @@ def guide(common: Common, given: Reading) -> None:
         width = max(map(len, guides.topics()))
         for name, title in guides.topics().items():
             typer.echo(f"{name:{width}}  {title}")
+        say("imgsearch guide NAME shows one.")
     elif sys.stdout.isatty():
         _show(guides.text(given.topic))
     else:  # Markdown, as it is

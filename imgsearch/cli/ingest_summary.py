@@ -68,7 +68,7 @@ def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> No
             say(f"{would.get(what, what)} {shown(path)}")
     title = "Dry run: nothing was changed" if dry_run else "Ingested"
     facts = _facts(result, filled, dry_run=dry_run, verbose=verbose)
-    rendering.console().print(rendering.facts_table(title, facts))
+    rendering.print_facts(title, facts)
     for line in _next_steps(result, filled, dry_run=dry_run, verbose=verbose):
         say(hints.with_index(line, common.index))
 

@@ -12,6 +12,7 @@ from imgsearch.cli.gallery import STDOUT, Gallery
 from imgsearch.cli.preview import Preview
 from imgsearch.cli.query_options import Asked
 from imgsearch.errors import EXIT_FAILURE, UsageError
+from imgsearch.escaping import shown
 
 if TYPE_CHECKING:
     from imgsearch.library import Library
@@ -109,12 +110,24 @@ class Output:
         if not results:
             about = "" if asked is None else f"“{asked}”: "
             say(f"{about}{'Nothing fits.' if self._only_fitting else _nothing_found(library)}")
+        _say_which_are_away(results, library)
         if not results.question.terms or self._for_programs or self._shown:
             return  # to count the photos may take a request
         count = library.index.count()
         if count < FEW:
             photos = console.count(count, "photo")
             say(f"The index holds only {photos}: with so few, scores differ little.")
+
+
+def _say_which_are_away(results: Results, library: Library) -> None:
+    """Of hits that are missing: whose library's folder, as a whole, is not there."""
+    for name in dict.fromkeys(hit.record.library for hit in results if hit.missing):
+        root = library.roots.get(name)
+        if root is not None and not root.is_dir():
+            say(
+                f"{shown(root)}, the folder of library {name!r}, is not there. Is its disk not"
+                " mounted? If it has moved, ingest its new place: nothing is embedded again."
+            )
 
 
 def _nothing_found(library: Library) -> str:

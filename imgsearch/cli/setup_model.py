@@ -86,7 +86,7 @@ def _show(found: ModelSet, there: tuple[Arranged, str] | None, json: bool) -> No
         console.print_json({"models": _as_dicts(found), "cluster": there and as_dict_there(*there)})
         return
     facts = _facts(found) | ({} if there is None else _facts_there(*there))
-    console.console().print(console.facts_table("Models are ready", facts))
+    console.print_facts("Models are ready", facts)
 
 
 def _check(chosen: Settings, common: Common, given: Arrangement) -> None:

@@ -120,31 +120,27 @@ def _show(known: Known, chosen: Settings, verbose: bool) -> None:
     from imgsearch import paths
     from imgsearch.output import console as rendering
 
-    console = rendering.console()
     facts = {"index": known.place} | _facts(known, verbose)
     if verbose:
         facts |= _details(known)
         facts["model cache"] = str(paths.cache_dir() / "models")
-    console.print(rendering.facts_table("Index", facts))
+    rendering.print_facts("Index", facts)
     if known.skipped and verbose:
         named = {skip["path"]: f"{skip['reason']} ({skip['detail']})" for skip in known.skipped}
-        console.print()
-        console.print(rendering.facts_table("Skipped by the last ingest", named))
+        rendering.print_facts("Skipped by the last ingest", named, apart=True)
     if verbose or known.error:
         lines = {
             name: f"{_shown(setting['value'])}  ({setting['source']})"
             for name, setting in _settings(chosen).items()
         }
-        console.print()
-        console.print(rendering.facts_table("Settings", lines))
+        rendering.print_facts("Settings", lines, apart=True)
     if chosen.not_obeyed:
         withheld = {
             paths.shown(each.file.path): f"{', '.join(each.settings) or 'everything'}: "
             f"{each.why}. {cures.shown(each.cure)}"
             for each in chosen.not_obeyed
         }
-        console.print()
-        console.print(rendering.facts_table("Not obeyed", withheld))
+        rendering.print_facts("Not obeyed", withheld, apart=True)
 
 
 def _facts(known: Known, verbose: bool) -> dict[str, str]:

@@ -6,14 +6,13 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from imgsearch.escaping import json_text, shown, shown_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from imgsearch.output.results_table import Page
     from imgsearch.results import Results
@@ -105,20 +104,38 @@ def is_styled() -> bool:
     return sys.stdout.isatty() and not on_windows
 
 
-def facts_table(title: str, facts: Mapping[str, str]) -> Table:
-    """Two columns: what, and its value."""
-    from rich.table import Table
-    from rich.text import Text
+def print_facts(title: str, facts: Mapping[str, str], *, apart: bool = False) -> None:
+    """Two columns, what and its value; `apart`: below an empty line. Lines are broken between words
+    alone: a path that is longer than the terminal is wide can be copied whole."""
+    from imgsearch.output.results_table import DIM, styling, title_line, width
 
-    table = Table(
-        title=Text(title, no_wrap=True), title_justify="left", title_style="bold", box=None,
-        show_header=False, min_width=len(title) + 1,
-    )  # fmt: skip
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+    page = page_of(columns())
+    style = styling(page.styled)
+    names = {what: shown(what) for what in facts}
+    widest = max(map(width, names.values()), default=0)
+    room = None if page.columns is None else max(page.columns - widest - 3, 1)
+    written = [""] * apart + [title_line(title, page)]
     for what, value in facts.items():
-        table.add_row(Text(shown(what)), Text(shown_lines(value)))
-    return table
+        name = style(DIM, names[what]) + " " * (widest - width(names[what]))
+        for text in shown_lines(value).split("\n"):
+            for line in _wrapped(text, room):
+                written.append(f" {name}  {line}".rstrip())
+                name = " " * widest
+    sys.stdout.write("".join(f"{line}\n" for line in written))
+
+
+def _wrapped(text: str, room: int | None) -> Iterator[str]:
+    """Lines of so many columns; a longer word has a line of its own."""
+    from imgsearch.output.results_table import width
+
+    line = ""
+    for word in [text] if room is None else text.split(" "):
+        longer = f"{line} {word}" if line else word
+        if line and room is not None and width(longer) > room:
+            yield line
+            longer = word
+        line = longer
+    yield line
 
 
 def moment(iso: str) -> str:

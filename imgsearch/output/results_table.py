@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NARROW = 60  # columns; below, a hit takes two lines
 TITLE_AT_MOST = 200  # columns of the title, however wide the output
 ELLIPSIS = "…"
-_DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
+DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
 # Latin letters, and the dashes, quotation marks and ellipsis of a title: one column each, for which
 # Rich's tables need not be imported
 _NARROW = re.compile("[\x20-\x7e\xa1-\xac\xae-\u02ff\u2010-\u2026]*")
@@ -50,27 +50,27 @@ def table_lines(results: Results, title: str | None, page: Page) -> Iterator[str
 
 def title_line(title: str, page: Page) -> str:
     columns = min(page.columns or TITLE_AT_MOST, TITLE_AT_MOST)
-    return _styling(page.styled)(_BOLD, cut(shown(title), columns))
+    return styling(page.styled)(_BOLD, cut(shown(title), columns))
 
 
 def facts_beside(hit: Hit, columns: int, page: Page) -> list[Piece]:
     """What the table says of a hit, in up to five lines of so many columns: rank and score, path,
     where its words are, date, and what is the matter with the file."""
-    style = _styling(page.styled)
+    style = styling(page.styled)
     numbers = "  ".join(filter(None, [str(hit.rank), _score(hit)]))
     path = path_shown(hit, columns)
     note = cut(_note(hit).strip(), columns)
     name = _linked(path, hit, page), width(path)
     lines = [(numbers, width(numbers)), name]
     why = cut(_why(hit), columns)
-    for code, text in ((_DIM, why), (_DIM, _date(hit)), (_YELLOW, note)):
+    for code, text in ((DIM, why), (DIM, _date(hit)), (_YELLOW, note)):
         if text:
             lines.append((style(code, text), width(text)))
     return lines
 
 
 def _one_line_each(results: Results, page: Page) -> Iterator[str]:
-    style = _styling(page.styled)
+    style = styling(page.styled)
     before = [[str(hit.rank), _score(hit)] for hit in results]
     names = ["rank", "score"]
     if not any(map(_score, results)):  # found without a vector
@@ -83,7 +83,7 @@ def _one_line_each(results: Results, page: Page) -> Iterator[str]:
                 cells.append(cell(hit))
     widths = [max(map(width, column)) for column in zip(names, *before, strict=True)]
     head = "  ".join(map(str.ljust, names, widths))
-    yield style(_DIM, f"{head}  path")
+    yield style(DIM, f"{head}  path")
     indent = width(head) + 2
     for cells, hit in zip(before, results, strict=True):
         yield from _line_of_fitting(results, hit, style)
@@ -98,7 +98,7 @@ def _one_line_each(results: Results, page: Page) -> Iterator[str]:
 
 
 def _two_lines_each(results: Results, page: Page, columns: int) -> Iterator[str]:
-    style = _styling(page.styled)
+    style = styling(page.styled)
     rank_width = max(len(str(hit.rank)) for hit in results) if results else 1
     for hit in results:
         yield from _line_of_fitting(results, hit, style)
@@ -117,7 +117,7 @@ def _linked(text: str, hit: Hit, page: Page) -> str:
     return links.linked(text, hit.raw_path)
 
 
-def _styling(styled: bool) -> Callable[[str, str], str]:
+def styling(styled: bool) -> Callable[[str, str], str]:
     def style(code: str, text: str) -> str:
         return f"{code}{text}{_PLAIN}" if styled and text else text
 
@@ -144,7 +144,7 @@ def _line_of_fitting(results: Results, hit: Hit, style: Callable[[str, str], str
     """Ahead of the first hit that does not fit."""
     told = fitting_told(results)
     if told is not None and hit is next((one for one in results if not one.fits), None):
-        yield style(_DIM, told)
+        yield style(DIM, told)
 
 
 def fitting_told(results: Results) -> str | None:
