@@ -92,12 +92,11 @@ def _show(result: Result, places: Mapping[str, str] | None) -> None:
     """`places`: of both indexes, for programs; None for people."""
     from imgsearch.output import console
 
-    facts = {
-        "copied": f"{result.copied:,}",
-        "already there": f"{result.already_there:,}",
-        "photos": f"{result.in_source:,} in the source, {result.in_target:,} in the target",
-        "vectors compared": f"{result.compared:,}, {result.different:,} of them different",
-    }
+    facts = {"copied": console.count(result.copied, "photo")}
+    if result.already_there:
+        facts["already there"] = f"{result.already_there:,}"
+    facts["photos"] = f"{result.in_source:,} in the source, {result.in_target:,} in the target"
+    facts["vectors compared"] = f"{result.compared:,}, {result.different:,} of them different"
     if places is not None:
         console.print_json({**places, **_as_dict(result)})
     else:
