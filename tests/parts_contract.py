@@ -124,6 +124,18 @@ class PartsContract:
         share = sum(hit.record.relative_path.startswith("c/") for hit in hits) / len(hits)
         assert 0.2 < share < 0.5  # a third of the photos
 
+    def test_the_first_photos_are_the_first_of_more(self, with_parts: Making) -> None:
+        """Also where a photo with one part and one with twelve are next to each other."""
+        rows = [
+            photo(f"{n}.jpg", noise(n), regions(*map(noise, range(30 * n, 30 * n + count))))
+            for n, count in zip(range(1, 301), [12, 12, 12, 1] * 75, strict=True)
+        ]
+        index = with_parts(rows)
+        for seed in range(8000, 8012):
+            more = index.search(noise(seed), 120)
+            assert index.search(noise(seed), 3) == more[:3]
+            assert index.search(noise(seed), 15) == more[:15]
+
     def test_parts_stay_with_the_vector_they_were_written_with(self, with_parts: Making) -> None:
         one = photo("one.jpg", noise(1), regions(near(1), noise(2)))
         none = photo("none.jpg", noise(3), regions())

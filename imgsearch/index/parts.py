@@ -7,7 +7,7 @@ among parts is told by a sample of them, times the number of the photo's parts (
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import NormalDist
 from typing import NamedTuple
@@ -18,12 +18,23 @@ from imgsearch.index.records import Neighbour
 from imgsearch.models.base import Vector, Vectors
 
 SAMPLE = 256  # vectors of parts, and of whole photos, by which scores are compared
-SPARE = 15  # photos beyond k whose best parts are looked at, since their order changes a little
+SPARE = 15  # photos whose best parts are looked at besides
+_AHEAD = 3  # times k: their order changes with the number of their parts
+_MOST = 10_000  # photos
 _ENOUGH = 8  # vectors, to tell a spread from
 _FLAT = 1e-4  # spread of scores below which all vectors are one and the same
 _ONE_BELOW = 0.1587  # share of normal values that are a standard deviation below the mean
 _FARTHEST = 35.0  # standard deviations; beyond, a probability is no number any more
 _NORMAL = NormalDist()
+
+
+class Best(NamedTuple):
+    """`photos`: those whose parts are nearest, best first, each by its best part with that one's
+    cosine. `counts`: how many parts each of them has, by id. `complete`: these are all."""
+
+    photos: list[Neighbour]
+    counts: dict[str, int]
+    complete: bool
 
 
 class Spread(NamedTuple):
@@ -66,18 +77,29 @@ def _spread(vector: Vector, sample: Vectors) -> Spread | None:
 
 def merged(
     whole: Sequence[Neighbour],
-    parts: Sequence[Neighbour],
-    counts: Mapping[str, int],
+    parts: Callable[[int], Best],
     calibration: Calibration,
     k: int,
 ) -> list[Neighbour]:
-    """The k best photos, each once; ties in the order of ids. `whole`: the k nearest. `parts`:
-    those whose parts are nearest, each by its best part. `counts`: how many parts each photo has,
-    by id."""
+    """The k best photos, each once; ties in the order of ids. `whole`: the k nearest. `parts`: as
+    many photos by their parts as it is told. They are asked for until no further one can be among
+    the best, however few parts it has."""
+    wanted = _AHEAD * k + SPARE
+    while True:
+        found = parts(wanted)
+        best = _best_of(whole, found, calibration)[:k]
+        last = found.photos[-1].score if found.photos else -1.0
+        enough = len(best) == k and calibration.score(last, 1) < best[-1].score
+        if found.complete or enough or wanted >= _MOST:
+            return best
+        wanted *= 2
+
+
+def _best_of(whole: Sequence[Neighbour], found: Best, calibration: Calibration) -> list[Neighbour]:
     best = {one.record.id: one for one in whole}
-    for one in parts:
+    for one in found.photos:
         id = one.record.id
-        score = calibration.score(one.score, counts.get(id, 1))
+        score = calibration.score(one.score, found.counts.get(id, 1))
         if id not in best or score > best[id].score:
             best[id] = replace(one, score=score)
-    return sorted(best.values(), key=lambda one: (-one.score, one.record.id))[:k]
+    return sorted(best.values(), key=lambda one: (-one.score, one.record.id))

@@ -24,6 +24,7 @@ from imgsearch.index.local.database import Database
 from imgsearch.index.local.meta import Meta
 from imgsearch.index.local.photo_rows import COLUMNS
 from imgsearch.index.local.search_files import nearest, table
+from imgsearch.index.parts import Best
 from imgsearch.models.base import ModelPair, Vector, Vectors
 
 _PAGE = 500  # rows that are read at a time: 1 MB of vectors
@@ -255,10 +256,9 @@ class Reader:
         k: int,
         condition: nearest.Condition,
         excluded: set[bytes],
-    ) -> tuple[list[Neighbour], dict[str, int]]:
-        """The `k` photos whose parts are nearest to `vector`, each by its best part with its
-        cosine; and how many parts each of them has, by id. To be called within a view."""
-        more = 4 * k  # several parts of one photo are near together
+    ) -> Best:
+        """The `k` photos whose parts are nearest to `vector`. To be called within a view."""
+        more = 2 * k  # some parts of one photo are near together
         while True:
             near = nearest.nearest(
                 self._database, files, vector, more, condition, excluded, table.PARTS
@@ -269,11 +269,9 @@ class Reader:
             if len(best) >= k or len(near.found) < more:
                 break
             more *= 4
-        return self._with_places(list(best.values())[:k])
+        return self._with_places(list(best.values())[:k], complete=len(best) < k)
 
-    def _with_places(
-        self, hits: Sequence[nearest.Neighbour]
-    ) -> tuple[list[Neighbour], dict[str, int]]:
+    def _with_places(self, hits: Sequence[nearest.Neighbour], *, complete: bool) -> Best:
         statement = "select row, photo, kind, place from embeddings where row in ({})"
         found = self._database.rows_in(statement, [hit.row for hit in hits])
         places = {row: (photo, kind, place) for row, photo, kind, place in found}
@@ -291,7 +289,7 @@ class Reader:
             part = photo_parts.part_of(kind, place)
             if part is not None and photo in records:
                 neighbours.append(Neighbour(records[photo], hit.score, part))
-        return neighbours, counts
+        return Best(neighbours, counts, complete)
 
     def nearest(
         self,

@@ -56,12 +56,12 @@ class Searcher:
         with self._database.view():
             neighbours, left_out = self._reader.nearest(parts, vector, k, condition, excluded)
             if with_parts:
-                best, counts = self._reader.nearest_parts(
-                    regions, vector, k + photo_parts.SPARE, condition, excluded
-                )
-                neighbours = photo_parts.merged(
-                    neighbours, best, counts, photo_parts.Calibration.of(vector, *samples), k
-                )
+                scale = photo_parts.Calibration.of(vector, *samples)
+
+                def parts_of(photos: int) -> photo_parts.Best:
+                    return self._reader.nearest_parts(regions, vector, photos, condition, excluded)
+
+                neighbours = photo_parts.merged(neighbours, parts_of, scale, k)
         self._reader.note_left_out(left_out + unreadable)
         return neighbours
 
