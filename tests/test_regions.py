@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -15,10 +17,11 @@ from PIL import Image
 from imgsearch import demo, thumbnails
 from imgsearch.demo.training.figures import EVALUATION, read_json
 from imgsearch.errors import UsageError
-from imgsearch.index.base import Capabilities, PartCount
+from imgsearch.index.base import Capabilities, Part, PartCount
 from imgsearch.ingest import decisions, region_costs
 from imgsearch.ingest.options import Options
 from imgsearch.photos import regions
+from imgsearch.results import Hit
 from tests import scenes
 from tests.command import Command
 from tests.index_contract import record
@@ -62,6 +65,20 @@ def test_a_frame_is_drawn_around_the_part() -> None:
     rows, columns = np.flatnonzero(dark.any(1)), np.flatnonzero(dark.any(0))
     assert abs(rows[[0, -1]] - [20, 60]).max() <= 2
     assert abs(columns[[0, -1]] - [50, 130]).max() <= 2
+
+
+def test_the_thumbnail_of_a_hit_shows_the_part(tmp_path: Path, demo_photos: Path) -> None:
+    """As terminals and galleries draw it."""
+    file = next(demo_photos.rglob("*.png"))
+    with Image.open(file) as image:
+        photo = record(file.name, width=image.width, height=image.height)
+    path = os.fsencode(file)
+    plain = Hit(rank=1, score=0.5, record=photo, raw_path=path, missing=False)
+    part = dataclasses.replace(plain, part=Part("region", (10, 10, 60, 60)))
+    with thumbnails.opened(tmp_path, 9) as made:
+        webp = made.of(part, 240)
+        assert webp != made.of(plain, 240)
+        assert webp == thumbnails.framed(made.of(plain, 240) or b"", photo, (10, 10, 60, 60))
 
 
 def test_costs_go_by_the_last_ingest() -> None:
