@@ -59,7 +59,7 @@ def _folded(text: str) -> str:
     """In lower case, without accents. (Most texts are ASCII, and need no gazetteer.)"""
     if text.isascii():
         return text.lower()
-    from imgsearch.gazetteer.folding import fold
+    from imgsearch.gazetteer.normalized import fold
 
     return fold(text)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL.TiffImagePlugin import IFDRational
 
-from imgsearch.photos import dates, decode, iptc, metadata, sidecars, words, xmp
+from imgsearch.photos import dates, decode, iptc, metadata, safe_text, sidecars, xmp
 from imgsearch.photos.metadata import Metadata
 from tests import pictures
 
@@ -180,20 +180,20 @@ def test_texts_are_safe_and_bounded() -> None:
     many = [f"word {number}" for number in range(1000)] + ["x" * 10_000]
     elements = _list("dc:subject", *many) + _list("dc:title", "a\u202eb\u2066c" + "d" * 9999)
     found = _read(xmp=_packet("photoshop:City='Cafe\u0301'", elements)[:60_000])
-    assert len(found.keywords) == words.KEYWORDS
-    assert all(len(word) <= words.KEYWORD for word in found.keywords)
+    assert len(found.keywords) == safe_text.KEYWORDS
+    assert all(len(word) <= safe_text.KEYWORD for word in found.keywords)
     assert found.title is not None
     assert found.title.startswith("a b c")
-    assert len(found.title) == words.TITLE
-    assert words.clean("\x1b]0;title\x07\r\nCafe\u0301 \ud800") == "]0;title Café \ufffd"
-    assert words.clean("👨‍👩‍👧 \u202f x") == "👨‍👩‍👧 x"
-    assert words.clean(" \t\0 ") is None
+    assert len(found.title) == safe_text.TITLE
+    assert safe_text.clean("\x1b]0;title\x07\r\nCafe\u0301 \ud800") == "]0;title Café \ufffd"
+    assert safe_text.clean("👨‍👩‍👧 \u202f x") == "👨‍👩‍👧 x"
+    assert safe_text.clean(" \t\0 ") is None
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16-le", "utf-16-be", "utf-16"])
 def test_encodings_of_exif(encoding: str) -> None:
-    assert words.decoded("Blüte im Frühling".encode(encoding)) == "Blüte im Frühling"
-    assert words.decoded("相机".encode()) == "相机"
+    assert safe_text.decoded("Blüte im Frühling".encode(encoding)) == "Blüte im Frühling"
+    assert safe_text.decoded("相机".encode()) == "相机"
 
 
 def test_a_camera_s_name_in_utf_8() -> None:

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgsearch import photos
-from imgsearch.photos import dates, decode, formats, metadata, sidecars, walk, words, xmp
+from imgsearch.photos import dates, decode, formats, metadata, safe_text, sidecars, walk, xmp
 from imgsearch.photos.metadata import Metadata
 from tests import pictures
 from tests.test_descriptions import FULL, _iim, _jpeg_with_iim
@@ -164,9 +164,9 @@ TEXT = st.text(max_size=60) | st.sampled_from(["2019", "2019:05:01 02:30:45 PM",
 def _check_metadata(found: Metadata) -> None:
     texts = [found.camera, found.lens, found.title, found.caption, found.stated_city]
     for text in [*texts, found.stated_country, *found.keywords]:
-        assert text is None or (text and len(text) <= words.CAPTION)
+        assert text is None or (text and len(text) <= safe_text.CAPTION)
         assert text is None or not any(unicodedata.category(c) in ("Cc", "Cs") for c in text)
-    assert len(found.keywords) <= words.KEYWORDS
+    assert len(found.keywords) <= safe_text.KEYWORDS
     if found.taken is not None:
         assert datetime.fromisoformat(found.taken).year >= 1000
         assert found.taken_precision
@@ -240,7 +240,7 @@ def test_words_and_dates() -> None:
                 assert moment is None or datetime.fromisoformat(moment.taken)
             dates.parse_offset(text)
             xmp.degrees(text, {"N": 1, "S": -1})
-            words.clean(words.decoded(text.encode("utf-16-le", "surrogatepass")))
+            safe_text.clean(safe_text.decoded(text.encode("utf-16-le", "surrogatepass")))
 
     digits = st.from_regex(r"[A-Za-z]{0,6}[-_ ]?(19|20)?\d{0,16}([-_:. ]\d{1,6}){0,7}( [AP]M)?")
     _for_a_while(st.text() | digits, check)

@@ -32,7 +32,7 @@ LAYERS = [
     {"settings.table"},
     {"settings", "photos", "models.base", "gazetteer", "question"},
     {"phrases", "matching"},
-    {"photos.words", "photos.dates", "photos.xmp", "photos.depths", "photos.quiet"},
+    {"photos.safe_text", "photos.dates", "photos.xmp", "photos.depths", "photos.quiet"},
     {"photos.perceptual_hash"},
     {"photos.iptc", "photos.sidecars"},
     {"photos.formats", "photos.metadata", "photos.walk"},

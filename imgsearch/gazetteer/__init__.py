@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from imgsearch.gazetteer.archive import Archive
-from imgsearch.gazetteer.folding import fold
+from imgsearch.gazetteer.normalized import fold
 from imgsearch.gazetteer.place import Located, Place
 
 __all__ = ["Located", "Place", "at", "at_each", "beginning", "country_name", "find", "fold", "near"]

@@ -21,8 +21,8 @@ import numpy as np
 from babel import Locale
 
 from imgsearch.gazetteer import aliases, archive
-from imgsearch.gazetteer.folding import fold
 from imgsearch.gazetteer.geometry import EARTH_KM, Floats, km_between, unit_vectors
+from imgsearch.gazetteer.normalized import fold
 
 LANGUAGES = """
     en de fr es it pt nl pl ru uk zh zh_Hant ja ko tr sv da nb fi cs sk hu ro el bg sr hr sl

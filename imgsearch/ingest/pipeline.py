@@ -17,11 +17,11 @@ from imgsearch.ingest.departures import Departures
 from imgsearch.ingest.descriptions import Facts, same_wherever_it_lies
 from imgsearch.ingest.events import SILENT, Teller
 from imgsearch.ingest.fingerprints import KnownPhotos
-from imgsearch.ingest.known import Known, look_up
 from imgsearch.ingest.limits import Limits
 from imgsearch.ingest.prefetch import Ahead
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.rows import is_same, record_of, same_picture
+from imgsearch.ingest.same_content import Known, look_up
 from imgsearch.ingest.steps import (
     Batch,
     Candidate,

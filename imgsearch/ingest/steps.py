@@ -12,8 +12,8 @@ import numpy as np
 from imgsearch import photos
 from imgsearch.index.base import Parts
 from imgsearch.ingest.descriptions import Facts, facts_of
-from imgsearch.ingest.known import Known
 from imgsearch.ingest.regions import regions_of
+from imgsearch.ingest.same_content import Known
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder, Vector
 from imgsearch.photos import Skip, SkipReason, decode, formats, perceptual_hash

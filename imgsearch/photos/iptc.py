@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from imgsearch.photos import words
+from imgsearch.photos import safe_text
 
 TITLE, HEADLINE, KEYWORDS, DATE, TIME, CITY, COUNTRY, CAPTION = 5, 105, 25, 55, 60, 90, 101, 120
 RESOURCE = 0x0404  # of Photoshop, which holds IIM
@@ -24,7 +24,7 @@ def parse(data: bytes) -> Datasets:
         if (record, number) == _CHARACTER_SET:
             utf_8 = value.startswith(_UTF_8)
         elif record == 2 and value:
-            text = value.decode("utf-8", "replace") if utf_8 else words.decoded(value)
+            text = value.decode("utf-8", "replace") if utf_8 else safe_text.decoded(value)
             found.setdefault(number, []).append(text)
     return found
 

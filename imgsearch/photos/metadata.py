@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from imgsearch.photos import dates, iptc, words, xmp
+from imgsearch.photos import dates, iptc, safe_text, xmp
 from imgsearch.photos.dates import Moment, Precision
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def read(
     latitude, longitude = _place(gps)
     if latitude is None:
         latitude, longitude = _place_of(properties)
-    described = _text(main, DESCRIPTION, words.CAPTION)
+    described = _text(main, DESCRIPTION, safe_text.CAPTION)
     if described and _NO_CAPTION.fullmatch(described):
         described = None
     fields = _described(properties)
@@ -116,10 +116,12 @@ def read(
         lens=_text(details, LENS_MODEL),
         title=fields.get("title") or _first(datasets, iptc.TITLE, iptc.HEADLINE)
         or _windows(main, WINDOWS_TITLE),
-        caption=fields.get("caption") or _first(datasets, iptc.CAPTION, most=words.CAPTION)
+        caption=fields.get("caption") or _first(datasets, iptc.CAPTION, most=safe_text.CAPTION)
         or described or _windows(main, WINDOWS_COMMENT),
-        keywords=fields.get("keywords") or words.keywords(datasets.get(iptc.KEYWORDS, ()))
-        or words.keywords((_windows(main, WINDOWS_KEYWORDS, words.CAPTION) or "").split(";")),
+        keywords=fields.get("keywords") or safe_text.keywords(datasets.get(iptc.KEYWORDS, ()))
+        or safe_text.keywords(
+            (_windows(main, WINDOWS_KEYWORDS, safe_text.CAPTION) or "").split(";")
+        ),
         rating=fields.get("rating") or _rating(_value(main, WINDOWS_RATING)),
         stated_city=fields.get("stated_city") or _first(datasets, iptc.CITY),
         stated_country=fields.get("stated_country") or _first(datasets, iptc.COUNTRY),
@@ -163,8 +165,8 @@ def _described(properties: xmp.Properties) -> dict[str, Any]:
     ]
     fields = {
         "title": _property(properties, "dc:title") or _property(properties, "photoshop:Headline"),
-        "caption": _property(properties, "dc:description", words.CAPTION),
-        "keywords": words.keywords(tags),
+        "caption": _property(properties, "dc:description", safe_text.CAPTION),
+        "keywords": safe_text.keywords(tags),
         "rating": _rating(_property(properties, "xmp:Rating")),
         "stated_city": _property(properties, "photoshop:City"),
         "stated_country": _property(properties, "photoshop:Country"),
@@ -172,12 +174,14 @@ def _described(properties: xmp.Properties) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _property(properties: xmp.Properties, name: str, most: int = words.TITLE) -> str | None:
-    return next(filter(None, (words.clean(text, most) for text in properties.get(name, ()))), None)
+def _property(properties: xmp.Properties, name: str, most: int = safe_text.TITLE) -> str | None:
+    return next(
+        filter(None, (safe_text.clean(text, most) for text in properties.get(name, ()))), None
+    )
 
 
-def _first(datasets: iptc.Datasets, *numbers: int, most: int = words.TITLE) -> str | None:
-    texts = (words.clean(text, most) for number in numbers for text in datasets.get(number, ()))
+def _first(datasets: iptc.Datasets, *numbers: int, most: int = safe_text.TITLE) -> str | None:
+    texts = (safe_text.clean(text, most) for number in numbers for text in datasets.get(number, ()))
     return next(filter(None, texts), None)
 
 
@@ -199,10 +203,10 @@ def _iim_of_photoshop(main: Mapping[int, Any]) -> bytes:
     return iptc.photoshop_resource(_bytes(main, PHOTOSHOP), iptc.RESOURCE)
 
 
-def _windows(main: Mapping[int, Any], tag: int, most: int = words.TITLE) -> str | None:
+def _windows(main: Mapping[int, Any], tag: int, most: int = safe_text.TITLE) -> str | None:
     """A text of Windows Explorer's tags, which are UTF-16."""
     data = _bytes(main, tag)
-    return words.clean(data.decode("utf-16-le", "replace").partition("\0")[0], most)
+    return safe_text.clean(data.decode("utf-16-le", "replace").partition("\0")[0], most)
 
 
 def _section(exif: Exif | None, tag: int) -> Mapping[int, Any]:
@@ -222,15 +226,15 @@ def _value(tags: Mapping[int, Any], tag: int) -> Any:
         return None
 
 
-def _text(tags: Mapping[int, Any], tag: int, most: int = words.TITLE) -> str | None:
+def _text(tags: Mapping[int, Any], tag: int, most: int = safe_text.TITLE) -> str | None:
     value = _value(tags, tag)
     if isinstance(value, str):  # Pillow takes every text for Latin-1
         try:
             value = value.encode("latin-1")
         except UnicodeEncodeError:
-            return words.clean(value.partition("\0")[0], most)
+            return safe_text.clean(value.partition("\0")[0], most)
     return (
-        words.clean(words.decoded(value).partition("\0")[0], most)
+        safe_text.clean(safe_text.decoded(value).partition("\0")[0], most)
         if isinstance(value, bytes)
         else None
     )

@@ -6,7 +6,7 @@ import bisect
 import re
 from dataclasses import dataclass
 
-from imgsearch.gazetteer.folding import fold
+from imgsearch.gazetteer.normalized import fold
 
 # one letter at a time: these scripts write no spaces
 _UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff"

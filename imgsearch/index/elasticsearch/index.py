@@ -32,8 +32,8 @@ from imgsearch.index.base import (
 )
 from imgsearch.index.elasticsearch import (
     catalogue,
+    model_record,
     notes,
-    stamping,
     status,
     succession,
     words,
@@ -121,7 +121,7 @@ class ElasticsearchIndex:
                 asked=recorded_models.named(models),
             )
         if self.foreign:
-            stamping.adopt(self._live, models)
+            model_record.adopt(self._live, models)
         elif known is None and not empty and self._live.found.vector:
             raise cluster_error("unstamped", place=self.place)
         elif self._live.found.vector and self._live.found.dims != models.dims:
@@ -129,7 +129,7 @@ class ElasticsearchIndex:
             successor._begun = Moment.before_all(self._live.found)  # it was empty
             self._become(successor)
         else:
-            stamping.stamp(self._live, models)
+            model_record.stamp(self._live, models)
 
     def info(self) -> IndexInfo:
         """What `status` shows, `details` included. Takes several requests."""
@@ -295,7 +295,7 @@ class ElasticsearchIndex:
         self._live.refresh()
         words.give(self._live)
         if self._made_with is not None:
-            stamping.check(self._live, self._made_with)
+            model_record.check(self._live, self._made_with)
         self.notes += status.health_hint(self._live.cluster, self._live.found.index, self.place)
 
     def erase(self, ids: Iterable[str]) -> int:
