@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from imgsearch.gazetteer.geometry import Nearest, unit_vectors
 from imgsearch.gazetteer.place import NOWHERE, Located
 
 CITY_WITHIN_KM = 50.0
+_ONE_AT_A_TIME = threading.Lock()  # the map takes 80 ms, and each thread of an ingest wants it
 COUNTRY_WITHIN_KM = 300.0  # farther out it is the sea, or ice that is nobody's
 
 
@@ -28,7 +30,8 @@ class _Map:
 
 def locate(archive: Archive, coordinates: Sequence[tuple[float, float]]) -> list[Located]:
     """City and country for each pair of latitude and longitude."""
-    places = _map(archive)
+    with _ONE_AT_A_TIME:
+        places = _map(archive)
     pairs = np.asarray(coordinates, dtype=np.float64).reshape(-1, 2)
     valid = (np.abs(pairs) <= [90, 180]).all(axis=1)  # NaN compares false
     here = pairs[valid]
