@@ -64,8 +64,8 @@ def check_paths(paths: Sequence[str], files: Sequence[str] | None, prune: bool) 
     if prune and not folders and (paths or files is not None):
         raise UsageError(
             "Pruning is for folders: what is gone from them is taken out of the index.",
-            "Name the folder. To take single photos out",
-            Action("remove", {"what": "PHOTO"}),
+            "Name the folder",
+            Action("prune folders only"),
         )
 
 

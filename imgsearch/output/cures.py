@@ -43,6 +43,7 @@ HOW = {
     "name this index": "--index {place}",
     "pin the certificate": "--ssl-assert-fingerprint SHA256",
     "prune": "--prune --yes",
+    "prune folders only": ", or leave --prune out; see also: imgsearch remove",
     "query": 'imgsearch query "a red car"',
     "raise the limit": " (--max-megapixels)",
     "re-embed": "imgsearch ingest --re-embed",
@@ -79,5 +80,5 @@ def joined(text: str, how: str) -> str:
     """`how` (it may be empty) behind a colon, or as the sentence goes on."""
     if not how:
         return text
-    colon = "" if how.startswith((" ", ";", ".")) else ": "
+    colon = "" if how.startswith((" ", ",", ";", ".")) else ": "
     return f"{text.removesuffix('.')}{colon}{how}"
