@@ -36,7 +36,7 @@ FAILURES: dict[str, ErrorRow] = {
         "Start a trial (POST /_license/start_trial?acknowledge=true) or take a Platinum licence. "
         + LOCALLY,
         _http(403, "non-compliant"),
-        action="encode here",
+        action="encode here meanwhile",
     ),
     "privilege": ErrorRow(
         ModelError,
@@ -51,28 +51,28 @@ FAILURES: dict[str, ErrorRow] = {
         "{place}: machine learning is switched off there.",
         "Remove xpack.ml.enabled: false from its nodes' settings and restart them. " + LOCALLY,
         _http(400, "no handler found for uri"),
-        action="encode here",
+        action="encode here meanwhile",
     ),
     "serverless": ErrorRow(
         ModelUnavailable,
         "{place}: this serverless project offers no models of one's own ({reason}).",
         "Take a project of the type Elasticsearch, or a hosted deployment. " + LOCALLY,
         _http(410, "api_not_available", "serverless"),
-        action="encode here",
+        action="encode here meanwhile",
     ),
     "libtorch": ErrorRow(
         ModelUnavailable,
         "{place} runs Elasticsearch {version}: its libtorch {libtorch} cannot load what torch"
         " {torch} traces.",
         "Upgrade the cluster to 8.13 or later. " + LOCALLY,
-        action="encode here",
+        action="encode here meanwhile",
     ),
     "unsuitable": ErrorRow(
         ModelError,
         "The text model {model} cannot run inside Elasticsearch: {reason}",
         "Use the default pair there, by naming no model; with this one queries are encoded on this"
         " machine",
-        action="encode here",
+        action="encode here meanwhile",
     ),
     "untraceable": ErrorRow(
         ModelError,
@@ -173,7 +173,7 @@ FAILURES: dict[str, ErrorRow] = {
         "Give one node the role ml (node.roles), or in Elastic Cloud add a machine learning"
         " instance or autoscaling. " + LOCALLY,
         _no_capacity(r"allocation explanation \[(none|null)?\]", "No ML nodes", r"^$"),
-        action="encode here",
+        action="encode here meanwhile",
     ),
     "processors": ErrorRow(
         ModelError,
@@ -210,7 +210,7 @@ FAILURES: dict[str, ErrorRow] = {
         "The log of the node says why. If its libtorch cannot read the trace, upgrade the cluster;"
         " if memory ran out, give it more. " + LOCALLY,
         _http(500, "Could not start trained model deployment"),
-        action="encode here",
+        action="encode here meanwhile",
     ),
     "start_failed": ErrorRow(
         ModelError,
