@@ -214,7 +214,7 @@ def test_nothing_is_asked_of_another_host(server: Server, profile: Path) -> None
 
 _PAGES = (
     *("duplicates?threshold=0.9", "index", "health", "help", "guide", "guide/json", "sign-in"),
-    *("nowhere", "?q=x&k=none"),
+    *("nowhere", "?q=x&k=none", f"?id={'x' * 64}"),
 )
 
 

@@ -61,9 +61,10 @@ def visit(
     home = tmp_path_factory.mktemp("home")
     album = made_versions(home / "album")
     shutil.copy(album / "cat.jpg", album / "cat again.jpg")
+    (album / f"{'broken' * 12}.jpg").write_bytes((album / "cat.jpg").read_bytes()[:500])
     with place(request.param) as settings:
         command = Command(home, model_cache, {"IMGSEARCH_MODEL": "demo", **settings})
-        command.run("ingest", album)
+        command.run("ingest", album, code=None)
         with serving(command) as server:
             yield Visit(command, album, server)
 
@@ -142,8 +143,10 @@ def test_in_a_browser(visit: Visit, tmp_path: Path) -> None:
         page.get(f"{visit.server.address}duplicates")
         every(page, ".pick input")[1].click()
         assert "1 selected" in one(page, ".selection-bar").text
-        assert violations(page) == []
-        assert page.execute_script("return document.body.scrollWidth <= innerWidth")
+        for path in ("duplicates", "index", "health"):  # with long names
+            page.get(visit.server.address + path)
+            assert violations(page) == []
+            assert page.execute_script("return document.body.scrollWidth <= innerWidth"), path
 
 
 def test_searches_go_on_while_photos_are_compared(

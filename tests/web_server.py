@@ -68,6 +68,7 @@ def tags(html: str) -> list[tuple[str, dict[str, str]]]:
 class Server:
     process: subprocess.Popen[bytes]
     address: str  # as it was printed
+    patience: float = 60  # seconds for an answer
 
     @property
     def host(self) -> str:
@@ -81,7 +82,7 @@ class Server:
         self, path: str, method: str = "GET", body: bytes | None = None, **headers: str
     ) -> Answer:
         """`headers`: names with `_` for `-`."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.patience)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, {"Accept": "text/html", **named})
         answer = connection.getresponse()

@@ -122,7 +122,7 @@ class Library:
             stderr=subprocess.PIPE,
         )
         try:
-            yield Server(process, line_of(process, 60))
+            yield Server(process, line_of(process, 600), patience=600)  # on a busy machine too
         finally:
             process.kill()
             process.communicate()
