@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
@@ -32,50 +32,44 @@ SHOWN = 50  # photos of a group
 _KEPT = 4  # answers, of different filters or thresholds
 
 
-class _Key(NamedTuple):
-    """`ingest`: when the last one ended, which may have changed what the index holds."""
-
-    where: Filter
-    threshold: float
-    photos: int
-    ingest: str
-
-
 class Comparisons:
-    """What was found lately. May be used from several threads."""
+    """What was found in the index as it is now. May be used from several threads."""
 
     def __init__(self) -> None:
-        self._kept: dict[_Key, tuple[Index, Duplicates]] = {}  # the latest last
+        self._kept: dict[tuple[Filter, float], Duplicates] = {}  # the latest last
+        self._state: object = None
         self._lock = threading.Lock()
 
     def kept(self, library: Library, asked: Asked) -> Duplicates | None:
-        """What was found in this index as it is now; None where it is not known."""
+        """None where it is not known."""
+        state = _state(library)
         with self._lock:
-            index, found = self._kept.get(_key(library, asked), (None, None))
-            return found if index is library.index else None
+            if state != self._state:
+                self._kept, self._state = {}, state
+            return self._kept.get((asked.where, asked.threshold))
 
     def find(self, library: Library, asked: Asked) -> Duplicates:
         """Compares the photos, unless that is known. Photos without a perceptual hash are compared
         by their bytes alone: to look at a page reads no originals and writes nothing."""
+        from imgsearch import duplicates  # and NumPy
+
+        state = _state(library)
         found = self.kept(library, asked)
         if found is not None:
             return found
-        from imgsearch import duplicates  # and NumPy
-
-        key = _key(library, asked)
         found = duplicates.find(library.index, asked.where, asked.threshold)
         with self._lock:
-            self._kept.pop(key, None)
-            self._kept[key] = library.index, found
+            if state == self._state:
+                self._kept[asked.where, asked.threshold] = found
             while len(self._kept) > _KEPT:
                 del self._kept[next(iter(self._kept))]
         return found
 
 
-def _key(library: Library, asked: Asked) -> _Key:
+def _state(library: Library) -> tuple[Index, int, str]:
+    """Another one once the index is opened anew, or photos have come or gone."""
     info = library.status()
-    ended = str((info.last_ingest or {}).get("finished", ""))
-    return _Key(asked.where, asked.threshold, info.photos, ended)
+    return library.index, info.photos, str(info.last_ingest)
 
 
 @dataclass(frozen=True, slots=True)
