@@ -234,9 +234,10 @@ class Reader:
 
     def _sample(self, size: int, rows: str, kind: str, dims: int) -> Vectors:
         """`rows`: where their numbers are, in SQL; `kind`: a condition."""
-        first = self._database.value(f"select min(row) from {rows}")
-        last = self._database.value(f"select max(row) from {rows}")
-        targets = np.unique(np.linspace(first or 0, last or 0, size).astype(np.int64)).tolist()
+        first = self._database.value(f"select min(row) from {rows}") or 0
+        last = self._database.value(f"select max(row) from {rows}") or 0
+        # Whole numbers throughout: a damaged row may have a number too large for a float.
+        targets = sorted({first + (last - first) * n // max(size - 1, 1) for n in range(size)})
         statement = (
             f"select row, vector, checksum from embeddings where row >= ? and {kind}"
             " order by row limit 1"
