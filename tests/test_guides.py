@@ -4,9 +4,11 @@ there."""
 from __future__ import annotations
 
 import fnmatch
+import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,9 @@ import pytest
 
 from imgsearch import guides
 from imgsearch.demo import PHOTOS
+from imgsearch.models.choices import CHOICES
 from tests.command import SCRIPT, Command
+from tests.elasticsearch import servers
 
 ROOT = Path(__file__).parent.parent
 GUIDES = sorted((ROOT / "imgsearch" / "guides").glob("*.md"))
@@ -26,6 +30,8 @@ PAGES = [
     *GUIDES,
     *sorted((ROOT / "imgsearch" / "guides" / "reference").glob("*.md")),
 ]
+BENCHMARKS = ROOT / "tests" / "benchmarks"
+TUTORIAL = "ingest, 12 MP JPEG: imgsearch / the tutorial's loop"
 README_BYTES, GUIDE_BYTES = 9_000, 6_000
 NAMES = "vor,titel,te"  # words of other languages, which codespell takes for English ones
 
@@ -138,15 +144,7 @@ def test_commands_of_a_guide_run_as_they_stand_there(page: Path, photographer: C
     if not any("imgsearch ingest" in line for line, _ in _console(page)):
         photographer.run("ingest", photographer.home / "Pictures")
     for line, expected in _console(page):
-        finished = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", line],
-            env=photographer.env(),
-            cwd=photographer.home / "work",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        finished = _typed(line, photographer)
         # nothing may fit in these few icons
         codes = (0, 1) if "--only-fitting" in line else (0,)
         assert finished.returncode in codes, f"{line}\n{finished.stdout}\n{finished.stderr}"
@@ -154,6 +152,64 @@ def test_commands_of_a_guide_run_as_they_stand_there(page: Path, photographer: C
         for wanted in expected:
             pattern = wanted.replace("[", "[[]").replace("…", "*")
             assert fnmatch.filter(shown, pattern), f"{line}\n{finished.stdout}"
+
+
+STAY = ("serve", "watch", "mcp")  # until they are stopped
+ELSEWHERE = ("https://host", "--install-completion", "COMMAND")  # another machine, this shell, any
+
+
+def _shown_in_readme() -> list[str]:
+    lines = [re.sub(r"\s+#.*", "", line) for line in _lines(ROOT / "README.md")]
+    run = [line for line in lines if not any(word in line for word in ELSEWHERE)]
+    return [line for line in run if not {*line.split()} & {*STAY}]
+
+
+@pytest.mark.slow
+def test_the_readmes_commands_run(photographer: Command) -> None:
+    work, pictures = photographer.home / "work", photographer.home / "Pictures"
+    some = sorted(pictures.rglob("*.png"))[0]
+    shutil.copy(some, work / "photo.jpg")
+    (pictures / "2019").mkdir()
+    shutil.copy(some, pictures / "2019")
+    block = [line for line in _shown_in_readme() if line == "imgsearch ingest ~/Pictures"]
+    rest = [line for line in _shown_in_readme() if line not in block and " demo" not in line]
+    assert block
+    assert len(rest) > 15
+    for line in (*block[:1], *rest):
+        finished = _typed(line, photographer)
+        may_fail = (0, 1) if "--only-fitting" in line else (0,)  # nothing may fit
+        assert finished.returncode in may_fail, f"{line}\n{finished.stdout}\n{finished.stderr}"
+
+
+def _typed(
+    line: str, photographer: Command, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", line],
+        env=photographer.env() | environment,
+        cwd=photographer.home / "work",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+def test_the_commands_for_a_cluster_run_on_one(photographer: Command) -> None:
+    """Those that work with its index, and those that lead away."""
+    page = ROOT / "imgsearch" / "guides" / "elasticsearch.md"
+    lines = [re.sub(r"\s+#.*", "", line) for line in _lines(page)]
+    verbs = ("ingest", "query", "copy", "doctor")  # in an order in which they make sense
+    work = [line for verb in verbs for line in dict.fromkeys(lines) if f"imgsearch {verb}" in line]
+    with servers.space() as space:
+        named = [line.replace("my-photos", space.name()) for line in work]
+        photographer.run(
+            "ingest", photographer.home / "Pictures"
+        )  # what the first copy takes along
+        for line in named:
+            finished = _typed(line, photographer, ES_URL=space.server)
+            assert finished.returncode == 0, f"{line}\n{finished.stdout}\n{finished.stderr}"
 
 
 def _prose(page: Path) -> str:
@@ -190,3 +246,37 @@ def test_guide_lists_and_shows(command: Command) -> None:
 
 def test_topics_are_the_files() -> None:
     assert set(guides.topics()) >= {path.stem for path in GUIDES}
+
+
+def _figures() -> dict[str, list[str]]:
+    """What pages say of what was measured, or of what the program is told elsewhere."""
+    rows = json.loads((BENCHMARKS / "results.json").read_text("utf-8"))["rows"]
+    medians = {row["goal"]["what"]: statistics.median(row["values"]) for row in rows}
+    sizing = json.loads((BENCHMARKS / "sizing.json").read_text("utf-8"))
+    sizes, texts = {row["where"]: row for row in sizing["sizes"]}, dict(sizing["texts"])
+    fetch = f"{CHOICES['default'].gigabytes:g} GB"
+    return {
+        "README.md": [
+            f"{medians['ingest, 12 MP JPEG: imgsearch / rclip']:.1f} times as fast as rclip",
+            f"{medians[TUTORIAL]:.1f} times as fast as the tutorial's loop",
+            f"in words takes {medians['text query, new process, 10,000 photos']:.2f} s",
+            f"million photos takes {medians['search, 1,000,000 rows: p50']:.1f} ms",
+            f"models once, about {fetch}",
+        ],
+        "imgsearch/guides/models.md": [
+            f"fetched once ({fetch})",
+            f"{sizes['local']['photo'] / 1000:.1f} KB a photo at 512",
+            f"{sizes['local']['dimension']:.1f} bytes more for each",
+        ],
+        "imgsearch/guides/elasticsearch.md": [
+            f"take {sizes['`int8`']['photo'] * 100_000 / 1e9:.2f} GB",
+            f"{texts['text and vector'] / texts['vector'] - 1:.0%} more".replace("%", " %"),
+        ],
+    }
+
+
+def test_figures_are_those_that_were_measured() -> None:
+    for page in PAGES:
+        text = " ".join(page.read_text("utf-8").split())
+        for figure in _figures().get(_named(page), []):
+            assert figure in text, (page.name, figure)

@@ -73,6 +73,8 @@ def test_the_wheel_runs_without_and_with_its_extras(
         found = _run(command, programs / "imgsearch", "query", "red heart", "-k", "3", "--paths")
         assert len(found.splitlines()) == 3
     _run(command, programs / "python", "-c", "import rawpy, mcp")
+    size = sum(path.stat().st_size for path in environment.rglob("*") if not path.is_symlink())
+    assert size < 6e9, "README: 6 GB of disk"
 
 
 def _run(command: Command, *arguments: str | Path) -> str:
