@@ -81,7 +81,9 @@ def test_a_root_that_holds_only_what_systems_write_counts_as_empty(
     (folder / "a.png").unlink()
     for name in left:
         (folder / name).mkdir()
-    assert "empty" in str(ingest(folder, "--prune", "--yes", code=1)["error"])
+    refused = str(ingest(folder, "--prune", "--yes", code=1)["error"])
+    assert "empty" in refused
+    assert f"imgsearch remove --under {folder}" in refused
 
 
 @pytest.mark.parametrize("how", ["empty", "gone"])
@@ -185,7 +187,9 @@ def test_one_folder_has_one_library(
     folder = picture(tmp_path / "photos" / "sub" / "a.png", 3).parent.parent
     ingest(folder)
     for place in (folder, folder / "sub"):
-        assert "'photos'" in str(ingest(place, "--library", "again", code=2)["error"])
+        refused = str(ingest(place, "--library", "again", code=2)["error"])
+        assert "'photos'" in refused
+        assert f"imgsearch remove --under {place}" in refused
 
 
 def test_a_root_that_moved_is_recognised_under_its_new_name(

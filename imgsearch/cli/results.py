@@ -110,6 +110,7 @@ class Output:
         if not results:
             about = "" if asked is None else f"“{asked}”: "
             say(f"{about}{'Nothing fits.' if self._only_fitting else _nothing_found(library)}")
+            return
         _say_which_are_away(results, library)
         if not results.question.terms or self._for_programs or self._shown:
             return  # to count the photos may take a request

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from imgsearch import photos
 from imgsearch.errors import Action, PhotoError, UsageError
-from imgsearch.escaping import is_safe, shown
+from imgsearch.escaping import is_safe, shell_quoted, shown
 from imgsearch.ingest import recognition
 from imgsearch.ingest.recognition import within_folder
 from imgsearch.question import Filter, Folder
@@ -111,7 +111,7 @@ def check_belongs(path: Path | str, name: str | None, library: str) -> None:
             f"{shown(path)} belongs to the library {library!r} already; as {name!r} its photos"
             " would be in the index twice.",
             f"Name no other library, or take it out of {library!r} first",
-            Action("remove", {"what": shown(path)}),
+            Action("remove a folder", {"folder": shell_quoted(os.fsencode(path))}),
         )
 
 
@@ -294,7 +294,7 @@ def check_not_empty(job: Job) -> None:
         raise PhotoError(
             f"{shown(folder)} is empty; nothing was changed.",
             "Is a disk not mounted? To take its photos out of the index",
-            Action("remove", {"what": shown(folder)}),
+            Action("remove a folder", {"folder": shell_quoted(folder)}),
         )
 
 

@@ -49,6 +49,7 @@ HOW = {
     "raise the limit": " (--max-megapixels)",
     "re-embed": "imgsearch ingest --re-embed",
     "remove": "imgsearch remove {what}",
+    "remove a folder": "imgsearch remove --under {folder}",
     "replace": "imgsearch setup-model --replace",
     "replace or encode here": f"imgsearch setup-model --replace. {_LOCALLY}",
     "replace or keep both": "imgsearch setup-model --replace, or --model-id ANOTHER-NAME",
