@@ -108,8 +108,9 @@ IndexPlace = LocalPlace | ClusterPlace
 
 
 def index_place(value: str | None, es_url: str | None, es_cloud_id: str | None) -> IndexPlace:
-    """`http(s)://` is a URL; a separator, a leading `.` or `~`, or an existing path is local;
-    anything else is an index name on the cluster if one is set, else a name in the data folder."""
+    """`http(s)://` is a URL; a separator or a leading `.` or `~` makes a path. Anything else is a
+    name, whatever lies in the working directory: on the cluster if one is set, else in the data
+    folder."""
     on_cluster = bool(es_url or es_cloud_id)
     if value is None:
         if on_cluster:
@@ -133,10 +134,8 @@ def index_place(value: str | None, es_url: str | None, es_cloud_id: str | None) 
 
 def _looks_like_a_path(value: str) -> bool:
     separators = {"/", os.sep, os.altsep} - {None}
-    return (
-        value.startswith((".", "~"))
-        or any(separator in value for separator in separators if separator)
-        or Path(value).exists()
+    return value.startswith((".", "~")) or any(
+        separator in value for separator in separators if separator
     )
 
 

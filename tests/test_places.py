@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from imgsearch.errors import UsageError
 from imgsearch.paths import ClusterPlace, LocalPlace, data_dir, index_place, shown
+from tests.command import Command
 
 URL = "https://host:9200"
 
@@ -27,10 +29,16 @@ def test_paths_are_local_even_where_a_cluster_is_set(value: str) -> None:
     assert place.folder == Path(value).expanduser().absolute()
 
 
-def test_an_existing_folder_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_a_name_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    """A folder of that name in the working directory is meant by a path alone."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").mkdir()
-    assert index_place("here", URL, None) == LocalPlace(tmp_path / "here")
+    assert index_place("here", URL, None) == ClusterPlace(URL, "here")
+    assert index_place(f".{os.sep}here", URL, None) == LocalPlace(tmp_path / "here")
+    told = command.run("--index", "here", "query", "a cat", code=1, cwd=tmp_path).stderr
+    assert f"write .{os.sep}here" in told
 
 
 def test_a_bare_name_follows_the_cluster() -> None:

@@ -98,9 +98,14 @@ class IndexFolder:
         if generations:
             return generations[0]
         if not create:
+            here = f".{os.sep}{self.path.name}"
+            found = Path(here).is_dir() and Path(here).resolve() != self.path.resolve()
+            also = (
+                f"If the folder in the working directory is meant, write {here}. " if found else ""
+            )
             raise IndexNotFound(
                 f"There is no index at {self.path} yet.",
-                "Name another one, or make it by ingesting a folder of pictures.",
+                f"{also}Name another one, or make it by ingesting a folder of pictures.",
                 Action("ingest", {"folder": "FOLDER"}),
             )
         if self.path.exists() and holds_other_files(self.path):
