@@ -54,8 +54,9 @@ class Command:
         }
 
     def start(self, *arguments: str | bytes | Path, **options: Any) -> subprocess.Popen[bytes]:
+        """`before`: words of another program that starts this one."""
         return subprocess.Popen(
-            [os.fspath(SCRIPT), *arguments],
+            [*options.pop("before", ()), os.fspath(SCRIPT), *arguments],
             env=self.env(),
             cwd=options.pop("cwd", self.home),
             stdin=options.pop("stdin", subprocess.DEVNULL),

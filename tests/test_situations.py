@@ -50,6 +50,40 @@ def test_a_limit_counts_pictures(ingest: Callable[..., dict[str, object]], tmp_p
     assert counts(ingest(folder, "--limit", 5)) == {"added": 3, "embedded": 3}
 
 
+# root reads every folder, but not without these capabilities
+_AS_OTHERS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv, of util-linux")
+def test_what_cannot_be_reached_is_not_pruned(command: Command, tmp_path: Path) -> None:
+    """A walk does not see it, and nothing says that it is gone."""
+    folder = tmp_path / "album"
+    picture(folder / "a.png", 10)
+    closed = picture(folder / "closed" / "b.png", 200).parent
+    command.run("ingest", folder)
+    closed.chmod(0)
+    report = command.run("ingest", "--prune", "--yes", "--json", folder, before=_AS_OTHERS).json
+    refused = command.run("ingest", "--prune", "--yes", closed, before=_AS_OTHERS, code=1)
+    closed.chmod(0o755)
+    assert counts(report) == {}
+    assert [skip["reason"] for skip in report["skipped"]] == ["no permission"]
+    assert "cannot be read: Permission denied" in refused.stderr
+    assert counts(command.run("ingest", "--json", folder).json) == {}
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_dry_run_does_not_count_what_moved_as_missing(
+    named: bool, ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "album"
+    old, new = picture(folder / "a.png", 10), folder / "new.png"
+    picture(folder / "b.png", 200)
+    ingest(folder)
+    old.rename(new)
+    report = ingest("--dry-run", *((old, new) if named else (folder,)))
+    assert (counts(report), report["skipped"]) == ({"renamed": 1}, [])
+
+
 @pytest.mark.parametrize("what", ["folder", "dangling link", "HTML", "text", "empty"])
 def test_a_photo_that_something_else_replaced_is_missing(
     what: str, ingest: Callable[..., dict[str, object]], tmp_path: Path

@@ -290,6 +290,11 @@ def check_not_empty(job: Job) -> None:
     if job.files is not None:
         return
     folder = os.path.join(os.fsencode(job.root), job.within)
+    if not os.access(folder, os.R_OK | os.X_OK) and os.path.isdir(folder):
+        raise PhotoError(
+            f"{shown(folder)} cannot be read: Permission denied; nothing was changed.",
+            "Allow yourself to read it (ls -ld shows who may), then ingest it again.",
+        )
     if not has_entries(folder):
         raise PhotoError(
             f"{shown(folder)} is empty; nothing was changed.",
