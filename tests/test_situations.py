@@ -84,6 +84,20 @@ def test_a_dry_run_does_not_count_what_moved_as_missing(
     assert (counts(report), report["skipped"]) == ({"renamed": 1}, [])
 
 
+def test_each_folder_is_read_once_and_no_neighbour_is_taken_for_a_part(
+    ingest: Callable[..., dict[str, object]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "album"
+    places = ("pets", "pets/cats", "pets-2019", "pets2")
+    for number, place in enumerate(places):
+        picture(folder / place / "a.png", 10 + 40 * number)
+    ingest(folder)
+    for number, place in enumerate(places):
+        picture(folder / place / "b.png", 20 + 40 * number)
+    report = ingest("--dry-run", *(folder / place for place in places))
+    assert (report["added"], report["unchanged"]) == (4, 4)
+
+
 @pytest.mark.parametrize("what", ["folder", "dangling link", "HTML", "text", "empty"])
 def test_a_photo_that_something_else_replaced_is_missing(
     what: str, ingest: Callable[..., dict[str, object]], tmp_path: Path

@@ -218,7 +218,8 @@ def _free_name(library: str, roots: Roots, index: Index) -> str:
 def distinct(jobs: Iterable[Job]) -> list[Job]:
     """The jobs without folders and files that lie inside another named folder."""
     kept: list[Job] = []
-    jobs = sorted(jobs, key=lambda job: (job.library, job.within))
+    # by parts: "a", "a/x", "a-b", where bytes alone would put "a-b" in between
+    jobs = sorted(jobs, key=lambda job: (job.library, job.within.split(b"/") if job.within else []))
     for job in jobs:
         if job.files is not None:
             continue
