@@ -34,11 +34,13 @@ def library(towers: Towers) -> Shelf:
     return figures.library_shelf(towers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figure", BOUNDS)
 def test_figure_reaches_its_bound(measured: Figures, figure: str) -> None:
     assert measured[figure] >= BOUNDS[figure]
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_the_table(measured: Figures) -> None:
     written = json.loads((figures.HERE / "figures.json").read_text("utf-8"))["shipped"]
     assert measured == pytest.approx({name: written[name] for name in measured}, abs=0.005)

@@ -500,6 +500,7 @@ def _uneven(chance: np.random.Generator, directions: np.ndarray, count: int) -> 
     return (found / np.arange(1, 257) ** 0.5) @ directions + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alike", [True, False])
 @pytest.mark.parametrize("count", [sketches.USUAL, sketches.USUAL + 1])  # in near cells; in all
 def test_sketches_name_what_a_scan_finds(tmp_path: Path, count: int, alike: bool) -> None:
