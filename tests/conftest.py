@@ -11,6 +11,7 @@ import pytest
 
 from imgsearch import demo
 from tests.command import Command
+from tests.elasticsearch import certificates, servers
 
 # Under nohup, or in a job that a shell script put into the background, Ctrl-C is ignored, and so it
 # would be by every program that the tests start.
@@ -30,6 +31,15 @@ def command(tmp_path: Path, model_cache: Path) -> Command:
     home = tmp_path / "home"
     home.mkdir()
     return Command(home, model_cache, {"IMGSEARCH_MODEL": "demo"})
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authority:
+    """Signs the certificates of servers in tests."""
+    try:
+        return certificates.authority(tmp_path_factory.mktemp("ca"))
+    except certificates.NoOpenssl as error:
+        servers.give_up(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 """The manual page and the completion files that the wheel brings, made from the commands'
-declarations. `python -m tests.readme` writes them into `share/`."""
+declarations. `python -m tests.readme` writes them into `imgsearch/share/`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imgsearch.cli.main import app
 from imgsearch.settings.options import Option
 from imgsearch.settings.table import CLUSTER, INDEX, KNOWN, TRUST
 
-SHARE = Path(__file__).parent.parent / "share"
+SHARE = Path(__file__).parent.parent / "imgsearch" / "share"
 SCRIPTS = {
     "bash": "bash-completion/completions/imgsearch",
     "zsh": "zsh/site-functions/_imgsearch",
@@ -40,7 +40,7 @@ EXIT_CODES = {
 
 
 def files() -> dict[Path, str]:
-    """What lies in `share/`, by path."""
+    """What lies in `imgsearch/share/`, by path."""
     scripts = {SHARE / path: completion.script(shell) for shell, path in SCRIPTS.items()}
     return {SHARE / "man" / "man1" / "imgsearch.1": "\n".join(_page()) + "\n", **scripts}
 

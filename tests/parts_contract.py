@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
 
 from imgsearch.index import copying
-from imgsearch.index.base import Filter, Index, PartCount, Parts, Record, Row
+from imgsearch.index.base import Filter, Index, PartCount, Parts, Row
 from imgsearch.index.records import Part, PartVectors, parts_mark
 from imgsearch.models.base import ModelIdentity, ModelPair, Vector, unit
 from imgsearch.question import Folder
+from tests.index_contract import record
 
 Making = Callable[..., Index]
 DIMS = 32
@@ -37,18 +37,7 @@ def regions(*vectors: Vector) -> Parts:
 
 
 def photo(path: str, vector: Vector | None, parts: Parts | None = None) -> Row:
-    record = Record(
-        id=hashlib.blake2b(path.encode(), digest_size=16).hexdigest(),
-        library="holiday",
-        relative_path=path,
-        size=1000,
-        mtime_ns=1_700_000_000_123_456_789,
-        content_hash=hashlib.sha256(path.encode()).hexdigest(),
-        format="JPEG",
-        width=4000,
-        height=3000,
-    )
-    return Row(record, vector, parts)
+    return Row(record(path), vector, parts)
 
 
 def crowd(count: int, parts: bool = False) -> list[Row]:

@@ -1,6 +1,6 @@
 """Writes what the program itself knows: into the guides' reference the settings, what can go wrong
 with a cluster, and how fast it was when last measured; into CONTRIBUTING the picture of its parts;
-into share/ the manual page and completions. `python -m tests.readme`"""
+into imgsearch/share/ the manual page and completions. `python -m tests.readme`"""
 
 from __future__ import annotations
 

@@ -572,15 +572,6 @@ def test_clusters_that_cannot_be_used(
     assert seen in cause.detail
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authority:
-    try:
-        return certificates.authority(tmp_path_factory.mktemp("ca"))
-    except certificates.NoOpenssl as error:
-        servers.give_up(str(error))
-        raise
-
-
 @pytest.mark.parametrize(
     ("options", "days", "state", "seen"),
     [

@@ -45,14 +45,6 @@ def space() -> Iterator[Space]:
         yield made
 
 
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authority:
-    try:
-        return certificates.authority(tmp_path_factory.mktemp("ca"))
-    except certificates.NoOpenssl as error:
-        servers.give_up(str(error))
-
-
 @pytest.fixture
 def tls_front(space: Space, authority: certificates.Authority) -> Iterator[Front]:
     users = {"elastic": User(PASSWORD)}

@@ -315,5 +315,5 @@ def test_nothing_else_lies_at_the_top_level() -> None:
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     top = {line.split("/")[0] for line in listed.splitlines()}
-    allowed = {"imgsearch", "tests", "pyproject.toml", "es-docker", "README.md", "LICENSE", "share"}
+    allowed = {"imgsearch", "tests", "pyproject.toml", "es-docker", "README.md", "LICENSE"}
     assert {name for name in top if not name.startswith(".")} <= allowed

@@ -614,10 +614,11 @@ pragma user_version = 3;
 """
 
 
-def make_older(folder: Path, *statements: str) -> None:
-    """The index as a version with schema 3 wrote it, and what else is to be different in it."""
+def make_older(folder: Path, *statements: str, schema: str = OF_SCHEMA_3) -> None:
+    """The index as a version with an older schema wrote it, and what else is to be different in
+    it."""
     with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
-        connection.executescript(OF_SCHEMA_3)
+        connection.executescript(schema)
         for statement in statements:
             connection.execute(statement)
         connection.commit()
@@ -686,8 +687,7 @@ def test_an_index_of_the_fourth_schema_gets_room_for_what_pictures_say(
 ) -> None:
     fill(folder, 300)
     before = stored_rows(folder)
-    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
-        connection.executescript(OF_SCHEMA_4)
+    make_older(folder, schema=OF_SCHEMA_4)
     index = reopen(folder, opened)
     assert index.notes == []
     assert stored_rows(folder) == before
@@ -707,8 +707,7 @@ def test_an_index_of_the_fifth_schema_is_read_and_its_facets_counted(
     with contextlib.closing(open_local(folder, create=True, limits=SMALL)) as index:
         rows = album(150, record)
         filled(lambda name: index, rows)
-    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
-        connection.executescript(OF_SCHEMA_5)
+    make_older(folder, schema=OF_SCHEMA_5)
     index = reopen(folder, opened)
     assert index.notes == []
     right = {name: counted([each.record for each in rows], name) for name in FACETS}
@@ -724,8 +723,7 @@ def test_an_index_of_the_seventh_schema_gets_room_for_parts(
 ) -> None:
     fill(folder, 300)
     before = stored_rows(folder)
-    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
-        connection.executescript(OF_SCHEMA_7)
+    make_older(folder, schema=OF_SCHEMA_7)
     index = reopen(folder, opened)
     assert index.notes == []
     assert stored_rows(folder) == before
@@ -819,8 +817,7 @@ def test_a_killed_migration_of_words_goes_on(folder: Path, opened: list[LocalInd
     full = record("trip/redCar.jpg", caption="Old town", tags=("Oldtimer",), city="Rome")
     reopen(folder, opened).write([Row(full, vector(7))])
     before = stored_rows(folder)
-    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
-        connection.executescript(OF_SCHEMA_6)
+    make_older(folder, schema=OF_SCHEMA_6)
     assert killed_migrations(folder, 6, (1, 4, 16, 64, 150, 300, 600)) >= 4
     index = reopen(folder, opened)
     assert stored_rows(folder) == before

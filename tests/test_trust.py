@@ -20,7 +20,7 @@ import pytest
 
 from imgsearch import settings
 from tests.command import SCRIPT, Command
-from tests.elasticsearch import certificates, servers
+from tests.elasticsearch import certificates
 
 PASSWORD = "tell-nobody"
 KEY = base64.b64encode(b"identity:tell-nobody").decode()
@@ -72,14 +72,6 @@ class Listener:
         """Whether a secret came, as a password or as a key."""
         basic = base64.b64encode(f"elastic:{PASSWORD}".encode()).decode()
         return any(secret in str(self.headers) for secret in (KEY, basic))
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authority:
-    try:
-        return certificates.authority(tmp_path_factory.mktemp("ca"))
-    except certificates.NoOpenssl as error:
-        servers.give_up(str(error))
 
 
 @pytest.fixture

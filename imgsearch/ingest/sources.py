@@ -219,7 +219,7 @@ def distinct(jobs: Iterable[Job]) -> list[Job]:
     """The jobs without folders and files that lie inside another named folder."""
     kept: list[Job] = []
     # by parts: "a", "a/x", "a-b", where bytes alone would put "a-b" in between
-    jobs = sorted(jobs, key=lambda job: (job.library, job.within.split(b"/") if job.within else []))
+    jobs = sorted(jobs, key=lambda job: (job.library, job.within.split(b"/")))
     for job in jobs:
         if job.files is not None:
             continue
