@@ -1,5 +1,5 @@
 """What people decided about each library: which names are left out, which photos were removed,
-whether a RAW and the JPEG beside it are one photo, and whether photos get regions. Kept in the
+whether a RAW and the JPEG beside it are one photo, and which parts photos get. Kept in the
 index, so that it holds for every ingest on every machine."""
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from imgsearch.index.part_kinds import PART_KINDS, PartKind
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Index
@@ -28,13 +30,13 @@ class Removed(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Of one library. `exclude`: shell patterns, as for `photos.walk`. `removed`: by id.
-    `raw_apart`: a RAW and a JPEG of its name are two photos. `regions`: parts of photos get vectors
-    of their own."""
+    `raw_apart`: a RAW and a JPEG of its name are two photos. `parts`: the kinds of parts that its
+    photos are looked through for, of those that have to be asked for."""
 
     exclude: tuple[str, ...] = ()
     removed: Mapping[str, Removed] = field(default_factory=dict)
     raw_apart: bool = False
-    regions: bool = False
+    parts: tuple[PartKind, ...] = ()
 
     def with_those_of(self, inner: Rules, folder: str) -> Rules:
         """Joined with the rules of a library that is the folder `folder` of this one. Its removed
@@ -118,7 +120,7 @@ def _both(one: Rules, other: Rules) -> Rules:
         tuple(dict.fromkeys([*other.exclude, *one.exclude])),
         {**one.removed, **other.removed},
         one.raw_apart or other.raw_apart,
-        one.regions or other.regions,
+        tuple(kind for kind in PART_KINDS if kind in one.parts or kind in other.parts),
     )
 
 
@@ -162,8 +164,15 @@ def _rules(found: Mapping[str, Any]) -> Rules:
         if isinstance(removed, dict)
         else {},
         found.get("raw_apart") is True,
-        found.get("regions") is True,
+        _parts(found),
     )
+
+
+def _parts(found: Mapping[str, Any]) -> tuple[PartKind, ...]:
+    """`regions`: as they were kept before there were other kinds."""
+    parts = found.get("parts")
+    kinds = parts if isinstance(parts, list) else ["region"] if found.get("regions") is True else []
+    return tuple(kind for kind in PART_KINDS if kind in kinds)
 
 
 def _is_glob(value: Any) -> bool:
@@ -185,7 +194,7 @@ def _dumped(rules: Mapping[str, Rules]) -> Any:
                 "exclude": list(each.exclude),
                 "removed": {id: list(one) for id, one in each.removed.items()},
                 "raw_apart": each.raw_apart,
-                "regions": each.regions,
+                "parts": list(each.parts),
             }
             for name, each in rules.items()
             if each != Rules()

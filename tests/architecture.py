@@ -40,6 +40,7 @@ PARTS = {  # one box each, with the modules and packages in it; the longest name
         *(
             "index.base",
             "index.records",
+            "index.part_kinds",
             "index.parts",
             "index.kept",
             "index.recorded_models",

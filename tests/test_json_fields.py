@@ -92,7 +92,7 @@ def test_fields_of_ingest_and_status(filled: Command) -> None:
     withheld = filled.run("status", "--json").json
     (filled.home / ".env").unlink()
     away = filled.run("--index", "http://127.0.0.1:9/x", "status", "--json", code=1).json
-    parts = ("parts.*.photos", "parts.*.parts")  # see test_regions
+    parts = ("parts.*.photos", "parts.*.parts", "libraries[].parts[]")  # see test_regions
     _check("status", before, withheld, away, but={"libraries[].exclude[]", *parts})
 
 

@@ -9,12 +9,13 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from imgsearch import demo, thumbnails
+from imgsearch import demo, rules, thumbnails
 from imgsearch.demo.training.figures import EVALUATION, read_json
 from imgsearch.errors import UsageError
 from imgsearch.index.base import Capabilities, Part, PartCount
@@ -105,9 +106,19 @@ def test_an_index_that_can_hold_no_parts_says_so() -> None:
         capabilities = Capabilities(no_parts="Whole photos only.")
 
     with pytest.raises(UsageError, match="Whole photos only") as caught:
-        decisions.check_regions(Whole(), Options(regions=True))  # type: ignore[arg-type] # enough
+        decisions.check_parts(Whole(), Options(parts={"region": True}))  # type: ignore[arg-type] # enough
     assert "on this machine" in caught.value.cure
-    decisions.check_regions(Whole(), Options(regions=False))  # type: ignore[arg-type]
+    decisions.check_parts(Whole(), Options(parts={"region": False}))  # type: ignore[arg-type]
+
+
+def test_what_was_asked_for_before_there_were_other_kinds_still_holds() -> None:
+    kept = {"libraries": {"scans": {"regions": True}, "odd": {"parts": ["x", 1, "text"]}}}
+    old = SimpleNamespace(rules=SimpleNamespace(read=lambda: kept))
+    found = rules.of(old)  # type: ignore[arg-type] # enough of it
+    assert {name: each.parts for name, each in found.items()} == {
+        "scans": ("region",),
+        "odd": ("text",),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -125,12 +136,12 @@ def shown(user: Command) -> dict[str, Scene]:
 def searched(user: Command, shown: dict[str, Scene]) -> Command:
     """Ingested without regions, and then with them."""
     first = user.run("ingest", "scenes", "--json").json
-    assert (first["added"], first["regions"]) == (60, 0)
+    assert (first["added"], first["looked_through"]) == (60, 0)
     before = _vectors(user)
     tried = user.run("ingest", "scenes", "--regions", "--dry-run", "--json").json
-    assert (tried["regions"], tried["updated"]) == (60, 0)
+    assert (tried["looked_through"], tried["updated"]) == (60, 0)
     done = user.run("ingest", "scenes", "--regions", "--json").json
-    assert (done["regions"], done["embedded"], done["added"]) == (60, 0, 0)
+    assert (done["looked_through"], done["embedded"], done["added"]) == (60, 0, 0)
     assert _vectors(user) == before  # nothing whole was embedded again
     return user
 
@@ -212,7 +223,7 @@ def test_later_ingests_keep_to_it(searched: Command, shown: dict[str, Scene]) ->
     """What moves takes its regions along; what is new gets some, until that is ended."""
     folder = searched.home / "scenes"
     again = searched.run("ingest", "--json").json
-    assert (again["unchanged"], again["regions"], again["embedded"]) == (60, 0, 0)
+    assert (again["unchanged"], again["looked_through"], again["embedded"]) == (60, 0, 0)
     (folder / "005.png").rename(folder / "moved.png")
     shutil.copy(folder / "006.png", folder / "copied.png")
     parts = _parts(searched)
@@ -227,6 +238,7 @@ def test_later_ingests_keep_to_it(searched: Command, shown: dict[str, Scene]) ->
     assert searched.run("ingest", "--json").json["embedded"] == 1
     assert _parts(searched)["new.png"]
     (folder / "later.png").write_bytes((folder / "new.png").read_bytes() + b"\0")
+    assert searched.run("status", "--json").json["libraries"][0]["parts"] == ["region"]
     ended = searched.run("ingest", "scenes", "--no-regions")
     assert "no regions" in ended.stderr
     found = _parts(searched)
@@ -234,6 +246,7 @@ def test_later_ingests_keep_to_it(searched: Command, shown: dict[str, Scene]) ->
     assert found["new.png"]
     status = searched.run("status", "--json").json
     assert status["parts"]["region"]["photos"] == 62
+    assert status["libraries"][0]["parts"] == []
     searched.run("ingest", "scenes", "--regions", "--no-regions", code=2)
 
 

@@ -85,7 +85,7 @@ def test_status_json_has_numbers_lists_and_dates(known: Command) -> None:
             "exclude": [],
             "removed": 0,
             "raw_pairs": "one",
-            "regions": False,
+            "parts": [],
         }
     ]
     assert report["last_ingest"]["added"] == 6

@@ -106,7 +106,7 @@ def _show(result: Result, places: Mapping[str, str] | None) -> None:
     if result.twice:
         say(f"{result.twice:,} in the source are there twice and were copied once.")
     if result.without_parts:
-        say(f"{result.without_parts:,} came without their regions: the target can hold none.")
+        say(f"{result.without_parts:,} came without their parts: the target can hold none.")
     for id, reason in result.failures:
         say(f"refused {id}: {reason}")
     if not result.complete:
@@ -122,7 +122,7 @@ def _as_dict(result: Result) -> dict[str, Any]:
         "in_target": result.in_target,
         "compared": result.compared,
         "different": result.different,
-        "without_regions": result.without_parts,
+        "without_parts": result.without_parts,
         "refused": [{"id": id, "reason": reason} for id, reason in result.failures],
         "complete": result.complete,
     }

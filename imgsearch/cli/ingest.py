@@ -22,6 +22,7 @@ from imgsearch.settings.values import one_of, text, whole
 
 if TYPE_CHECKING:
     from imgsearch.cli.report_file import Written
+    from imgsearch.index.base import PartKind
     from imgsearch.ingest.options import Options
     from imgsearch.ingest.result import Result
     from imgsearch.library import Library
@@ -130,7 +131,7 @@ def ingest(common: Common, given: Ingest) -> None:
 
     began = time.perf_counter()
     report_file.check(given.report)
-    _check_regions(given)
+    wanted_parts(given)
     chosen = parts.load_settings(common)
     if given.re_embed and given.dry_run:
         _check_whole(given)
@@ -145,11 +146,19 @@ def ingest(common: Common, given: Ingest) -> None:
         raise typer.Exit(1)
 
 
-def _check_regions(given: Ingest) -> None:
+def wanted_parts(given: Ingest) -> dict[PartKind, bool]:
+    """The kinds of parts that are asked for, or not any more. Raises UsageError for both."""
     from imgsearch.errors import UsageError
+    from imgsearch.ingest.decisions import NAMES_OF_PARTS
 
-    if given.regions and given.no_regions:
-        raise UsageError("--regions and --no-regions contradict each other.", "Give one of them.")
+    flags: dict[PartKind, tuple[bool, bool]] = {"region": (given.regions, given.no_regions)}
+    for kind, (wanted, unwanted) in flags.items():
+        if wanted and unwanted:
+            name = NAMES_OF_PARTS[kind]
+            raise UsageError(
+                f"--{name} and --no-{name} contradict each other.", "Give one of them."
+            )
+    return {kind: wanted for kind, (wanted, unwanted) in flags.items() if wanted or unwanted}
 
 
 def _options(chosen: Settings, given: Ingest, report: Written) -> Options:
@@ -165,7 +174,7 @@ def _options(chosen: Settings, given: Ingest, report: Written) -> Options:
         forget_excluded=given.no_exclude,
         include_removed=given.include_removed,
         raw_apart=None if given.raw_pairs is None else given.raw_pairs == "two",
-        regions=given.regions if given.regions or given.no_regions else None,
+        parts=wanted_parts(given),
         thumbnails=_thumbnails(chosen) if given.thumbnails else None,
     )
 

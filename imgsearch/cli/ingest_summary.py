@@ -88,8 +88,8 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
     facts["would change" if dry_run else "changed"] = ", ".join(changes) or "nothing"
     if result.unchanged:
         facts["unchanged"] = f"{result.unchanged:,}"
-    if result.regions:
-        facts["regions"] = f"of {result.regions:,} photos that were there before"
+    if result.looked_through:
+        facts["parts"] = f"of {result.looked_through:,} photos that were there before"
     if result.left_out:
         were = "was" if result.left_out == 1 else "were"
         facts["left out"] = f"{result.left_out:,} that {were} removed before"

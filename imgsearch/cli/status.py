@@ -188,6 +188,7 @@ def _regions(info: IndexInfo, last_ingest: dict[str, Any]) -> str:
 def _rules(known: Known, library: str) -> list[str]:
     """What differs from what every library begins with."""
     from imgsearch.escaping import shown
+    from imgsearch.ingest.decisions import NAMES_OF_PARTS
 
     rules = known.rules.get(library, library_rules.Rules())
     told = []
@@ -198,8 +199,9 @@ def _rules(known: Known, library: str) -> list[str]:
         told.append(f"{len(rules.removed):,} removed {stay} out (--include-removed lifts that)")
     if rules.raw_apart:
         told.append("a RAW and its JPEG are two photos (--raw-pairs one)")
-    if rules.regions:
-        told.append("photos get regions (--no-regions ends that)")
+    for kind in rules.parts:
+        name = NAMES_OF_PARTS.get(kind, kind)
+        told.append(f"photos get {name} (--no-{name} ends that)")
     return told
 
 
@@ -290,7 +292,7 @@ def _rules_as_dict(rules: Rules) -> dict[str, Any]:
         "exclude": list(rules.exclude),
         "removed": len(rules.removed),
         "raw_pairs": "two" if rules.raw_apart else "one",
-        "regions": rules.regions,
+        "parts": list(rules.parts),
     }
 
 

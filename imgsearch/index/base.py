@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from imgsearch.index.kept import Kept
+from imgsearch.index.part_kinds import PART_KINDS, PartKind
 from imgsearch.index.records import (
     Failure,
     Fingerprint,
@@ -18,7 +19,6 @@ from imgsearch.index.records import (
     Near,
     Neighbour,
     Part,
-    PartKind,
     Parts,
     PartVectors,
     Place,
@@ -290,6 +290,7 @@ class Index(Protocol):
 
 __all__ = [
     "ALL",
+    "PART_KINDS",
     "Failure",
     "Filter",
     "Fingerprint",

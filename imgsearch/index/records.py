@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch.index.part_kinds import PART_KINDS, PartKind
 from imgsearch.matching import Field, words_of
 from imgsearch.models.base import Vector, Vectors
 from imgsearch.question import Box, Folder, Orientation
 
 _ESCAPED = re.compile("%[0-9A-Fa-f]{2}")
 
-PartKind = Literal["region"]
-PART_KINDS: tuple[PartKind, ...] = get_args(PartKind)
-_FARTHEST = 2**31 - 1  # pixels
-Place = tuple[int, ...]  # of a region: left, top, width, height in pixels of the upright picture
+_FARTHEST = 2**31 - 1
+# of a region and of a line of text: left, top, width, height in pixels of the upright picture; of a
+# page its number, from 1; of a frame the milliseconds from the start of a film
+Place = tuple[int, ...]
+_BOXES: tuple[PartKind, ...] = ("region", "text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,16 +83,19 @@ class Part(NamedTuple):
     place: Place
 
     @property
-    def box(self) -> Box:
+    def box(self) -> Box | None:
+        """Where it is in the picture. None: all of a page or a frame."""
+        if self.kind not in _BOXES:
+            return None
         left, top, width, height = self.place
         return left, top, width, height
 
     def on(self, record: Record, copy: Record) -> Part:
         """The same part of a copy of the picture, which may have another size."""
-        if not (record.width and record.height and copy.width and copy.height):
+        if not (self.box and record.width and record.height and copy.width and copy.height):
             return self
         across, down = copy.width / record.width, copy.height / record.height
-        left, top, width, height = self.place
+        left, top, width, height = self.box
         right, bottom = round((left + width) * across), round((top + height) * down)
         left, top = round(left * across), round(top * down)
         return self._replace(place=(left, top, max(1, right - left), max(1, bottom - top)))
@@ -98,7 +103,11 @@ class Part(NamedTuple):
 
 def is_place(kind: PartKind, place: Place) -> bool:
     """Whether a part of that kind can be there, by its numbers alone."""
-    return len(place) == 4 and all(0 <= each <= _FARTHEST for each in place) and min(place[2:]) > 0
+    if not all(0 <= each <= _FARTHEST for each in place):
+        return False
+    if kind in _BOXES:
+        return len(place) == 4 and min(place[2:]) > 0
+    return len(place) == 1 and place[0] >= (kind == "page")
 
 
 class PartVectors(NamedTuple):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch.index.base import PartKind, parts_mark
 from imgsearch.ingest.fingerprints import Found, KnownPhotos, metadata_mark
+from imgsearch.ingest.parts import kinds_of
 from imgsearch.ingest.sources import Job
 from imgsearch.photos import sidecars
 from imgsearch.photos.sidecars import Sidecar
@@ -26,8 +28,17 @@ class Chunk(NamedTuple):
     joined: list[str]
     named: list[bool]  # whether each has a picture's ending
 
-    def states(self, known: KnownPhotos, parts: int) -> npt.NDArray[np.int8]:
-        """The `State` of each photo. `parts`: as `KnownPhotos.see` has them."""
+    def kinds(self, asked: Collection[PartKind] | None) -> list[tuple[PartKind, ...]]:
+        """The kinds of parts that each photo is looked through for. `asked`: as for `kinds_of`;
+        None: no parts at all."""
+        if asked is None:
+            return [()] * len(self.ids)
+        return [kinds_of(name, asked) for listing in self.listings for name in listing.names]
+
+    def states(
+        self, known: KnownPhotos, kinds: Sequence[tuple[PartKind, ...]]
+    ) -> npt.NDArray[np.int8]:
+        """The `State` of each photo. `kinds`: those of parts that each is looked through for."""
         plain, sidecars = metadata_mark(None), self.sidecars
         marks = [metadata_mark(sidecars[id]) if id in sidecars else plain for id in self.ids]
         listings = self.listings
@@ -39,6 +50,8 @@ class Chunk(NamedTuple):
             marks,
         )
         found = Found(*(np.array(list(each), np.int64) for each in columns))
+        by_kinds = {each: parts_mark(each) for each in set(kinds)}
+        parts = np.array([by_kinds[each] for each in kinds], np.int64)
         return known.see(self.ids, found, parts)
 
     def photos(self) -> Iterator[Photo]:

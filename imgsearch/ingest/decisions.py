@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from imgsearch import photos, rules
 from imgsearch.errors import Action, Advice, UsageError
 from imgsearch.escaping import shown
+from imgsearch.index.part_kinds import PART_KINDS, PartKind
 from imgsearch.ingest import sources
 from imgsearch.photos import walk
 from imgsearch.question import Filter
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from imgsearch.library import Library
 
 _LOOKED_UP = 512  # records at a time
+# those that have to be asked for, as their options are called
+NAMES_OF_PARTS: Mapping[PartKind, str] = {"region": "regions"}
+_TO_END: Mapping[PartKind, Action] = {"region": Action("make no regions")}
 
 
 def in_force(library: Library, job: Job, options: Options) -> Rules:
@@ -54,15 +58,16 @@ def in_force(library: Library, job: Job, options: Options) -> Rules:
 
 def keep(library: Library, jobs: Sequence[Job], options: Options) -> None:
     """What was asked for, for every later ingest of these libraries too."""
-    decided = options.raw_apart is not None or options.regions is not None
-    if not (options.exclude_for_good or options.forget_excluded or decided):
+    decided = options.raw_apart is not None or options.forget_excluded
+    if not (options.exclude_for_good or options.parts or decided):
         return
     for name, job in {job.library: job for job in jobs}.items():
         globs = _globs(job, options)
         before = rules.of(library.index).get(name, Rules())
         rules.change(library.index, name, partial(_changed, globs=globs, options=options))
-        if options.regions is not None and options.regions != before.regions:
-            library.talk.tell(_said_of_regions(name, options.regions))
+        for kind, wanted in options.parts.items():
+            if wanted != (kind in before.parts):
+                library.talk.tell(_said_of_parts(name, kind, wanted))
         new = [glob for glob in globs if glob not in before.exclude]
         if new:
             library.talk.tell(
@@ -74,11 +79,12 @@ def keep(library: Library, jobs: Sequence[Job], options: Options) -> None:
             )
 
 
-def _said_of_regions(name: str, wanted: bool) -> str:
+def _said_of_parts(library: str, kind: PartKind, wanted: bool) -> str:
+    parts = NAMES_OF_PARTS[kind]
     if wanted:
-        said = f"Photos of library {name!r} get regions from now on. To end that"
-        return Advice(said, Action("make no regions"))
-    return f"Further photos of library {name!r} get no regions; those that there are stay."
+        said = f"Photos of library {library!r} get {parts} from now on. To end that"
+        return Advice(said, _TO_END[kind])
+    return f"Further photos of library {library!r} get no {parts}; those that there are stay."
 
 
 def join(library: Library, job: Job, inner: str) -> None:
@@ -120,12 +126,14 @@ def check_excluded(jobs: Sequence[Job], options: Options) -> None:
             )
 
 
-def check_regions(index: Index, options: Options) -> None:
+def check_parts(index: Index, options: Options) -> None:
     """Raises UsageError where parts of photos are asked for and the index can hold none."""
     reason = index.capabilities.no_parts
-    if options.regions and reason is not None:
+    asked = [NAMES_OF_PARTS[kind] for kind, wanted in options.parts.items() if wanted]
+    if asked and reason is not None:
+        without = " and ".join(asked)
         raise UsageError(
-            reason, "Ingest without regions; or into an index on this machine, which holds them."
+            reason, f"Ingest without {without}; or into an index on this machine, which holds them."
         )
 
 
@@ -133,8 +141,9 @@ def _changed(known: Rules, globs: Sequence[str], options: Options) -> Rules:
     kept = () if options.forget_excluded else known.exclude
     exclude = tuple(dict.fromkeys([*kept, *globs]))
     raw_apart = known.raw_apart if options.raw_apart is None else options.raw_apart
-    regions = known.regions if options.regions is None else options.regions
-    return replace(known, exclude=exclude, raw_apart=raw_apart, regions=regions)
+    wanted = {**dict.fromkeys(known.parts, True), **options.parts}
+    parts = tuple(kind for kind in PART_KINDS if wanted.get(kind))
+    return replace(known, exclude=exclude, raw_apart=raw_apart, parts=parts)
 
 
 def _folder_of(library: Library, job: Job, inner: str) -> str:

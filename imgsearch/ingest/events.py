@@ -14,7 +14,7 @@ Kind = Literal[
     "updated",
     "renamed",
     "described",
-    "regions",
+    "looked_through",
     "unchanged",
     "removed",
     "missing",

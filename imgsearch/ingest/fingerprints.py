@@ -110,9 +110,11 @@ class KnownPhotos:
         """What the files were like when their photos were last compared."""
         self._ctimes, self._inodes = states.of(self._keys)
 
-    def see(self, ids: Sequence[str], found: Found, parts: int = 0) -> npt.NDArray[np.int8]:
-        """The `State` of each photo; those that are known count as seen from now on. `parts`: the
-        wanted ones (`parts_mark`)."""
+    def see(
+        self, ids: Sequence[str], found: Found, parts: npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[np.int8]:
+        """The `State` of each photo; those that are known count as seen from now on. `parts`: of
+        each the wanted ones (`parts_mark`)."""
         if not len(self._keys):
             return np.zeros(len(ids), dtype=np.int8)
         place, known = self._find(ids)
@@ -127,7 +129,7 @@ class KnownPhotos:
         self._inodes[place[same]] = found.inodes[same]
         described = self._marks[place] == found.marks
         same_bytes = np.where(described, State.UNCHANGED, State.OTHERWISE_DESCRIBED)
-        if parts:
+        if parts is not None:
             lacking = (self._parted[place] & parts) != parts
             same_bytes = np.where(lacking, State.WITHOUT_PARTS, same_bytes)
         states = np.where(same, same_bytes, State.CHANGED)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from imgsearch.index.part_kinds import PartKind
 from imgsearch.ingest.events import Event
 from imgsearch.ingest.limits import Limits
 from imgsearch.thumbnails import Thumbnails
@@ -19,8 +20,9 @@ class Options:
     forget_excluded: bool = False  # what was excluded for good until now
     include_removed: bool = False  # take photos in again that were removed
     raw_apart: bool | None = None  # a RAW and its JPEG are two photos; None: as before
-    # parts of photos get vectors of their own, as a rule of the libraries; None: as before
-    regions: bool | None = None
+    # which kinds of parts photos are looked through for from now on, as a rule of the libraries;
+    # a kind that is not named: as before
+    parts: Mapping[PartKind, bool] = field(default_factory=dict)
     follow_links: bool = False
     limit: int | None = None  # new or changed photos
     dry_run: bool = False  # nothing is embedded or written

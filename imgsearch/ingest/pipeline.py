@@ -208,9 +208,9 @@ class Intake:
             pool.give("workers", self._take_batch, self._embedding.embed_batch, batch)
 
     def _take_batch(self, batch: Batch) -> None:
-        for read, known in batch.regions:
+        for read, known in batch.parted:
             self._let_go(read)
-            self._take_known(read, known, with_regions=True)
+            self._take_known(read, known, with_parts=True)
         for embedded in batch.embedded:
             self._take_embedded(embedded)
         for read in batch.checked:
@@ -296,25 +296,25 @@ class Intake:
                 if known is None:
                     self._take_unknown(read)
                     continue
-                lacking = read.candidate.regions and "region" not in (known.parts or {})
-                if lacking and not self._dry_run:
-                    self._new.append(read._replace(known=known))
+                lacking = read._replace(known=known)
+                if lacking.lacking and not self._dry_run:
+                    self._new.append(lacking)
                 else:
                     self._let_go(read)
-                    self._take_known(read, known, with_regions=lacking)
+                    self._take_known(read, known, with_parts=bool(lacking.lacking))
 
         self._pool.give("index", take, look_up, self._index, sorted(hashes), self._stopwatch)
 
-    def _take_known(self, read: Read, known: Known, *, with_regions: bool = False) -> None:
-        """`with_regions`: they were made now."""
+    def _take_known(self, read: Read, known: Known, *, with_parts: bool = False) -> None:
+        """`with_parts`: some that it lacked were made now."""
         candidate, records = read.candidate, known.records
         own = next((record for record in records if record.id == candidate.id), None)
-        if own is not None and is_same(read, own) and not with_regions:
+        if own is not None and is_same(read, own) and not with_parts:
             self._tally.count_same(candidate)
             return
         if own is not None:  # touched: only the fingerprint is new
-            self._tally.count_as(candidate, "regions" if with_regions else "unchanged")
-            self._add_known(read, Row(own, None, known.parts if with_regions else None))
+            self._tally.count_as(candidate, "looked_through" if with_parts else "unchanged")
+            self._add_known(read, Row(own, None, known.parts if with_parts else None))
             return
         old = None if candidate.known else next(filter(self.departures.has_left, records), None)
         if old is None:

@@ -8,6 +8,8 @@ from typing import Literal
 from imgsearch.ingest.losses import Lost
 from imgsearch.photos import Skip
 
+ADDED_UP = "added", "updated", "renamed", "removed", "embedded", "described", "looked_through"
+
 
 @dataclass(slots=True)
 class Result:
@@ -23,7 +25,7 @@ class Result:
     left_out: int = 0  # removed before, so not taken in again
     joined: int = 0  # RAWs that are one photo with the JPEG beside them
     embedded: int = 0
-    regions: int = 0  # unchanged photos that were looked through for regions
+    looked_through: int = 0  # unchanged photos, for parts that they had not
     described: int = 0  # the same bytes; metadata was read again, and nothing embedded
     skipped: list[Skip] = field(default_factory=list)
     gone: list[tuple[Literal["removed", "missing"], str]] = field(default_factory=list)  # paths
@@ -32,7 +34,7 @@ class Result:
 
     def include(self, later: Result) -> None:
         """Adds what a second run over the same photos did."""
-        for name in ("added", "updated", "renamed", "removed", "embedded", "described", "regions"):
+        for name in ADDED_UP:
             setattr(self, name, getattr(self, name) + getattr(later, name))
         for name in ("missing", "named_missing", "left_out", "joined", "skipped", "gone"):
             setattr(self, name, getattr(later, name))
@@ -46,5 +48,5 @@ class Result:
 
     @property
     def done(self) -> int:
-        known = self.updated + self.unchanged + self.described + self.renamed + self.regions
-        return self.added + known + self.left_out + len(self.skipped)
+        known = self.updated + self.unchanged + self.described + self.renamed
+        return self.added + known + self.looked_through + self.left_out + len(self.skipped)

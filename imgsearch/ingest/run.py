@@ -45,7 +45,7 @@ def ingest(
     """As `Library.ingest` says."""
     options = options or Options()
     library.models.check_choice()
-    decisions.check_regions(library.index, options)
+    decisions.check_parts(library.index, options)
     where = library.roots, library.index, library.talk.tell
     if paths is None and files is None:
         jobs, skips = known_jobs(name, *where)
@@ -113,9 +113,8 @@ def re_embed(library: Library, options: Options) -> Result:
     sources.check_all_reachable(library.index, library.roots, options.prune)
     sources.check_all_ingested_here(library.roots)
     jobs = all_jobs(library.roots, library.index)
-    decisions.check_regions(library.index, options)
-    if options.regions is not None:
-        decisions.keep(library, jobs, Options(regions=options.regions))
+    decisions.check_parts(library.index, options)
+    decisions.keep(library, jobs, Options(parts=options.parts))
     index = library.index.successor(library.models.successor_pair())
     successor = library.beside(index)
     without_prune = replace(options, prune=False)
@@ -193,7 +192,7 @@ def report_of(result: Result) -> dict[str, Any]:
             "joined",
             "embedded",
             "described",
-            "regions",
+            "looked_through",
         ]
     }
     skipped = [

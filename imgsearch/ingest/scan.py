@@ -15,7 +15,7 @@ import numpy as np
 
 from imgsearch import photos
 from imgsearch.errors import Action, Advice
-from imgsearch.index.base import Index, parts_mark
+from imgsearch.index.base import Index, PartKind, parts_mark
 from imgsearch.ingest.chunks import Chunk, sidecars_in
 from imgsearch.ingest.events import Teller
 from imgsearch.ingest.file_states import FileStates
@@ -155,8 +155,10 @@ class Ingest:
     def _rules_of(self, job: Job) -> Rules:
         return self._rules.get(job.library, Rules())
 
-    def _wants_regions(self, job: Job) -> bool:
-        return self._rules_of(job).regions and self._index.capabilities.no_parts is None
+    def _asked_parts(self, job: Job) -> tuple[PartKind, ...] | None:
+        """The kinds that the library's rules want. None: the index can hold no parts at all."""
+        no_parts = self._index.capabilities.no_parts is not None
+        return None if no_parts else self._rules_of(job).parts
 
     def _excluded(self, job: Job) -> tuple[str, ...]:
         return *self._rules_of(job).exclude, *self._options.exclude
@@ -191,15 +193,16 @@ class Ingest:
             self._joined.update(known.among(chunk.joined))
             if not chunk.ids:  # folders without photos
                 continue
-            regions = self._wants_regions(chunk.job)
-            states = chunk.states(known, parts_mark(["region"]) if regions else 0)
+            kinds = chunk.kinds(self._asked_parts(chunk.job))
+            states = chunk.states(known, kinds)
             same = states == State.UNCHANGED
             unchanged = int(same.sum())
             self._unchanged += unchanged
             self._unnamed += int((same & ~np.array(chunk.named)).sum())
             if unchanged == len(states):
                 continue
-            for id, photo, state in zip(chunk.ids, chunk.photos(), states.tolist(), strict=True):
+            columns = chunk.ids, chunk.photos(), kinds, states.tolist()
+            for id, photo, wanted, state in zip(*columns, strict=True):
                 if state == State.NEW and self._left_out.has_id(id):
                     self._stay_out += 1
                     if chunk.job.named:
@@ -213,7 +216,7 @@ class Ingest:
                         sidecar=chunk.sidecars.get(id),
                         only_metadata=state == State.OTHERWISE_DESCRIBED,
                         named=chunk.job.named,
-                        regions=regions,
+                        parts=wanted,
                     )
 
     def _meet(self, job: Job, listing: Listing) -> Listing:
@@ -238,8 +241,8 @@ class Ingest:
         """What the index holds; where only a few files are looked at, of these alone."""
         files = [photos.photo_id(job.library, file) for job in jobs for file in job.files or ()]
         if len(files) <= FEW_FILES and all(job.files is not None for job in jobs):
-            wanted = any(map(self._wants_regions, jobs))
-            parts = self._index.parts(files) if wanted else {}
+            any_parts = self._index.capabilities.no_parts is None
+            parts = self._index.parts(files) if any_parts else {}
             parted = {id: parts_mark(found) for id, found in parts.items()}
             return KnownPhotos.of(self._index.records(files).values(), parted)
         return KnownPhotos.load(self._index.fingerprints())

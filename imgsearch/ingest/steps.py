@@ -10,15 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from imgsearch import photos
-from imgsearch.index.base import Parts
+from imgsearch.index.base import PartKind, Parts
 from imgsearch.ingest.descriptions import Facts, facts_of
-from imgsearch.ingest.regions import regions_of
+from imgsearch.ingest.parts import decoded_for, parts_of
 from imgsearch.ingest.same_content import Known
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder, Vector
 from imgsearch.photos import Skip, SkipReason, decode, formats, perceptual_hash
 from imgsearch.photos.metadata import Metadata
-from imgsearch.photos.regions import decoded_for
 from imgsearch.photos.sidecars import Sidecar
 from imgsearch.photos.walk import Photo
 from imgsearch.thumbnails import Thumbnails
@@ -38,7 +37,7 @@ class Candidate(NamedTuple):
     sidecar: Sidecar | None = None
     only_metadata: bool = False  # the bytes are those that the index has embedded
     named: bool = False  # by somebody who wants to hear what became of it, picture or not
-    regions: bool = False  # are wanted
+    parts: tuple[PartKind, ...] = ()  # that it is looked through for
 
     @property
     def may_be_pruned(self) -> bool:
@@ -48,12 +47,18 @@ class Candidate(NamedTuple):
 
 class Read(NamedTuple):
     """A candidate whose bytes were hashed. `data` None: too large to hold. `known`: what the index
-    has of these bytes, but for the regions that are wanted."""
+    has of these bytes, where parts are lacking that are wanted."""
 
     candidate: Candidate
     content_hash: str
     data: bytes | None
     known: Known | None = None
+
+    @property
+    def lacking(self) -> tuple[PartKind, ...]:
+        """The kinds of parts that it is to be looked through for."""
+        there = (self.known.parts if self.known else None) or {}
+        return tuple(kind for kind in self.candidate.parts if kind not in there)
 
 
 class Embedded(NamedTuple):
@@ -79,7 +84,7 @@ class Batch:
     not to be decoded."""
 
     embedded: list[Embedded] = field(default_factory=list)
-    regions: list[tuple[Read, Known]] = field(default_factory=list)  # of known photos, with them
+    parted: list[tuple[Read, Known]] = field(default_factory=list)  # with the parts they lacked
     checked: list[Read] = field(default_factory=list)
     failed: list[tuple[Read, Skip]] = field(default_factory=list)
 
@@ -180,11 +185,11 @@ class Embedding:
             except decode.Undecodable as error:
                 batch.failed.append((read, _skip(read, error)))
                 continue
-            if read.candidate.regions:
-                parts[id] = regions_of(found, encoder, self._stopwatch)
+            if kinds := read.lacking:
+                parts[id] = parts_of(kinds, found, encoder, self._stopwatch)
             if read.known is not None:
-                both = {**(read.known.parts or {}), **parts[id]}
-                batch.regions.append((read, read.known._replace(parts=both)))
+                both = {**(read.known.parts or {}), **parts.get(id, {})}
+                batch.parted.append((read, read.known._replace(parts=both)))
                 continue
             with self._stopwatch("decode"):
                 pixels.append(encoder.prepare(found.image))
@@ -202,9 +207,8 @@ class Embedding:
         return batch
 
     def _decoded(self, read: Read, encoder: ImageEncoder) -> decode.Decoded:
-        size = encoder.image_size
         with self._stopwatch("decode"):
-            return self._decode(read, decoded_for(size) if read.candidate.regions else size)
+            return self._decode(read, decoded_for(read.lacking, encoder.image_size))
 
     def _keep_thumbnail(self, read: Read, found: decode.Decoded) -> None:
         if self._thumbnails is not None:

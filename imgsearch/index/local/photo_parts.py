@@ -14,8 +14,8 @@ from imgsearch.index.base import PartCount, PartKind, Parts
 from imgsearch.index.local import photo_vectors
 from imgsearch.index.local.database import chunks, quoted
 from imgsearch.index.local.search_files import table
+from imgsearch.index.part_kinds import PART_KINDS
 from imgsearch.index.records import (
-    PART_KINDS,
     Part,
     PartVectors,
     Place,
