@@ -1,4 +1,5 @@
-"""Words that are looked for in a photo's names, caption, tags and place. Photos and questions are
+"""Words that are looked for in a photo's names, caption, tags and place, and in the text that was
+read in it. Photos and questions are
 cut into the same tokens here, for every backend: an index keeps them and finds phrases of them.
 
 A token is a run of letters or of digits, in lower case and without accents; in scripts that put no
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, get_args
 
-Field = Literal["name", "caption", "tag", "place"]
+Field = Literal["name", "caption", "tag", "place", "text"]
 FIELDS: tuple[Field, ...] = get_args(Field)
 VERSION = 1  # of how texts are cut: rows that were cut otherwise are cut again
 _MOST_TOKENS = 2000  # of one field: a caption of 16 KB has about as many
@@ -114,13 +115,19 @@ def words_of(
     city: str | None,
 ) -> dict[Field, str]:
     """The tokens of each field, with spaces between; of those that have any."""
-    found = {
+    found: dict[Field, list[str]] = {
         "name": name_tokens(relative_path),
         "caption": [token for text in captions if text for token in tokens(text)],
         "tag": [token for tag in tags for token in tokens(tag)],
         "place": tokens(f"{city or ''} {_country(country)}"),
     }
-    return {name: " ".join(found[name][:_MOST_TOKENS]) for name in FIELDS if found[name]}
+    return {name: " ".join(found[name][:_MOST_TOKENS]) for name in FIELDS if found.get(name)}
+
+
+def words_read(lines: Iterable[str]) -> dict[Field, str]:
+    """The tokens of text that was read in a photo, as `words_of` has those of the other fields."""
+    found = [token for line in lines for token in tokens(line)]
+    return {"text": " ".join(found[:_MOST_TOKENS])} if found else {}
 
 
 def _country(code: str | None) -> str:

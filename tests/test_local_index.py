@@ -26,7 +26,17 @@ from imgsearch.errors import (
     IndexTooNew,
     IndexUnavailable,
 )
-from imgsearch.index.base import ALL, FACETS, Filter, PartCount, PartVectors, Row, Wanted
+from imgsearch.index.base import (
+    ALL,
+    FACETS,
+    Filter,
+    PartCount,
+    Parts,
+    PartTexts,
+    PartVectors,
+    Row,
+    Wanted,
+)
 from imgsearch.index.local import filesystems, schema
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.index import LocalIndex
@@ -558,7 +568,22 @@ NEW_IN_SCHEMA_5 = (
     "city",
     "metadata_mark",
 )
-OF_SCHEMA_7 = """
+OF_SCHEMA_8 = """
+drop table texts;
+drop table words;
+create virtual table words using fts5(
+    name, caption, tag, place, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M*'"
+);
+drop trigger photo_gone;
+create trigger photo_gone after delete on photos begin
+    update libraries set photos = photos - 1 where number = old.library;
+    delete from embeddings where photo = old.row;
+    delete from tags where photo = old.row;
+end;
+pragma user_version = 8;
+"""
+OF_SCHEMA_7 = f"""
+{OF_SCHEMA_8}
 alter table photos drop column parted;
 pragma writable_schema = on;
 update sqlite_master set sql = rtrim(rtrim(sql, '), ' || char(10))) || char(10) || ')'
@@ -734,6 +759,23 @@ def test_an_index_of_the_seventh_schema_gets_room_for_parts(
     assert_right_and_after_finishing(reopen(folder, opened), 300)
 
 
+def test_an_index_of_the_eighth_schema_gets_room_for_text(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 300)
+    before = stored_rows(folder)
+    make_older(folder, schema=OF_SCHEMA_8)
+    index = reopen(folder, opened)
+    assert index.notes == []
+    assert stored_rows(folder) == before
+    assert index.match(Wanted("3.jpg"), 1) == [record("3.jpg")]
+    read: Parts = {"text": PartTexts(((5, 6, 70, 9),), ("Bäckerei Vogel",))}
+    assert index.write([Row(record("3.jpg"), None, read)]) == []
+    assert index.match(Wanted("backerei"), 2) == [record("3.jpg")]
+    assert index.parts([record("3.jpg").id]) == {record("3.jpg").id: read}
+    assert_right_and_after_finishing(reopen(folder, opened), 300)
+
+
 def test_counts_that_cannot_be_right_are_counted_again(
     folder: Path, opened: list[LocalIndex]
 ) -> None:
@@ -818,7 +860,7 @@ def test_a_killed_migration_of_words_goes_on(folder: Path, opened: list[LocalInd
     reopen(folder, opened).write([Row(full, vector(7))])
     before = stored_rows(folder)
     make_older(folder, schema=OF_SCHEMA_6)
-    assert killed_migrations(folder, 6, (1, 4, 16, 64, 150, 300, 600)) >= 4
+    assert killed_migrations(folder, 8, (1, 4, 16, 64, 150, 300, 600)) >= 4
     index = reopen(folder, opened)
     assert stored_rows(folder) == before
     assert index.notes == []

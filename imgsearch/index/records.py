@@ -117,7 +117,27 @@ class PartVectors(NamedTuple):
     vectors: Vectors  # (len(places), dims)
 
 
-Parts = Mapping[PartKind, PartVectors]  # by the kinds that a photo was looked through for
+class PartTexts(NamedTuple):
+    """All lines of text that were read in a photo, in the order of reading."""
+
+    places: tuple[Place, ...]
+    texts: tuple[str, ...]  # as many
+
+
+# by the kinds that a photo was looked through for
+Parts = Mapping[PartKind, PartVectors | PartTexts]
+NO_TEXTS = PartTexts((), ())
+
+
+def with_vectors(parts: Parts) -> dict[PartKind, PartVectors]:
+    """The kinds that are found by vectors."""
+    return {kind: found for kind, found in parts.items() if isinstance(found, PartVectors)}
+
+
+def texts_in(parts: Parts | None) -> PartTexts:
+    """The lines of text; none also for a photo that was not read."""
+    found = (parts or {}).get("text")
+    return found if isinstance(found, PartTexts) else NO_TEXTS
 
 
 class Row(NamedTuple):

@@ -3,7 +3,6 @@ what cannot be a part is left out."""
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -11,22 +10,23 @@ from typing import Any
 import numpy as np
 
 from imgsearch.index.base import PartCount, PartKind, Parts
-from imgsearch.index.local import photo_vectors
+from imgsearch.index.local import photo_texts, photo_vectors
 from imgsearch.index.local.database import chunks, quoted
 from imgsearch.index.local.search_files import table
 from imgsearch.index.part_kinds import PART_KINDS
 from imgsearch.index.records import (
+    NO_TEXTS,
     Part,
     PartVectors,
     Place,
     is_place,
     parts_mark,
     parts_marked,
+    texts_in,
+    with_vectors,
 )
 
 Execute = Callable[[str, Sequence[Any]], Iterable[tuple[Any, ...]]]
-
-_PLACE = re.compile(r"[0-9]{1,10}(,[0-9]{1,10}){0,3}")
 
 
 def kind_number(kind: PartKind) -> int:
@@ -38,11 +38,10 @@ def part_of(kind: object, place: object) -> Part | None:
     """The part that a row of `embeddings` is."""
     if not (isinstance(kind, int) and 1 <= kind <= len(PART_KINDS)):
         return None
-    if not (isinstance(place, str) and _PLACE.fullmatch(place)):
+    numbers = photo_texts.place_of(place)
+    if numbers is None or not is_place(PART_KINDS[kind - 1], numbers):
         return None
-    numbers = tuple(map(int, place.split(",")))
-    part = Part(PART_KINDS[kind - 1], numbers)
-    return part if is_place(*part) else None
+    return Part(PART_KINDS[kind - 1], numbers)
 
 
 def read(execute: Execute, marks: Mapping[int, Any], dims: int) -> dict[int, Parts]:
@@ -61,8 +60,12 @@ def read(execute: Execute, marks: Mapping[int, Any], dims: int) -> dict[int, Par
             part, vector = part_of(kind, place), photo_vectors.read(blob, checksum, dims)
             if part is not None and vector is not None and part.kind in found[photo]:
                 found[photo][part.kind].append((part.place, vector))
+    texts = photo_texts.read(execute, [row for row in marked if "text" in found[row]])
     return {
-        row: {kind: _together(parts, dims) for kind, parts in kinds.items()}
+        row: {
+            kind: texts.get(row, NO_TEXTS) if kind == "text" else _together(parts, dims)
+            for kind, parts in kinds.items()
+        }
         for row, kinds in found.items()
     }
 
@@ -74,21 +77,21 @@ def _together(parts: Sequence[tuple[Place, Any]], dims: int) -> PartVectors:
 
 def refused(parts: Parts, dims: int) -> str | None:
     """Why parts cannot be stored, if so."""
-    for kind, (places, vectors) in parts.items():
+    for kind, (places, vectors) in with_vectors(parts).items():
         if len(places) != len(vectors) or not all(is_place(kind, place) for place in places):
             return f"a place of its parts cannot be one ({kind})"
         for vector in vectors:
             reason = photo_vectors.refused(vector, dims)
             if reason is not None:
                 return f"of a part, {reason}"
-    return None
+    return photo_texts.refused(texts_in(parts))
 
 
 def store(connection: sqlite3.Connection, photo: int, parts: Parts) -> None:
     """In the place of those of the same kinds, in the transaction that writes the photo. `photo`:
     its number."""
     number = _highest(connection)
-    for kind, (places, vectors) in parts.items():
+    for kind, (places, vectors) in with_vectors(parts).items():
         connection.execute(
             "delete from embeddings where photo = ? and kind = ?", (photo, kind_number(kind))
         )
@@ -101,6 +104,8 @@ def store(connection: sqlite3.Connection, photo: int, parts: Parts) -> None:
                 (number, photo, kind_number(kind), written, *photo_vectors.stored(vector)),
             )
     connection.execute("insert or replace into meta values (?, ?)", (table.LAST_PART, str(number)))
+    if "text" in parts:
+        photo_texts.store(connection, photo, texts_in(parts))
     connection.execute(
         "update photos set parted = parted | ? where row = ?", (parts_mark(parts), photo)
     )
@@ -116,9 +121,8 @@ def counts(
     rows: Callable[[str], Iterable[tuple[Any, ...]]],
 ) -> dict[PartKind, PartCount]:
     """Of the kinds that some photo was looked through for. `rows`: of a statement."""
-    highest = (row for (row,) in rows(table.PARTS.highest) if isinstance(row, int))
-    if max(highest, default=0) <= table.PARTS_ABOVE:
-        return {}
+    if not any(isinstance(row, int) for (row,) in rows(table.PARTS.highest)):
+        return {}  # none was ever stored
     photos = dict.fromkeys(PART_KINDS, 0)
     marks = rows("select parted, count(*) from photos where parted != 0 group by parted")
     for mark, count in marks:
@@ -127,6 +131,9 @@ def counts(
     statement = "select kind, count(*) from embeddings indexed by embeddings_by_photo"
     found = rows(f"{statement} where kind > 0 group by kind")
     numbers = {kind: count for kind, count in found}  # noqa: C416 # rows are of any length
+    if photos["text"]:
+        [(lines,)] = rows("select count(*) from texts")
+        numbers[kind_number("text")] = lines
     return {
         kind: PartCount(count, numbers.get(kind_number(kind), 0))
         for kind, count in photos.items()

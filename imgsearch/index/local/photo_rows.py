@@ -174,13 +174,15 @@ def upserted(connection: sqlite3.Connection, row: Row, dims: int) -> str | None:
     if reason is not None:
         return reason
     try:
-        reason = _stored(connection, row.record, photo, stored)
+        number = _stored(connection, row.record, photo, stored)
     except (UnicodeEncodeError, OverflowError) as error:
         return f"a value of it cannot be stored: {error}"
-    if reason is None and row.parts:
-        known = connection.execute("select row from photos where id = ?", (photo,)).fetchone()
-        photo_parts.store(connection, known[0], row.parts)
-    return reason
+    if isinstance(number, str):
+        return number
+    if row.parts:
+        photo_parts.store(connection, number, row.parts)
+    words.store(connection, number, row.record)
+    return None
 
 
 def _stored(
@@ -188,7 +190,8 @@ def _stored(
     record: Record,
     photo: bytes,
     stored: tuple[bytes, int] | None,
-) -> str | None:
+) -> int | str:
+    """The photo's number; or the reason why it cannot be stored."""
     columns = columns_of(record, photo, _library_number(connection, record.library))
     known = connection.execute(
         "select photos.row, vector, checksum from photos left join embeddings using (row)"
@@ -202,8 +205,7 @@ def _stored(
         connection.execute(f"update photos set {names} where row = ?", (*columns, known[0]))
         connection.execute("delete from tags where photo = ?", (known[0],))
         _store_tags(connection, known[0], record.tags)
-        words.store(connection, known[0], record)
-        return None
+        return int(known[0])
     if known is not None:
         words.delete_photos(connection, [photo])
     places = ", ".join("?" * len(columns))
@@ -215,8 +217,7 @@ def _stored(
         (cursor.lastrowid, cursor.lastrowid, *stored),
     )
     _store_tags(connection, cursor.lastrowid, record.tags)
-    words.store(connection, cursor.lastrowid, record)
-    return None
+    return cursor.lastrowid
 
 
 def _store_tags(connection: sqlite3.Connection, photo: int, tags: Sequence[str]) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 
 from imgsearch import installation
 from imgsearch.errors import Action, IndexDamaged, IndexTooNew, IndexUnavailable
-from imgsearch.index.local import facet_counts, words
+from imgsearch.index.local import facet_counts, photo_texts, words
 from imgsearch.index.local.database import BACKUP, Database
 
 APPLICATION_ID = 0x696D6773  # "imgs"
-VERSION = 8  # of a local index alone
+VERSION = 9  # of a local index alone
 
 # `row` numbers a vector for good: another vector is another row, so what is derived from a row
 # stays true or its row is gone. AUTOINCREMENT: no number is used twice. A photo has one embedding
@@ -91,6 +91,7 @@ create trigger photo_gone after delete on photos begin
     update libraries set photos = photos - 1 where number = old.library;
     delete from embeddings where photo = old.row;
     delete from tags where photo = old.row;
+    delete from texts where photo = old.row;
 end;
 """
 SEGMENTS = """
@@ -187,13 +188,17 @@ def _copies_and_counts(connection: sqlite3.Connection) -> None:
     facet_counts.count_all(connection)
 
 
-def _words_indexed(connection: sqlite3.Connection) -> None:
-    connection.execute(EXPECTED["words"])
-    words.fill(connection)
-
-
 def _parts_of_photos(connection: sqlite3.Connection) -> None:
     connection.execute("alter table photos add column parted integer not null default 0")
+
+
+def _texts_of_photos(connection: sqlite3.Connection) -> None:
+    """Among the words, too; SQLite adds no column to an FTS5 table."""
+    connection.execute("drop trigger if exists photo_gone")
+    connection.execute("drop table if exists words")
+    for name in ("texts", "photo_gone", "words"):
+        connection.execute(EXPECTED[name])
+    words.fill(connection)
 
 
 # from the version that is the key to the next one
@@ -203,8 +208,9 @@ MIGRATIONS: Mapping[int, Migration] = {
     3: _embeddings_for_vectors,
     4: _photos_described,
     5: _copies_and_counts,
-    6: _words_indexed,
+    6: lambda connection: None,  # words, which version 9 makes anew
     7: _parts_of_photos,
+    8: _texts_of_photos,
 }
 
 
@@ -280,10 +286,8 @@ def _name(statement: str) -> str:
     return parts[3] if parts[1] in ("unique", "virtual") else parts[2]
 
 
-EXPECTED: Mapping[str, str] = {
-    _name(statement): statement
-    for statement in _statements(f"{words.TABLE}{TABLES}{facet_counts.TABLES}{SEGMENTS};")
-}
+_ALL = f"{words.TABLE}{TABLES}{photo_texts.TABLE}{facet_counts.TABLES}{SEGMENTS};"
+EXPECTED: Mapping[str, str] = {_name(statement): statement for statement in _statements(_ALL)}
 
 
 def check(database: Database) -> None:

@@ -1,5 +1,6 @@
-"""Words of names, captions, tags and places in SQLite's full-text index (FTS5): kept in step with
-`photos`, from which it can be made again at any time."""
+"""Words of names, captions, tags and places, and of text that was read in photos, in SQLite's
+full-text index (FTS5): kept in step with `photos` and `texts`, from which it can be made again at
+any time."""
 
 from __future__ import annotations
 
@@ -11,10 +12,11 @@ import numpy as np
 
 from imgsearch.errors import ImgsearchError, IndexDamaged
 from imgsearch.index.base import Record
-from imgsearch.index.local import filters, stored_values
+from imgsearch.index.local import filters, photo_texts, stored_values
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.search_files.codes import Rows
-from imgsearch.matching import FIELDS, Field, Wanted, words_of
+from imgsearch.index.records import NO_TEXTS
+from imgsearch.matching import FIELDS, Field, Wanted, words_of, words_read
 from imgsearch.question import Filter
 
 # Kept in step by whoever writes: SQLite forbids triggers to use virtual tables in a database that
@@ -22,7 +24,8 @@ from imgsearch.question import Filter
 # are parts of letters.
 TABLE = """
 create virtual table words using fts5(
-    name, caption, tag, place, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M*'"
+    name, caption, tag, place, text,
+    tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M*'"
 );
 """
 _PARTS = ("data", "idx", "content", "docsize", "config")  # tables in which SQLite keeps it
@@ -31,9 +34,10 @@ _AT_A_TIME = 5000
 
 
 def store(connection: sqlite3.Connection, row: int, record: Record) -> None:
-    """In the transaction that writes the photo."""
+    """In the transaction that writes the photo, after its lines of text."""
     connection.execute("delete from words where rowid = ?", (row,))
-    _insert(connection, [(row, record.words)])
+    read = photo_texts.read(connection.execute, [row]).get(row, NO_TEXTS)
+    _insert(connection, [(row, {**record.words, **words_read(read.texts)})])
 
 
 def _insert(
@@ -69,7 +73,14 @@ def fill(connection: sqlite3.Connection) -> None:
         if not found:
             return
         last = found[-1][0]
-        _insert(connection, [(row, _words(*texts)) for row, *texts in found])
+        read = photo_texts.read(connection.execute, [row for row, *_ in found])
+        _insert(
+            connection,
+            [
+                (row, {**_words(*texts), **words_read(read.get(row, NO_TEXTS).texts)})
+                for row, *texts in found
+            ],
+        )
 
 
 _Done = TypeVar("_Done")
