@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import math
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -183,9 +184,10 @@ def made(source: str | bytes, size: int, max_megapixels: float) -> bytes:
     """WebP of a picture file, or of its bytes, as `Thumbnails.get` returns it. Raises
     imgsearch.photos.decode.Undecodable."""
     from imgsearch.photos import decode
+    from imgsearch.photos.reducing import SPARE
 
     decoded = decode.decode(
-        source, target=max(1, size // 2), max_megapixels=max_megapixels, preview=True
+        source, target=math.ceil(size / SPARE), max_megapixels=max_megapixels, preview=True
     )
     return encoded(decoded.image, size)
 

@@ -22,6 +22,7 @@ from imgsearch import photos
 from imgsearch.photos import (
     SkipReason,
     colour,
+    fast,
     formats,
     iptc,
     jpeg,
@@ -51,7 +52,8 @@ Source = bytes | memoryview | str  # a file's bytes, or its path
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """`image`: RGB, upright; where the file is larger, scaled to at least twice the target."""
+    """`image`: RGB, upright; where the file is larger, scaled to at least
+    `reducing.least` of the target."""
 
     image: Image.Image
     metadata: Metadata
@@ -69,8 +71,8 @@ _SILENT = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 def decode(source: Source, *, target: int, max_megapixels: float, preview: bool = False) -> Decoded:
     """`source`: a file's bytes, which `formats.looks_like_picture` has accepted, or its path.
     `target`: pixels of the square that the model sees. `preview`: a small picture that the camera
-    put into the file will do, where its longer side has twice the target. Raises Undecodable,
-    nothing else, for a bad file."""
+    put into the file will do, where its longer side has `reducing.least` of the target. Raises
+    Undecodable, nothing else, for a bad file."""
     _prepare_pillow(max_megapixels)
     try:
         with _opened(source) as file:
@@ -237,16 +239,19 @@ def _decode_by_pillow(
             return _decode_by_own(tiff.read, "TIFF", file, target, max_megapixels)
         # TIFF: Pillow turns it upright by itself, and forgets its tags once it is loaded
         early = _metadata(image, width, height) if image.format == "TIFF" else None
-        image.draft(None, (2 * target, 2 * target)) if image.format in ("JPEG", "MPO") else None
+        side = reducing.least(target)
+        image.draft(None, (side, side)) if image.format in ("JPEG", "MPO") else None
         is_preview = preview and image.format == "HEIF" and _takes_preview(image, target)
         with _one_at_a_time(image):
-            reduced = None if is_preview else reducing.heif(image, file, target)
+            quick = fast.reduced(image, file, target)
+            reduced = quick or (None if is_preview else reducing.heif(image, file, target))
             if reduced is None:
                 image.load()
-            turn = TURNS.get(orientation(exif_of(image)))
+            described = quick or image  # Pillow loads a PNG when its EXIF is asked for
+            turn = TURNS.get(orientation(exif_of(described)))
             if turn in SIDEWAYS:
                 width, height = height, width
-            found = early or _metadata(image, width, height)
+            found = early or _metadata(described, width, height)
             if reduced is None:
                 reduced = reducing.reduced(_with_true_alpha(image, file), target)
             small = colour.rgb(reduced)
@@ -255,10 +260,10 @@ def _decode_by_pillow(
 
 def _takes_preview(image: Image.Image, target: int) -> bool:
     """Whether the picture that will be loaded is a small one in the file, of its proportions."""
-    longer = max(image.size)
-    if longer <= 2 * target:
+    longer, wanted = max(image.size), reducing.least(target)
+    if longer <= wanted:
         return False
-    width, height = (max(1, 2 * target * side // longer) for side in image.size)
+    width, height = (max(1, wanted * side // longer) for side in image.size)
     return image.draft(None, (width, height)) is not None
 
 
@@ -323,7 +328,7 @@ def _preview_image(
     """The picture of a RAW's embedded preview; None where that is too small or broken."""
     try:
         with Image.open(io.BytesIO(preview), formats=["JPEG", "MPO"]) as image:
-            if min(image.size) < 2 * target:
+            if min(image.size) < reducing.least(target):
                 return None
             turn = shot.preview_turn(image.size, orientation(exif_of(image)))
         found = _decode_by_pillow(io.BytesIO(preview), ["JPEG"], target, max_megapixels).image

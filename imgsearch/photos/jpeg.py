@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from imgsearch.photos import reducing
 from imgsearch.photos.formats import BROKEN
 
 MAGIC = b"\xff\xd8\xff"
@@ -39,6 +40,6 @@ def whole(file: IO[bytes], target: int) -> io.BytesIO | None:
 
 def _pixels(data: bytes, target: int) -> npt.NDArray[Any] | None:
     with contextlib.suppress(*BROKEN), Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-        image.draft(None, (2 * target, 2 * target))
+        image.draft(None, (reducing.least(target), reducing.least(target)))
         return np.asarray(image)
     return None

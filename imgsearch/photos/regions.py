@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch.photos.reducing import SPARE
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -36,8 +38,8 @@ class _Scored(NamedTuple):
 
 def decoded_for(image_size: int) -> int:
     """The target of `decode`, so that a model which sees `image_size` pixels gets so many of the
-    smallest crop: what is decoded has at least twice the target."""
-    return round(image_size / SMALLEST / 2)
+    smallest crop."""
+    return round(image_size / SMALLEST / SPARE)
 
 
 def boxes(image: Image, image_size: int) -> list[Box]:
