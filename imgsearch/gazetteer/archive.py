@@ -19,6 +19,7 @@ BLOCK_CHARACTERS = 24_000  # larger blocks pack better and take longer to unpack
 RECORDS_IN_A_BLOCK = 512
 # thousandths of a degree; `country` counts in Archive.countries
 BORDER_POINT = [("latitude", "<i4"), ("longitude", "<i4"), ("country", "u1")]
+CITY_POINT = [*BORDER_POINT, ("place", "<i4")]  # its record's number
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "pb": 0}]
 
 
@@ -93,10 +94,11 @@ def write(
     names: dict[str, list[int]],
     places: Sequence[Sequence[object]],
     countries: list[str],
+    cities: bytes,
     borders: bytes,
 ) -> None:
     """Write folded names with their places' numbers, the places' fields by number, the countries
-    by number and the border points (see `build.py`) to `path`."""
+    by number, and the points that are cities and borders (see `build.py`) to `path`."""
     lines = sorted(f"{name}\t{' '.join(map(str, found))}" for name, found in names.items())
     named = list(_blocks(lines))
     records = ["\t".join(map(str, place)) for place in places]
@@ -106,6 +108,7 @@ def write(
             _packed("\n".join(records[start : start + RECORDS_IN_A_BLOCK]).encode())
             for start in range(0, len(records), RECORDS_IN_A_BLOCK)
         ],
+        "cities": [_packed(cities)],
         "borders": [_packed(borders)],
     }
     header = {

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from babel import Locale
+from numpy.typing import NDArray
 
 from imgsearch.gazetteer import aliases, archive
 from imgsearch.gazetteer.geometry import EARTH_KM, Floats, km_between, unit_vectors
@@ -152,14 +153,22 @@ def build() -> None:
         where = (round(city["latitude"], 3), round(city["longitude"], 3))
         whole = first + part_of if part_of >= 0 else ""
         places.append((city["name"], city["countrycode"], *where, city["population"], whole))
-    table = np.zeros(len(points), dtype=archive.BORDER_POINT)
+    borders = _table(points, codes, archive.BORDER_POINT)
+    borders.sort(order=["latitude", "longitude"])
+    centres = _table(cities, codes, archive.CITY_POINT)
+    centres["place"] = range(first, len(places))
+    archive.write(archive.FILE, names, places, codes, centres.tobytes(), borders.tobytes())
+    print(f"{len(cities):,} cities, {len(names):,} names, {len(points):,} border points,")
+    print(f"{archive.FILE.stat().st_size:,} bytes")
+
+
+def _table(points: list[City], codes: list[str], row: list[tuple[str, str]]) -> NDArray[Any]:
+    """Coordinates and countries of the points, as the file has them."""
+    table = np.zeros(len(points), dtype=row)
     table["latitude"] = [round(point["latitude"] * 1000) for point in points]
     table["longitude"] = [round(point["longitude"] * 1000) for point in points]
     table["country"] = [codes.index(point["countrycode"]) for point in points]
-    table.sort(order=["latitude", "longitude"])
-    archive.write(archive.FILE, names, places, codes, table.tobytes())
-    print(f"{len(cities):,} cities, {len(names):,} names, {len(points):,} border points,")
-    print(f"{archive.FILE.stat().st_size:,} bytes")
+    return table
 
 
 def _name(names: dict[str, list[int]], called: list[str], number: int) -> None:

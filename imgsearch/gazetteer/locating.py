@@ -8,24 +8,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from imgsearch.gazetteer.archive import BORDER_POINT, Archive
-from imgsearch.gazetteer.geometry import Nearest, unit_vectors
+from imgsearch.gazetteer.archive import BORDER_POINT, CITY_POINT, Archive
+from imgsearch.gazetteer.geometry import Floats, Nearest, unit_vectors
 from imgsearch.gazetteer.place import NOWHERE, Located
 
 CITY_WITHIN_KM = 50.0
-_ONE_AT_A_TIME = threading.Lock()  # the map takes 80 ms, and each thread of an ingest wants it
+_ONE_AT_A_TIME = threading.Lock()  # each thread of an ingest wants the map
 COUNTRY_WITHIN_KM = 300.0  # farther out it is the sea, or ice that is nobody's
 
 
 @dataclass(frozen=True)
 class _Map:
-    """Cities first and then border points, as rows: names are those of the whole city."""
+    """Rows of `cities` and, behind them, border points. `places`: of each city, its record's number
+    in the archive. `countries`: of each row, as Archive.countries counts."""
 
     cities: Nearest
     everywhere: Nearest
-    names: list[str]
-    countries: list[str]
+    places: NDArray[np.int32]
+    countries: NDArray[np.uint8]
 
 
 def locate(archive: Archive, coordinates: Sequence[tuple[float, float]]) -> list[Located]:
@@ -42,8 +44,8 @@ def locate(archive: Archive, coordinates: Sequence[tuple[float, float]]) -> list
         np.flatnonzero(valid), cities, distances, anywhere, strict=True
     ):
         located[row] = Located(
-            places.names[city] if city >= 0 else None,
-            places.countries[point] if point >= 0 else None,
+            _whole_city(archive, int(places.places[city])) if city >= 0 else None,
+            archive.countries[places.countries[point]] if point >= 0 else None,
             round(float(km), 1) if city >= 0 else None,
         )
     return located
@@ -51,17 +53,22 @@ def locate(archive: Archive, coordinates: Sequence[tuple[float, float]]) -> list
 
 @functools.cache
 def _map(archive: Archive) -> _Map:
-    records = [line.split("\t") for line in archive.all_lines("places")]
-    cities = [record for record in records if record[2]]
-    points = np.frombuffer(archive.block("borders", 0), dtype=BORDER_POINT)
-    latitudes = [float(record[2]) for record in cities]
-    longitudes = [float(record[3]) for record in cities]
-    centres = unit_vectors(latitudes, longitudes)
-    borders = unit_vectors(points["latitude"] / 1000, points["longitude"] / 1000)
+    cities = np.frombuffer(archive.block("cities", 0), dtype=CITY_POINT)
+    borders = np.frombuffer(archive.block("borders", 0), dtype=BORDER_POINT)
+    centres = _vectors(cities)
     return _Map(
         cities=Nearest(centres, CITY_WITHIN_KM),
-        everywhere=Nearest(np.concatenate([centres, borders]), COUNTRY_WITHIN_KM),
-        names=[records[int(record[5])][0] if record[5] else record[0] for record in cities],
-        countries=[record[1] for record in cities]
-        + [archive.countries[number] for number in points["country"]],
+        everywhere=Nearest(np.concatenate([centres, _vectors(borders)]), COUNTRY_WITHIN_KM),
+        places=cities["place"],
+        countries=np.concatenate([cities["country"], borders["country"]]),
     )
+
+
+def _vectors(points: NDArray[np.void]) -> Floats:
+    return unit_vectors(points["latitude"] / 1000, points["longitude"] / 1000)
+
+
+def _whole_city(archive: Archive, number: int) -> str:
+    """The name of a city; of a quarter, that of the city around it."""
+    name, *_, part_of = archive.record(number)
+    return archive.record(int(part_of))[0] if part_of else name

@@ -38,16 +38,16 @@ def reduced(image: Image.Image, file: IO[bytes], target: int) -> Image.Image | N
     return None
 
 
-def _bytes(file: IO[bytes]) -> memoryview | bytes | None:
+def _bytes(file: IO[bytes]) -> bytes | None:
     if isinstance(file, io.BytesIO):
-        return file.getbuffer()
+        return file.getvalue()
     if file.seek(0, io.SEEK_END) > _MOST_BYTES:
         return None
     file.seek(0)
     return file.read()
 
 
-def _is_plain(data: memoryview | bytes) -> bool:
+def _is_plain(data: bytes) -> bool:
     """Whether a PNG has 8 bits a sample, and after its pixels nothing but its end: neither a
     description, which Pillow reads when it loads, nor less."""
     at = len(png.MAGIC)
