@@ -4,7 +4,6 @@ into imgsearch/share/ the manual page and completions. `python -m tests.readme`"
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,8 @@ from imgsearch import installation
 from imgsearch.output import cures
 from imgsearch.settings import KNOWN
 from tests import architecture, manual
-from tests.benchmarks import models, sizing
-from tests.benchmarks.__main__ import RESULTS, figure
-from tests.benchmarks.table import Row
+from tests.benchmarks import models, results, sizing
+from tests.benchmarks.__main__ import measured
 
 ESCAPED = "\\|"  # in a cell of a table
 REFERENCE = Path(__file__).parent.parent / "imgsearch" / "guides" / "reference"
@@ -76,17 +74,25 @@ def _settings() -> str:
 
 
 def _speed() -> str:
-    measured = json.loads(RESULTS.read_text("utf-8"))
-    lines = [
-        f"On {measured['machine']}, {measured['date']}:\n",
-        "| what | goal | measured: median (minimum to maximum) | |",
-        "|---|---|---|---|",
+    """A column for each machine, under a letter."""
+    known = results.read()
+    letters = [chr(ord("A") + number) for number in range(len(known))]
+    machines = zip(letters, known, strict=True)
+    lines = [f"- **{letter}**: {each.machine}, {each.date}" for letter, each in machines]
+    lines += [
+        "",
+        f"| what | goal | of | {' | '.join(letters)} |",
+        "|---|---|---" + "|---" * len(known) + "|",
     ]
-    for row in map(Row.of, measured["rows"]):
-        figures = (min(row.values), row.median, max(row.values))
-        low, median, high = (figure(value, row.goal.unit) for value in figures)
-        seen = f"{median} ({low} to {high})" if len(row.values) > 1 else median
-        cells = (row.goal.what, str(row.goal), seen, "" if row.holds else "**missed**")
+    goals = {what: row.goal for each in known for what, row in each.rows.items()}
+    for what, goal in goals.items():
+        rows = [each.rows.get(what) for each in known]
+        cells = [
+            what,
+            str(goal),
+            goal.kind,
+            *(measured(row).replace("missed", "**missed**") for row in rows),
+        ]
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 

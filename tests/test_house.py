@@ -45,6 +45,7 @@ LAYERS = [
         "photos.photoshop",
         "photos.netpbm",
         "photos.jpeg_kinds",
+        "photos.regions",
         "photos.limits",
     },
     {"photos.decode", "models.hub", "models.files", "models.trust"},

@@ -2,27 +2,25 @@
 
     python -m tests.benchmarks [SECTION ...] [--repeats 3] [--scratch FOLDER] [--write]
 
-README.md in this folder says what is compared with what, and how. `--write` puts the rows into
-results.json, from which `python -m tests.readme` makes the README's table."""
+README.md in this folder says what is compared with what, and how. `--write` puts the rows among
+those of this machine in results.json, from which `python -m tests.readme` makes the guide's
+table."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
 import importlib
-import json
-import os
-import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks import results
 from tests.benchmarks.table import Bench, Row
 
-RESULTS = Path(__file__).with_name("results.json")
 SECTIONS = {  # in this order: what needs an idle machine most comes first
     "ingest": "photos into the index, beside rclip and the tutorial's loop",
     "queries": "one question in a new process",
@@ -34,53 +32,44 @@ SECTIONS = {  # in this order: what needs an idle machine most comes first
 }
 
 
-def cpu() -> str:
-    """The processor in its maker's words."""
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def machine() -> str:
-    """The machine in a line: figures of two machines cannot be compared."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    return f"{cpu()}, {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()}"
-
-
 def figure(value: float, unit: str) -> str:
     """Three digits that count."""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     return f"{value:,.{digits}f} {unit}"
 
 
-def show(rows: list[Row]) -> Table:
-    """One line a row."""
-    table = Table("what", "goal", "min", "median", "max", "verdict", "note", title=machine())
+def show(rows: list[Row], elsewhere: Sequence[results.Measured]) -> Table:
+    """One line a row; behind it, what other machines measured."""
+    table = Table("what", "goal", "of", "min", "median", "max", "verdict", "note")
+    table.title = results.machine()
+    for each in elsewhere:
+        table.add_column(each.machine)
     for row in rows:
         unit = row.goal.unit
         low, median, high = min(row.values), row.median, max(row.values)
         table.add_row(
             row.goal.what,
             str(row.goal),
+            row.goal.kind,
             figure(low, unit),
             figure(median, unit),
             figure(high, unit),
             "holds" if row.holds else "[bold]MISSED[/]",
             row.note,
+            *(measured(each.rows.get(row.goal.what)) for each in elsewhere),
         )
     return table
 
 
-def merged(rows: list[Row]) -> list[dict[str, Any]]:
-    """The rows of earlier runs on this machine, with these in their places."""
-    known: dict[str, dict[str, Any]] = {}
-    if RESULTS.exists():
-        before = json.loads(RESULTS.read_text("utf-8"))
-        if before["machine"] == machine():
-            known = {row["goal"]["what"]: row for row in before["rows"]}
-    return list((known | {row.goal.what: row.plain() for row in rows}).values())
+def measured(row: Row | None) -> str:
+    """What one machine measured, in a cell; nothing where it did not measure it."""
+    if row is None:
+        return ""
+    low, median, high = (
+        figure(value, row.goal.unit) for value in (min(row.values), row.median, max(row.values))
+    )
+    between = f" ({low} to {high})" if len(row.values) > 1 else ""
+    return f"{median}{between}{'' if row.holds else ' missed'}"
 
 
 def main() -> None:
@@ -101,12 +90,12 @@ def main() -> None:
         for row in module.measured(bench):
             rows.append(row)
             progress.print(f"{row.goal.what}: {figure(row.median, row.goal.unit)} ({row.goal})")
-    Console(width=None if sys.stdout.isatty() else 160).print(show(rows))
+    known, here = results.read(), results.machine()
+    elsewhere = [each for each in known if each.machine != here]
+    Console(width=None if sys.stdout.isatty() else 160).print(show(rows, elsewhere))
     if options.write:
         today = datetime.date.today().isoformat()
-        found = {"machine": machine(), "date": today, "rows": merged(rows)}
-        text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
-        RESULTS.write_text(text, "utf-8")
+        results.write(results.merged(known, here, today, rows))
 
 
 if __name__ == "__main__":

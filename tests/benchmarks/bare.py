@@ -24,11 +24,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from imgsearch.models.hub import quiet_environment
+from imgsearch.photos import reducing
 from tests.benchmarks.processes import timed
 
 WORKERS = os.cpu_count() or 1
 BATCH = 8  # photos
 EDGE = 224
+LEAST = reducing.least(EDGE)  # pixels to which a photo is decoded, as imgsearch does
 
 Pixels = npt.NDArray[np.float32]  # (n, 3, EDGE, EDGE)
 
@@ -46,13 +48,13 @@ def run(what: str, folder: Path, tower: Path) -> tuple[float, float]:
 
 
 def decoded(path: str) -> Pixels:
-    """Scaled while it is decoded, to twice the edge at least; then the middle square of it."""
+    """Scaled while it is decoded, to LEAST at least; then the middle square of it."""
     with Image.open(path) as image:
-        image.draft("RGB", (2 * EDGE, 2 * EDGE))
+        image.draft("RGB", (LEAST, LEAST))
         image.load()
     if image.mode != "RGB":
         image = image.convert("RGB")
-    factor = min(image.size) // (2 * EDGE)
+    factor = min(image.size) // LEAST
     if factor > 1:
         image = image.reduce(factor)
     side = min(image.size)

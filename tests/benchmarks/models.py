@@ -28,7 +28,7 @@ from imgsearch.models.choices import CHOICES, Choice
 from imgsearch.models.names import ModelNames
 from imgsearch.models.towers import ModelSet
 from tests import model_directories
-from tests.benchmarks.__main__ import machine
+from tests.benchmarks.results import machine
 
 RESULTS = Path(__file__).with_name("models.json")
 BATCH, TURNS = 4, 5  # photos of a thread at a time; the best of so many turns counts

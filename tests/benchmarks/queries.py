@@ -61,7 +61,7 @@ def _alone(what: str, bound: float, seconds: tuple[float, ...]) -> Row:
 
 def _beside(kind: str, seconds: dict[str, tuple[float, ...]], version: str) -> Row:
     ours, theirs = seconds[kind], seconds[f"rclip's {kind}"]
-    goal = Goal(f"{kind} query, new process: imgsearch / rclip", 0.5, at_least=False)
+    goal = Goal(f"{kind} query, new process: imgsearch / rclip", 0.5, at_least=False, peer=True)
     ratios = tuple(a / b for a, b in zip(ours, theirs, strict=True))
     medians = f"{statistics.median(ours):.3f} / {statistics.median(theirs):.3f} s"
     return Row(goal, ratios, f"{medians}; rclip {version} with --no-indexing")

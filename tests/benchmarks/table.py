@@ -6,7 +6,13 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+# What a goal is of. "machine": a ratio to what this machine can do at all, measured in the same
+# minute (the bare pipeline, the roofline, a bare walk), so that it holds on any processor; "peer": a
+# ratio to another program, which falls where the forward pass, that both need, takes most of the
+# time; "figure": seconds, bytes or a share of this machine alone
+Kind = Literal["machine", "peer", "figure"]
 
 
 @dataclass(frozen=True)
@@ -17,9 +23,16 @@ class Goal:
     bound: float
     at_least: bool
     unit: str = "x"  # "x" for a ratio of paired runs, or "s", "ms", "KB", "MB", "files/s"
+    peer: bool = False  # a ratio to another program
 
     def __str__(self) -> str:
-        return f"{'≥' if self.at_least else '≤'} {self.bound:,g} {self.unit}"
+        return f"{'≥' if self.at_least else '≤'} {self.bound:,g} {self.unit}".rstrip()
+
+    @property
+    def kind(self) -> Kind:
+        if self.unit != "x":
+            return "figure"
+        return "peer" if self.peer else "machine"
 
 
 @dataclass(frozen=True)
