@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 # What a goal is of. "machine": a ratio to what this machine can do at all, measured in the same
-# minute (the bare pipeline, the roofline, a bare walk), so that it holds on any processor; "peer": a
-# ratio to another program, which falls where the forward pass, that both need, takes most of the
-# time; "figure": seconds, bytes or a share of this machine alone
+# minute (the bare pipeline, the roofline, a bare walk), so that it holds on any processor. "peer":
+# a ratio to another program, which falls where the forward pass, that both need, takes most of the
+# time. "figure": seconds, bytes or a share of this machine alone
 Kind = Literal["machine", "peer", "figure"]
 
 
