@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imgsearch.progress import Talk
     from imgsearch.question import Filter, Question, Term
     from imgsearch.results import Hit, Results
-    from imgsearch.understanding import understand
+    from imgsearch.search.understanding import understand
 
 __all__ = [
     "Filter",
@@ -45,7 +45,7 @@ _HOMES = {
     "Term": "question",
     "Hit": "results",
     "Results": "results",
-    "understand": "understanding",
+    "understand": "search.understanding",
 }
 
 

@@ -20,19 +20,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgsearch import names, paths, rules, search
-from imgsearch.background import Background
+from imgsearch import paths
 from imgsearch.errors import ModelError, PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index import open_index
+from imgsearch.ingest import rules
 from imgsearch.models.selection import ModelChoice, ModelSelection
 from imgsearch.progress import SILENT, Talk
 from imgsearch.question import ALL, Box, Filter, Question, Term
 from imgsearch.roots import Roots, locations, named
+from imgsearch.search import asking, names
+from imgsearch.search.background import Background
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
-    from imgsearch.duplicates import Duplicates
+    from imgsearch.copies.groups import Duplicates
     from imgsearch.index.base import (
         BrowseOrder,
         Facet,
@@ -113,7 +115,7 @@ class Library:
         are fields of `Question`, such as `k=5`. Raises UsageError (nothing is asked for),
         IndexNotFound (nothing has been ingested), ModelError, PhotoError."""
         asked = Question.of(question) if isinstance(question, str) else question
-        return search.ask(self.index, self.roots, self, replace(asked, **others))
+        return asking.ask(self.index, self.roots, self, replace(asked, **others))
 
     def understand(self, text: str, where: Filter = ALL) -> Question:
         """The question that a line of words asks, `where` included: a date or a place that is named
@@ -122,7 +124,7 @@ class Library:
         place that the words may name."""
         if not text.strip() or not (self.index.capabilities.distant or self._has_dates()):
             return Question.of(text, filter=where)
-        from imgsearch import understanding
+        from imgsearch.search import understanding
 
         def lies(filter: Filter) -> bool:
             return bool(self.index.browse(filter, "newest", 1))
@@ -193,14 +195,14 @@ class Library:
         if isinstance(source, str) and not Path(path).is_file():
             raise PhotoError(f"There is no file '{shown(path)}'.", "Name a picture file.")
         encoder = self.models.image_encoder()
-        return search.embed_picture(source, path, encoder, self.settings.max_megapixels, box)
+        return asking.embed_picture(source, path, encoder, self.settings.max_megapixels, box)
 
     def embed_part(self, id: str, box: Box) -> Vector:
         """A unit vector (dims,) of a part of a photo in the index. Raises PhotoError, also where
         the photo's file is not on this machine."""
         record = self.record(id)
         if record is None:
-            raise search.no_such_photo(id, self.index.place)
+            raise asking.no_such_photo(id, self.index.place)
         found = self.location(record)
         if found.path is None or found.missing:
             raise PhotoError(
@@ -244,7 +246,7 @@ class Library:
             return self._text_choice
 
     def _choose_text(self, mode: TextMode, ask_anew: bool) -> TextChoice:
-        from imgsearch import text_encoding
+        from imgsearch.search import text_encoding
 
         return text_encoding.choose(self.index, self.models, self.settings, mode, ask_anew)
 
@@ -287,18 +289,18 @@ class Library:
         return self.index.facets(where, FACETS if names is None else names)
 
     def duplicates(self, where: Filter = ALL, threshold: float = 0.95) -> Duplicates:
-        """Copies of one picture, in groups: see `imgsearch.duplicates.find`."""
-        from imgsearch import hashing
+        """Copies of one picture, in groups: see `imgsearch.copies.groups.find`."""
+        from imgsearch.copies import hashes
 
         limit = self.settings.max_megapixels
-        return hashing.duplicates(self.index, self.roots, self.talk, limit, where, threshold)
+        return hashes.duplicates(self.index, self.roots, self.talk, limit, where, threshold)
 
     def status(self) -> IndexInfo:
         return self.index.info()
 
     def check_not_empty(self) -> None:
         """Raises IndexNotFound where nothing has been ingested."""
-        search.check_not_empty(self.index)
+        asking.check_not_empty(self.index)
 
     # -- filling and emptying
 

@@ -177,7 +177,7 @@ def _page(question: Question, k: int, offset: int) -> Question:
 def _understood(question: Question, beside: Any) -> str:
     if question.filter == beside:
         return ""
-    from imgsearch import understanding
+    from imgsearch.search import understanding
 
     return shown(understanding.told(question, beside))
 

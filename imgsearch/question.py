@@ -4,9 +4,9 @@
     Question.from_address(question.to_address()) == question
 
 A `Question` holds terms (words, pictures and indexed photos, each with a weight), a `Filter` (which
-photos count), how many photos to return from which position on, and in
-which order. It is the one input of `imgsearch.search`, whether it comes from the command line, from
-Python or from a web page's address."""
+photos count), how many photos to return from which position on, and in which order. It is the one
+input of `imgsearch.search.asking`, whether it comes from the command line, from Python or from the
+address of a web page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every index backend answers about copies: `imgsearch.duplicates.find`. What is right is
+"""What every index backend answers about copies: `imgsearch.copies.groups.find`. What is right is
 found here by trying every pair."""
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from imgsearch import copies, duplicates
+from imgsearch.copies import comparing, groups
 from imgsearch.index.base import ALL, Filter, Record, Row
 from imgsearch.models.base import Vector
 from tests.index_contract import IndexFactory, filled, record, towards, vector
@@ -30,7 +30,7 @@ def seen(path: str, hash: str | None = ONE, **changes: object) -> Record:
 def expected(rows: Sequence[Row]) -> list[set[str]]:
     """Groups by trying every pair, each photo with the largest that it is a copy of."""
     vectors = {row.record.id: row.vector for row in rows if row.vector is not None}
-    order = sorted((row.record for row in rows), key=copies.largest_first)
+    order = sorted((row.record for row in rows), key=comparing.largest_first)
     groups: list[list[Record]] = []
     for photo in order:
         for group in groups:
@@ -45,14 +45,14 @@ def expected(rows: Sequence[Row]) -> list[set[str]]:
 def _is_copy(one: Record, other: Record, vectors: Mapping[str, Vector]) -> bool:
     if one.content_hash == other.content_hash:
         return True
-    bits = copies.bits_of(one), copies.bits_of(other)
+    bits = comparing.bits_of(one), comparing.bits_of(other)
     return (
         None not in bits
-        and copies.look_alike(
+        and comparing.look_alike(
             int(one.perceptual_hash or "", 16), int(other.perceptual_hash or "", 16)
         )
-        and copies.may_be_one(one, other)
-        and float(vectors[one.id] @ vectors[other.id]) >= copies.LEAST_COSINE
+        and comparing.may_be_one(one, other)
+        and float(vectors[one.id] @ vectors[other.id]) >= comparing.LEAST_COSINE
     )
 
 
@@ -88,20 +88,20 @@ class CopiesContract:
     def test_all_copies_of_an_index_are_found(self, index_factory: IndexFactory) -> None:
         rows = library(300)
         index = filled(index_factory, rows)
-        found = duplicates.find(index)
-        groups = list(found)
+        found = groups.find(index)
+        listed = list(found)
         right = expected(rows)
         assert len(right) > 60
         assert sorted(map(sorted, right)) == sorted(
-            sorted(each.id for each in group.photos) for group in groups
+            sorted(each.id for each in group.photos) for group in listed
         )
-        saved = [group.saved for group in groups]
+        saved = [group.saved for group in listed]
         assert saved == sorted(saved, reverse=True)
-        assert (len(found), found.saved) == (len(groups), sum(saved))
-        assert found.copies == sum(len(group.photos) - 1 for group in groups)
+        assert (len(found), found.saved) == (len(listed), sum(saved))
+        assert found.copies == sum(len(group.photos) - 1 for group in listed)
         assert (found.photos, found.unseen) == (len(rows), 0)
-        for group in groups:
-            assert list(group.photos) == sorted(group.photos, key=copies.largest_first)
+        for group in listed:
+            assert list(group.photos) == sorted(group.photos, key=comparing.largest_first)
 
     def test_the_threshold_and_the_folder_count(self, index_factory: IndexFactory) -> None:
         one, two = vector(1), vector(2)
@@ -113,7 +113,7 @@ class CopiesContract:
         index = filled(index_factory, rows)
 
         def names(where: Filter = ALL, threshold: float = 0.95) -> list[set[str]]:
-            found = duplicates.find(index, where, threshold)
+            found = groups.find(index, where, threshold)
             return [{each.relative_path for each in group.photos} for group in found]
 
         assert names() in ([{"a/1.jpg", "a/2.jpg", "b/3.jpg"}], [{"a/1.jpg", "b/3.jpg"}])
@@ -129,12 +129,12 @@ class CopiesContract:
         rows.append(
             Row(seen("same.jpg", None, content_hash=rows[1].record.content_hash), vector(1))
         )
-        found = duplicates.find(filled(index_factory, rows))
+        found = groups.find(filled(index_factory, rows))
         assert [{each.relative_path for each in group.photos} for group in found] == [
             {"1.jpg", "same.jpg"}
         ]
         assert found.unseen == 4
 
     def test_an_empty_index_has_no_copies(self, index_factory: IndexFactory) -> None:
-        found = duplicates.find(index_factory())
+        found = groups.find(index_factory())
         assert (list(found), found.photos, found.copies, found.saved) == ([], 0, 0, 0)

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 import imgsearch
-from imgsearch import demo, fitting
+from imgsearch import demo
+from imgsearch.search import fitting
 from tests.command import Command
 
 TEXTS = demo.PHOTOS.parent / "training" / "evaluation" / "texts.json"

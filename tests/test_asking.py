@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 import imgsearch
-from imgsearch import demo, fitting, mixture
+from imgsearch import demo
 from imgsearch.errors import UsageError
 from imgsearch.question import Filter, Question, Term
-from imgsearch.understanding import told
+from imgsearch.search import fitting, mixture
+from imgsearch.search.understanding import told
 from tests import fitting as fitting_figures
 from tests import mixtures
 from tests.command import Command

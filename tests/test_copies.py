@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgsearch import copies, folding
+from imgsearch.copies import comparing, folding
 from imgsearch.index.base import Neighbour
 from imgsearch.models.base import Vector
 from tests import pictures
@@ -55,14 +55,14 @@ def test_copies_are_told_by_bytes_and_by_hash_shape_moment_and_vector(
         near = towards(vector(1), vector(2), 0.1)
         return {id: known.get(id, near) for id in ids if id != "without a vector"}
 
-    groups = copies.Groups(vectors)
+    groups = comparing.Groups(vectors)
     assert groups.place(one) == 0
     assert groups.place(other) == (0 if are else 1)
     assert groups.place(one) == 0
 
 
 def test_a_plain_surface_is_a_copy_of_its_own_bytes_alone() -> None:
-    groups = copies.Groups(lambda ids: dict.fromkeys(ids, vector(1)))
+    groups = comparing.Groups(lambda ids: dict.fromkeys(ids, vector(1)))
     blank = [seen(f"{n}.jpg", "00" * 31 + "03") for n in range(2)]
     assert [groups.place(each) for each in blank] == [0, 1]
     same = dataclasses.replace(seen("c.jpg"), content_hash=blank[1].content_hash)

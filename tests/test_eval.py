@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch import evaluation
 from imgsearch.index.base import Neighbour
 from imgsearch.question import Question
 from imgsearch.results import Hit, Results
+from imgsearch.search import evaluation
 from tests.command import Command
 from tests.index_contract import IndexFactory, filled, record, row
 from tests.test_index_contract import local_factory

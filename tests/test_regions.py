@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgsearch import demo, rules, thumbnails
+from imgsearch import demo, thumbnails
 from imgsearch.demo.training.figures import EVALUATION, read_json
 from imgsearch.errors import UsageError
 from imgsearch.index.base import Capabilities, Part, PartCount
-from imgsearch.ingest import decisions, region_costs
+from imgsearch.ingest import decisions, region_costs, rules
 from imgsearch.ingest.options import Options
 from imgsearch.photos import regions
 from imgsearch.results import Hit

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from imgsearch import rules
 from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
+from imgsearch.ingest import rules
+from imgsearch.ingest.rules import Removed, Rules
 from imgsearch.photos import raw_pairs, sidecars
-from imgsearch.rules import Removed, Rules
 from tests.command import Command
 
 Report = dict[str, object]

@@ -16,7 +16,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import imgsearch
-from imgsearch import duplicates
+from imgsearch.copies import groups
 from imgsearch.library import open_library
 from imgsearch.question import ALL
 from imgsearch.settings import defaults
@@ -154,14 +154,14 @@ def test_searches_go_on_while_photos_are_compared(
 ) -> None:
     """One comparison at a time; of two more one waits for its turn, and one is refused."""
     command.run("ingest", made_versions(tmp_path / "album"))
-    find, begun, may_end = duplicates.find, threading.Event(), threading.Event()
+    find, begun, may_end = groups.find, threading.Event(), threading.Event()
 
-    def slow(*arguments: Any) -> duplicates.Duplicates:
+    def slow(*arguments: Any) -> groups.Duplicates:
         begun.set()
         assert may_end.wait(60)
         return find(*arguments)
 
-    monkeypatch.setattr(duplicates, "find", slow)
+    monkeypatch.setattr(groups, "find", slow)
     page = context.made(
         lambda: open_library(defaults(index=str(default_index(command)))),
         Policy(),

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
-from imgsearch import places
 from imgsearch.cli.query_options import Asked
 from imgsearch.escaping import shown, typed_text
+from imgsearch.search import places
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Record
@@ -60,7 +60,7 @@ def with_words(
         asked = library.understand(words, options.filter)
     understood = ""
     if asked.filter != options.filter:
-        from imgsearch import understanding
+        from imgsearch.search import understanding
 
         understood = understanding.told(asked, options.filter)
     terms = (*asked.terms, *options.terms)
@@ -111,8 +111,8 @@ def picture(library: Library, name: str, weight: float = 1.0, box: Box | None = 
 def ranked(library: Library, name: str) -> Record | None:
     """The photo that "@3" names, None for any other name. Raises PhotoError where the last result
     list has no such rank, or the photo is no longer in the index."""
-    from imgsearch import last_results
     from imgsearch.errors import PhotoError
+    from imgsearch.search import last_results
 
     rank = last_results.rank(name)
     if rank is None:

@@ -14,7 +14,7 @@ from imgsearch.settings.options import flag, option, several
 from imgsearch.settings.values import cosine, text
 
 if TYPE_CHECKING:
-    from imgsearch.duplicates import Duplicates
+    from imgsearch.copies.groups import Duplicates
     from imgsearch.library import Library
     from imgsearch.question import Filter
 

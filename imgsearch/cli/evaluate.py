@@ -12,8 +12,8 @@ from imgsearch.settings.options import argument, option
 from imgsearch.settings.values import text, whole
 
 if TYPE_CHECKING:
-    from imgsearch.evaluation import Exactness, Judged
     from imgsearch.library import Library
+    from imgsearch.search.evaluation import Exactness, Judged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Evaluating(JsonObject):
 )
 def evaluate(common: Common, given: Evaluating) -> None:
     """Measure how well the index answers, also questions of yours."""
-    from imgsearch import evaluation
+    from imgsearch.search import evaluation
 
     with parts.opened(parts.load_settings(common)) as library:
         library.check_not_empty()
@@ -64,7 +64,7 @@ def evaluate(common: Common, given: Evaluating) -> None:
 
 def _finder(library: Library) -> Any:
     """The id of a photo, by its path on disk, its path in a library, or its id."""
-    from imgsearch import names
+    from imgsearch.search import names
 
     def find(path: str) -> str | None:
         record = names.find_record(library.index, library.roots, path)
@@ -75,7 +75,7 @@ def _finder(library: Library) -> Any:
 
 def _searcher(library: Library) -> Any:
     """As `imgsearch query` answers a line of words, with copies."""
-    from imgsearch.evaluation import DEPTH
+    from imgsearch.search.evaluation import DEPTH
 
     def search(words: str) -> Any:
         return library.search(library.understand(words), k=DEPTH, fold=False)

@@ -99,7 +99,7 @@ def _pieces(library: Library, found: Iterable[tuple[str, Results]]) -> Iterator[
 def _section(library: Library, title: str, results: Results, thumbnails: Thumbnails) -> Section:
     from imgsearch.output.gallery import Section
     from imgsearch.output.results_table import fitting_told
-    from imgsearch.understanding import described
+    from imgsearch.search.understanding import described
 
     terms = results.question.terms
     examples = [_example(library, term, thumbnails) for term in terms if term.words is None]

@@ -42,7 +42,7 @@ def open_photos(common: Common, given: Opening) -> None:
 
 def _file(library: Library, photo: str) -> bytes:
     """The path of a photo's file, which lies inside its library's folder. Raises PhotoError."""
-    from imgsearch import names
+    from imgsearch.search import names
 
     record = asking.ranked(library, photo)
     if record is None:

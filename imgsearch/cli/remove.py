@@ -76,7 +76,7 @@ def _chosen(
     from imgsearch.errors import UsageError
     from imgsearch.escaping import shown
     from imgsearch.index.base import Filter
-    from imgsearch.names import ids_of
+    from imgsearch.search.names import ids_of
 
     index = library.index
     if under is not None:

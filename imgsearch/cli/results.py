@@ -68,7 +68,7 @@ class Output:
         """Remembers the ranks of the last question. Exit code 1 where only what fits was asked for,
         and nothing does, as grep has it."""
         if self._last:
-            from imgsearch import last_results
+            from imgsearch.search import last_results
 
             last_results.remember(library.index.place, self._last)
         if self._gallery is not None:

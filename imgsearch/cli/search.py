@@ -86,7 +86,7 @@ def _title(question: Question, pictures: Sequence[str]) -> str:
     if question.terms and all(term.words is None and term.weight > 0 for term in question.terms):
         return f"similar to {', '.join(pictures)}"
     if not question.terms:
-        from imgsearch.understanding import described
+        from imgsearch.search.understanding import described
 
         words = (
             [f"“{question.match}” in names, captions, tags and places"] if question.match else []

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from imgsearch import rules as library_rules
 from imgsearch.cli import hints, parts
 from imgsearch.cli.commands import command
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
 from imgsearch.errors import ImgsearchError, IndexNotFound
 from imgsearch.escaping import shown
+from imgsearch.ingest import rules as library_rules
 from imgsearch.output import cures
 
 if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
+    from imgsearch.ingest.rules import Rules
     from imgsearch.library import Library
     from imgsearch.roots import Roots
-    from imgsearch.rules import Rules
     from imgsearch.settings import NotObeyed, Settings
 
 COUNTS = ("added", "updated", "unchanged", "renamed", "removed")

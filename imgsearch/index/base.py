@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
-from imgsearch.index.kept import Kept
 from imgsearch.index.part_kinds import PART_KINDS, PartKind
 from imgsearch.index.records import (
     Failure,
@@ -27,6 +26,7 @@ from imgsearch.index.records import (
     Row,
     parts_mark,
 )
+from imgsearch.index.stored_value import StoredValue
 from imgsearch.matching import Wanted
 from imgsearch.models.base import ModelIdentity, ModelPair, TextEncoder, Vector, Vectors
 from imgsearch.progress import Progress, silent
@@ -141,7 +141,7 @@ class Index(Protocol):
     rows_per_write: int  # how many rows `write` takes best at a time
 
     @property
-    def rules(self) -> Kept: ...
+    def rules(self) -> StoredValue: ...
 
     @property
     def capabilities(self) -> Capabilities: ...

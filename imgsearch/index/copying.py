@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
-from imgsearch import photos, rules
+from imgsearch import photos
 from imgsearch.errors import Action, IndexContradiction, IndexNotFound
 from imgsearch.index.base import Failure, Index, Record, Row
+from imgsearch.ingest import rules
 from imgsearch.models.base import ModelPair
 from imgsearch.progress import Progress, silent
 from imgsearch.roots import locations

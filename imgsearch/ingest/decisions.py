@@ -9,14 +9,14 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from imgsearch import photos, rules
+from imgsearch import photos
 from imgsearch.errors import Action, Advice, UsageError
 from imgsearch.escaping import shown
 from imgsearch.index.part_kinds import PART_KINDS, PartKind
-from imgsearch.ingest import sources
+from imgsearch.ingest import rules, sources
+from imgsearch.ingest.rules import Rules
 from imgsearch.photos import walk
 from imgsearch.question import Filter
-from imgsearch.rules import Rules
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Index

@@ -13,14 +13,15 @@ from contextlib import closing
 from dataclasses import replace
 
 from imgsearch.index.base import Failure, Index, Record, Row
-from imgsearch.ingest.departures import Departures
 from imgsearch.ingest.descriptions import Facts, same_wherever_it_lies
 from imgsearch.ingest.events import SILENT, Teller
 from imgsearch.ingest.fingerprints import KnownPhotos
 from imgsearch.ingest.limits import Limits
 from imgsearch.ingest.prefetch import Ahead
+from imgsearch.ingest.renamed_photos import Departures
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.rows import is_same, record_of, same_picture
+from imgsearch.ingest.rules import LeftOut
 from imgsearch.ingest.same_content import Known, look_up
 from imgsearch.ingest.steps import (
     Batch,
@@ -43,7 +44,6 @@ from imgsearch.ingest.tally import Tally
 from imgsearch.ingest.worker_pool import WorkerPool
 from imgsearch.photos import Skip
 from imgsearch.roots.locations import Root
-from imgsearch.rules import LeftOut
 
 READERS = 4  # more would slow down a disk with heads
 WRITE_ROWS = 128  # that are worth a write, unless the index says fewer

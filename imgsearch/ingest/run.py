@@ -18,12 +18,12 @@ from imgsearch.ingest.losses import Lost
 from imgsearch.ingest.named_files import named_jobs
 from imgsearch.ingest.options import Options
 from imgsearch.ingest.result import Result
+from imgsearch.ingest.rules import Rules, lift_removed
+from imgsearch.ingest.rules import of as rules_of
 from imgsearch.ingest.scan import Ingest
 from imgsearch.ingest.sources import Job
 from imgsearch.photos import Skip, path_text
 from imgsearch.question import Filter
-from imgsearch.rules import Rules, lift_removed
-from imgsearch.rules import of as rules_of
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Index

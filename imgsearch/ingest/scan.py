@@ -20,11 +20,12 @@ from imgsearch.ingest.chunks import Chunk, sidecars_in
 from imgsearch.ingest.events import Teller
 from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.fingerprints import KnownPhotos, State
-from imgsearch.ingest.gone import Departed, Gone, Seen
+from imgsearch.ingest.missing_photos import Departed, Gone, Seen
 from imgsearch.ingest.options import Options, in_part
 from imgsearch.ingest.pipeline import Intake
 from imgsearch.ingest.prefetch import Ahead
 from imgsearch.ingest.result import Result
+from imgsearch.ingest.rules import LeftOut, Rules
 from imgsearch.ingest.sources import Job, check_not_empty
 from imgsearch.ingest.steps import Candidate, Checking, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
@@ -33,7 +34,6 @@ from imgsearch.photos import Skip, SkipReason, formats, walk
 from imgsearch.photos.walk import Listing
 from imgsearch.progress import Progress, silent
 from imgsearch.roots.locations import Root
-from imgsearch.rules import LeftOut, Rules
 
 STAGES = ("walk", "read", "decode", "embed", "index")
 WALK_CHUNK = 1024  # photos compared with the index at a time, or as many as a folder has more

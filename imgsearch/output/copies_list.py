@@ -11,7 +11,7 @@ from imgsearch.question import Question
 from imgsearch.results import Hit, Results
 
 if TYPE_CHECKING:
-    from imgsearch.duplicates import Duplicates, Group
+    from imgsearch.copies.groups import Duplicates, Group
     from imgsearch.index.base import Record
     from imgsearch.library import Library
 

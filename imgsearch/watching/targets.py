@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsearch import rules
 from imgsearch.errors import UsageError
-from imgsearch.ingest import known_libraries, sources
+from imgsearch.ingest import known_libraries, rules, sources
+from imgsearch.ingest.rules import Rules
 from imgsearch.ingest.sources import Job
 from imgsearch.photos import walk
 from imgsearch.roots import Roots
-from imgsearch.rules import Rules
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Index

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
-from imgsearch import copies
+from imgsearch.copies import comparing
 from imgsearch.errors import UsageError
 from imgsearch.question import Filter, Folder, Question
 from imgsearch.web import export, state
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from imgsearch.duplicates import Duplicates, Group
+    from imgsearch.copies.groups import Duplicates, Group
     from imgsearch.index.base import Index, Record
     from imgsearch.library import Library
     from imgsearch.roots.locations import Located
@@ -51,13 +51,13 @@ class Comparisons:
     def find(self, library: Library, asked: Asked) -> Duplicates:
         """Compares the photos, unless that is known. Photos without a perceptual hash are compared
         by their bytes alone: to look at a page reads no originals and writes nothing."""
-        from imgsearch import duplicates  # and NumPy
+        from imgsearch.copies import groups
 
         state = _state(library)
         found = self.kept(library, asked)
         if found is not None:
             return found
-        found = duplicates.find(library.index, asked.where, asked.threshold)
+        found = groups.find(library.index, asked.where, asked.threshold)
         with self._lock:
             if state == self._state:
                 self._kept[asked.where, asked.threshold] = found
@@ -87,7 +87,7 @@ class Asked:
         new = replace(self, **changes)
         rest = Question(filter=new.where, offset=new.offset).to_address()
         k = "" if new.k == GROUPS else f"k={new.k}"
-        same = new.threshold == copies.LEAST_COSINE
+        same = new.threshold == comparing.LEAST_COSINE
         return "&".join(filter(None, [rest, k, "" if same else f"threshold={new.threshold:g}"]))
 
 
@@ -98,7 +98,7 @@ def _asked(request: Request) -> Asked:
         raise UsageError(
             "This address asks for too many groups.", f"Ask for {MAX_GROUPS} at a time (k)."
         )
-    threshold = _threshold(request.query_params.get("threshold") or str(copies.LEAST_COSINE))
+    threshold = _threshold(request.query_params.get("threshold") or str(comparing.LEAST_COSINE))
     return Asked(question.filter, threshold, question.offset, question.k)
 
 
@@ -186,7 +186,7 @@ def _libraries(asked: Asked, names: list[str]) -> Iterator[tuple[str, str | None
 
 def differing(group: Group, record: Record) -> tuple[str, ...]:
     """In which of `copies.DIFFERENCES` a photo is not like the largest of its group."""
-    return copies.differences((group.photos[0], record))
+    return comparing.differences((group.photos[0], record))
 
 
 async def api(request: Request) -> Response:
@@ -211,6 +211,6 @@ def _group(group: Group) -> dict[str, Any]:
         "count": group.count,
         "saved_bytes": group.saved,
         "one_file": group.is_one_file,
-        "differences": list(copies.differences(group.photos)),
+        "differences": list(comparing.differences(group.photos)),
         "photos": [record_values(record) for record in group.photos],
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imgsearch.copies import DIFFERENCES, LEAST_COSINE
+from imgsearch.copies.comparing import DIFFERENCES, LEAST_COSINE
 from imgsearch.index.base import FACETS
 from imgsearch.question import ORDERS, ORIENTATIONS
 

@@ -27,14 +27,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch import background, mixture, search
 from imgsearch.index.base import ALL, FACETS, Filter, Record, Wanted
 from imgsearch.index.base import Row as Photo
 from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
 from imgsearch.ingest.fingerprints import Found, KnownPhotos
 from imgsearch.models.base import ModelIdentity, ModelPair, Vector, Vectors, unit
-from imgsearch.ranking import RANKED
+from imgsearch.search import asking, background, mixture
+from imgsearch.search.ranking import RANKED
 from tests.benchmarks.table import Bench, Goal, Row
 from tests.index_contract import record
 
@@ -408,7 +408,7 @@ def _searches(bench: Bench, index: LocalIndex, cloud: Cloud, kept: Path) -> Iter
     for name, (selection, _) in asked.items():
         chosen = SELECTIONS[selection]
         making = mixed if name == "mixture" else plain
-        depth = search.MIXED if name == "mixture" else K
+        depth = asking.MIXED if name == "mixture" else K
         turns = [
             searched(index, making, truth[name], chosen.where, depth) for _ in range(bench.repeats)
         ]

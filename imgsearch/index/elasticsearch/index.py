@@ -34,8 +34,8 @@ from imgsearch.index.elasticsearch import (
     catalogue,
     model_record,
     notes,
+    replacement,
     status,
-    succession,
     words,
     writing,
 )
@@ -43,8 +43,8 @@ from imgsearch.index.elasticsearch.bulk import OPERATIONS_PER_REQUEST
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.live import LiveIndex
+from imgsearch.index.elasticsearch.replacement import Moment
 from imgsearch.index.elasticsearch.requests import Words
-from imgsearch.index.elasticsearch.succession import Moment
 from imgsearch.models.base import ModelPair, Vector, Vectors
 from imgsearch.progress import Progress, silent
 
@@ -59,7 +59,7 @@ class ElasticsearchIndex:
     rows_per_write = 16 * OPERATIONS_PER_REQUEST  # at its end a write waits for its slowest request
 
     def __init__(self, live: LiveIndex, predecessor: ElasticsearchIndex | None = None) -> None:
-        self._live, self.rules = live, notes.KeptRules(live)
+        self._live, self.rules = live, notes.StoredRules(live)
         self.place, self.notes = live.place, live.cluster.notes
         self._predecessor = predecessor
         self._holds_photos = False
@@ -308,7 +308,7 @@ class ElasticsearchIndex:
         return contextlib.nullcontext()
 
     def successor(self, models: ModelPair) -> ElasticsearchIndex:
-        index = ElasticsearchIndex(succession.begun(self._live, models), predecessor=self)
+        index = ElasticsearchIndex(replacement.begun(self._live, models), predecessor=self)
         index._begun = Moment.now(self._live.reader, self._live.found)
         index.stamp(models)
         return index
@@ -320,10 +320,10 @@ class ElasticsearchIndex:
             raise ValueError("only a successor is promoted")
         if self._lacks(predecessor):  # what takes long is done while others may still write
             catch_up()
-        with succession.writes_blocked(predecessor._live.reader):
+        with replacement.writes_blocked(predecessor._live.reader):
             if self._lacks(predecessor):
                 catch_up()
-                succession.check_nothing_is_lost(self._lacks(predecessor), self.place)
+                replacement.check_nothing_is_lost(self._lacks(predecessor), self.place)
             predecessor._live.reload()
             hints = predecessor._live.found.meta.get("root_hints", {})
             # `successor_of` stays: killed before the switch, the next call goes on with this one
@@ -336,7 +336,7 @@ class ElasticsearchIndex:
     def _lacks(self, predecessor: ElasticsearchIndex) -> list[Record]:
         """What other machines have written to the predecessor since this index was begun."""
         assert self._begun is not None
-        return succession.not_taken_over(self._begun, predecessor._live.reader, self._live.reader)
+        return replacement.not_taken_over(self._begun, predecessor._live.reader, self._live.reader)
 
     def _become(self, successor: ElasticsearchIndex) -> None:
         """Take the place of this index, which is empty."""

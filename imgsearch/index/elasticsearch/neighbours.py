@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from imgsearch.index import matches, recorded_models
+from imgsearch.index import match_order, recorded_models
 from imgsearch.index.base import NAMED, Near, Neighbour, Record, Wanted
 from imgsearch.index.elasticsearch import answers, words
 from imgsearch.index.elasticsearch.catalogue import Found
@@ -111,11 +111,11 @@ class Neighbours:
             return []
         query = words.having_any(wanted, self._reader.fields)
         query["bool"]["filter"] = self._reader.conditions(where)
-        size = min(max(k, matches.CANDIDATES), MOST)
+        size = min(max(k, match_order.CANDIDATES), MOST)
         body = {"query": query, "size": size, "track_total_hits": False, **_WITHOUT_VECTOR}
         hits = answers.hits(self._reader.place, self._reader.call("POST", "/_search", body))
         records = [self._reader.record(hit) for hit in hits]
-        return matches.in_order((one for one in records if wanted.near(one.words)), wanted)[:k]
+        return match_order.in_order((one for one in records if wanted.near(one.words)), wanted)[:k]
 
     def _answers(self, bodies: Sequence[Any]) -> list[Any]:
         """Of several searches in one request. One that was refused is sent by itself, which says

@@ -40,9 +40,9 @@ def record(
     )
 
 
-class KeptRules:
-    """Implements `imgsearch.index.kept.Kept`. Of an index whose notes this user may not see, there
-    are none."""
+class StoredRules:
+    """Implements `imgsearch.index.stored_value.StoredValue`: nothing where this user may not see an
+    index's notes."""
 
     def __init__(self, live: LiveIndex) -> None:
         self._live = live

@@ -31,7 +31,7 @@ from imgsearch.index.base import (
 from imgsearch.index.local import browsing, photo_parts, photo_rows, schema, status, words
 from imgsearch.index.local.database import Database, mapped_errors
 from imgsearch.index.local.generations import DATABASE, IndexFolder
-from imgsearch.index.local.meta import KeptValue, Meta
+from imgsearch.index.local.meta import Meta, MetaValue
 from imgsearch.index.local.reader import Reader
 from imgsearch.index.local.search_files.files import SearchFiles
 from imgsearch.index.local.search_files.segments import Limits
@@ -75,7 +75,7 @@ class LocalIndex:
             self._database.close()
             raise
         self._meta = Meta(self._database)
-        self.rules = KeptValue(self._meta, "rules")
+        self.rules = MetaValue(self._meta, "rules")
         self._reader = Reader(self._database, self._meta, self.place)
         self._files = SearchFiles(self._database, generation, self.notes, place.exclusive, limits)
         self._counts = browsing.Counts(self._database)

@@ -14,8 +14,8 @@ from imgsearch.index.local.database import BACKUP, Database
 from imgsearch.models.base import ModelPair
 
 
-class KeptValue:
-    """Implements `imgsearch.index.kept.Kept`."""
+class MetaValue:
+    """Implements `imgsearch.index.stored_value.StoredValue`."""
 
     def __init__(self, meta: Meta, key: str) -> None:
         self._meta, self._key = meta, key

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from imgsearch.errors import IndexContradiction
-from imgsearch.index import matches, recorded_models
+from imgsearch.index import match_order, recorded_models
 from imgsearch.index import parts as photo_parts
 from imgsearch.index.base import ALL, NAMED, Filter, Near, Neighbour, Record, Wanted
 from imgsearch.index.local import filters, photo_rows, words
@@ -88,11 +88,11 @@ class Searcher:
         return words.mending(self._database, lambda: self._matching(wanted, k, where))
 
     def _matching(self, wanted: Wanted, k: int, where: Filter) -> list[Record]:
-        most = max(k, matches.CANDIDATES)
+        most = max(k, match_order.CANDIDATES)
         with self._database.view():
             rows = words.having_all(self._database, wanted, where)[:most].tolist()
             if len(rows) < most:
                 rows += words.having_any(self._database, wanted, where, most)
             rows = list(dict.fromkeys(rows))
             records = self._reader.by_row(rows)
-        return matches.in_order((records[row] for row in rows if row in records), wanted)[:k]
+        return match_order.in_order((records[row] for row in rows if row in records), wanted)[:k]

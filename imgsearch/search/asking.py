@@ -6,16 +6,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from imgsearch import fitting, folding, mixture
+from imgsearch.copies import folding
 from imgsearch.errors import Action, Advice, IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
-from imgsearch.fitting import Chance
 from imgsearch.index.base import Index, Near, Wanted
 from imgsearch.models.base import ImageEncoder, Vector, Vectors, unit
 from imgsearch.question import Box, Filter, Order, Question, Term
-from imgsearch.ranking import RANKED, Found, by_words, fused
 from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
+from imgsearch.search import fitting, mixture
+from imgsearch.search.fitting import Chance
+from imgsearch.search.ranking import RANKED, Found, by_words, fused
 
 BY_DATE = 100  # photos: so many of the nearest are brought into the order of their dates
 # neighbours that a mixture asks for at least: its best photos are harder to find than those of one

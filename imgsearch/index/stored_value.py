@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 
-class Kept(Protocol):
+class StoredValue(Protocol):
     """A JSON value. It may be a stranger's, or damaged."""
 
     def read(self) -> Any:

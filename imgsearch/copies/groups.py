@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch import copies
+from imgsearch.copies import comparing
 from imgsearch.index.base import ALL, Filter, Look, Record
 from imgsearch.progress import Progress, silent
 
@@ -91,7 +91,7 @@ class Duplicates:
 def find(
     index: Index,
     where: Filter = ALL,
-    threshold: float = copies.LEAST_COSINE,
+    threshold: float = comparing.LEAST_COSINE,
     progress: Progress = silent,
 ) -> Duplicates:
     """`threshold`: the cosine that vectors of two copies have at least; photos with the same bytes
@@ -125,7 +125,7 @@ class _Photos:
             sizes.append(look.size)
             widths.append(look.width)
             heights.append(look.height)
-            moments.append(_number(copies.moment(look) or "") >> 1)
+            moments.append(_number(comparing.moment(look) or "") >> 1)
             hashes += bytes.fromhex(look.perceptual_hash or "00" * 32)
             hashed.append(look.perceptual_hash is not None)
         width, height = np.array(widths, np.int64), np.array(heights, np.int64)
@@ -152,7 +152,7 @@ class _Photos:
         other_wide = self.widths[others] * self.heights[one]
         sides = np.minimum(self.widths[others], self.heights[others])
         sides = np.minimum(sides, min(self.widths[one], self.heights[one]))
-        slack = copies.SHAPE + 1 / np.maximum(1, sides)
+        slack = comparing.SHAPE + 1 / np.maximum(1, sides)
         moments = self.moments[others]
         may_be: Mask = (moments == self.moments[one]) | (moments == 0) | (self.moments[one] == 0)
         may_be &= np.abs(wide - other_wide) <= slack * np.maximum(wide, other_wide)
@@ -178,7 +178,7 @@ def _set_bits(words: Words) -> npt.NDArray[np.int64]:
 def _look_alike(ones: Words, others: Words) -> Mask:
     """As `copies.look_alike`, of hashes that tell something."""
     differing, either = _set_bits(ones ^ others), _set_bits(ones | others)
-    alike: Mask = (differing <= copies.MOST_BITS) & (differing * copies.SHARE <= either)
+    alike: Mask = (differing <= comparing.MOST_BITS) & (differing * comparing.SHARE <= either)
     return alike
 
 
@@ -188,7 +188,7 @@ def _look_alike(ones: Words, others: Words) -> Mask:
 def _candidates(photos: _Photos) -> Iterator[list[int]]:
     """Groups of photos' numbers, each in ascending order: every photo that may be a copy of the
     first, or of another in it."""
-    told = photos.hashed & (_set_bits(photos.hashes) >= copies.LEAST_SET)
+    told = photos.hashed & (_set_bits(photos.hashes) >= comparing.LEAST_SET)
     plain = np.flatnonzero(~told & (photos.contents != 0))
     yield from _of_one_key(photos.contents[plain], plain)
     numbers = np.flatnonzero(told)
@@ -233,7 +233,7 @@ def _near_kinds(hashes: Words) -> dict[int, list[int]]:
     than `copies.MOST_BITS` are the same in one of its parts at least."""
     near: dict[int, list[int]] = {}
     seen: set[tuple[int, int]] = set()
-    for mask in copies.MASKS:
+    for mask in comparing.MASKS:
         words = [(mask >> shift) & 0xFFFFFFFFFFFFFFFF for shift in (192, 128, 64, 0)]
         parts = hashes & np.array(words, np.uint64)
         keys = np.bitwise_xor.reduce(parts * _MULTIPLIERS, axis=1)
@@ -298,7 +298,7 @@ def _told_apart(
             alike = others[photos.may_be_one(first, left[others])]
             for at in alike.tolist():
                 same[at] = (
-                    copies.cosine(vectors, photos.ids[first], photos.ids[left[at]]) >= threshold
+                    comparing.cosine(vectors, photos.ids[first], photos.ids[left[at]]) >= threshold
                 )
             if same.sum() > 1:
                 yield left[same].tolist()

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from imgsearch.fitting import Chance
-from imgsearch.index import matches
+from imgsearch.index import match_order
 from imgsearch.index.base import Near, Neighbour, Part, Record, Wanted
 from imgsearch.matching import Field
+from imgsearch.search.fitting import Chance
 
 Reason = Literal["fit"] | Field
 
@@ -57,7 +57,7 @@ def fused(near: Near, wanted: Wanted | None, chance: Chance | None) -> list[Foun
 
 
 def _is_the_one(record: Record, wanted: Wanted) -> bool:
-    return wanted.is_code and matches.is_exact(record, wanted)
+    return wanted.is_code and match_order.is_exact(record, wanted)
 
 
 def _judged(one: Neighbour, wanted: Wanted | None, chance: Chance | None) -> Found:

@@ -17,7 +17,7 @@ from imgsearch.progress import Progress, Talk, silent
 from imgsearch.roots import Roots, locations
 
 if TYPE_CHECKING:
-    from imgsearch.duplicates import Duplicates
+    from imgsearch.copies.groups import Duplicates
 
 _AT_ONCE = 128  # photos that are read, and then written
 _TARGET = 64  # pixels: a JPEG is decoded to no more than it takes
@@ -31,8 +31,8 @@ def duplicates(
     where: Filter,
     threshold: float,
 ) -> Duplicates:
-    """As `imgsearch.duplicates.find`, after the hashes that are missing were made."""
-    from imgsearch import duplicates
+    """As `imgsearch.copies.groups.find`, after the hashes that are missing were made."""
+    from imgsearch.copies import groups
 
     with talk.photo_progress() as progress:
         missing = [look.id for look in index.looks(where) if look.perceptual_hash is None]
@@ -47,7 +47,7 @@ def duplicates(
                     complete(index, roots, missing, max_megapixels, progress)
             except (IndexLocked, IndexUnavailable) as error:  # compared by their bytes alone
                 talk.tell(f"{error.message}\nThey are not read now.")
-        return duplicates.find(index, where, threshold, progress)
+        return groups.find(index, where, threshold, progress)
 
 
 def complete(

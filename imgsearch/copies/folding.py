@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from imgsearch import copies
-from imgsearch.copies import Groups, Vectors
+from imgsearch.copies import comparing
+from imgsearch.copies.comparing import Groups, Vectors
 from imgsearch.index.base import Record
 from imgsearch.roots import Roots, locations
 from imgsearch.roots.locations import Located
@@ -55,7 +55,7 @@ def folded(found: Sequence[_T], vectors: Vectors) -> list[list[_T]]:
 def largest(group: Sequence[Record], roots: Roots) -> tuple[Record, Located]:
     """The largest picture whose file is there, else the largest; and where it lies."""
     first = None
-    for record in sorted(group, key=copies.largest_first):
+    for record in sorted(group, key=comparing.largest_first):
         found = locations.located(roots.root(record.library), record)
         if found.path is not None and not found.missing:
             return record, found
