@@ -3,11 +3,13 @@ says so; and how it gives way to other programs."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import mmap
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +17,7 @@ _GROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _LOWEST = 19  # of nice; Linux takes a process's place at the disk from it too
 _IDLE_PRIORITY_CLASS = 0x40
 _THIS_PROCESS = -1  # to Windows
+_LET_GO_SECONDS = 0.02
 
 
 def cores() -> int:
@@ -52,6 +55,28 @@ def let_go_of(folder: Path) -> None:
         if path.startswith(f"{folder.resolve()}{os.sep}"):
             start, end = (int(address, 16) for address in addresses.split("-"))
             libc.madvise(start, end - start, mmap.MADV_DONTNEED)
+
+
+@contextlib.contextmanager
+def letting_go_of(folder: Path) -> Iterator[None]:
+    """Lets go of what is read from there meanwhile, again and again, and once more at the end."""
+    if sys.platform != "linux":
+        yield
+        return
+    done = threading.Event()
+
+    def go_on() -> None:
+        while not done.wait(_LET_GO_SECONDS):
+            let_go_of(folder)
+
+    thread = threading.Thread(target=go_on, name="imgsearch-memory", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        let_go_of(folder)
 
 
 # -- control groups: version 2 has one tree, version 1 one for each controller

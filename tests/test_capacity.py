@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,32 @@ def test_an_ingest_takes_what_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert little.on_the_way <= GB // 8
     asked = ingest.options(settings.defaults(workers=3, batch_size=5)).limits
     assert (asked.workers, asked.batch_size) == (3, 5)
+
+
+def _resident(path: Path) -> int:
+    """KiB of a mapped file that count as this process's memory."""
+    found, counts = 0, False
+    for line in Path("/proc/self/smaps").read_text("utf-8", "surrogateescape").splitlines():
+        first, *rest = line.split(maxsplit=5)
+        if not first.endswith(":"):
+            counts = rest[-1] == str(path)
+        elif counts and first == "Rss:":
+            found += int(rest[0])
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it does nothing")
+def test_a_mapped_model_is_let_go_of_while_it_is_read(tmp_path: Path) -> None:
+    model = tmp_path.resolve() / "model.onnx"
+    model.write_bytes(os.urandom(4096) * 1024)
+    with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
+        assert len(set(pages[::4096])) == 1
+        assert _resident(model) == 4096
+        with resources.letting_go_of(tmp_path):
+            deadline = time.monotonic() + 60
+            while _resident(model) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert _resident(model) == 0
+            assert len(set(pages[::4096])) == 1
+        assert _resident(model) == 0
+        assert pages[:] == model.read_bytes()

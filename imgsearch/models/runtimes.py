@@ -125,13 +125,14 @@ class OpenVino:
 
     def run(self, inputs: Inputs) -> Vectors:
         of_thread = self._of_thread
-        first = not hasattr(of_thread, "request")
-        if first:
+        packing: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        if not hasattr(of_thread, "request"):
             of_thread.request = self._model.create_infer_request()
-        # the arrays outlive the call, so that they need not be copied; the answer is the request's
-        vectors: Vectors = of_thread.request.infer(dict(inputs), share_inputs=True)[0].copy()
-        if first:  # it has packed the weights for this processor, and reads the file's no more
-            resources.let_go_of(self._folder)
+            # it packs the weights for this processor, and reads the file's no more
+            packing = resources.letting_go_of(self._folder)
+        with packing:  # the arrays outlive the call, so that they need not be copied
+            found = of_thread.request.infer(dict(inputs), share_inputs=True)[0]
+        vectors: Vectors = found.copy()  # the answer is the request's
         return vectors
 
 
