@@ -45,10 +45,11 @@ def _without(text: str, spans: list[Span]) -> str:
         parts.append(text[at : span.start])
         at = span.stop
     rest = text[at:]
-    left = " ".join([*parts, rest if re.search(r"\w", rest) else ""])
+    said = re.search(r"\w|[)\]）]", rest)  # a bracket closes one that stands before
+    left = " ".join([*parts, rest if said else ""])
     left = re.sub(r"\s+([,;.:!?])", r"\1", " ".join(left.split()))
     left = re.sub(r"([,;])(?:\s*[,;])+", r"\1", left)
+    left = re.sub(r"\(\s*\)|\[\s*\]|（\s*）", "", left)
     left = re.sub(r"^[\s,;:.、，。–—-]+|[\s,;:、，。–—-]+$", "", left)
-    left = re.sub(r"\(\s*\)|\[\s*\]", "", left).strip()
     # の and 的 link words to the place or date that is gone
     return re.sub(r"^[のでにへ的]\s*|\s*[の的在]$", "", left).strip()

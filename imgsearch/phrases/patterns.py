@@ -26,6 +26,8 @@ _DECADE_ENDINGS = """
     ті х_роках '_s -_х -_е -_ті -_х_годах -_х_годов -_е_годы -_х_роках -_talet '_ler '_lar '_lerde
     '_larda '_li_yillar
 """
+# a number with one of these ends is a decade without "years" before it
+_PLURALS = ("ties", "ziger", "zigern", "ssiger", "ssigern", "тые", "тых", "ості")
 _DECADES = "annees anni anos jaren lata latach roky"
 _AGO = "ago geleden temu назад тому once sedan 前 전 전에 atras fa"
 _ONE_AGO = "temu назад тому"  # "rok temu" is a year ago
@@ -70,7 +72,7 @@ def patterns(folded: str) -> Iterator[tuple[str, re.Pattern[str], Reader]]:
     """Every way to write one date that may occur in `folded`: its name, its pattern, what it
     says."""
     line = _Line(folded)
-    written = [*_relative(line)]
+    written = [*_relative(line), *_spelled_decades(line)]
     if re.search(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)", folded):
         written += [*_numbers(), *_named(line)]
     if re.search(r"\d", folded):
@@ -161,6 +163,19 @@ def _decades(line: _Line) -> list[_Written]:
         ("decade", _all(line.any_of(_DECADES), rf"{sign} {ten}(?: \.)?"), reading.decade),
         ("season", _all(_season(line), r" ['’‘] (?P<short>\d\d)"), reading.short_season),
     ]
+
+
+def _spelled_decades(line: _Line) -> Iterator[_Written]:
+    """ "In the nineties", "in den Neunzigern", "años noventa"."""
+    ten = line.group("spelled", list(reading.decades()))
+    led = line.any_of(_DECADES)
+    yield "decade", _all(led, " ", ten), reading.spelled_decade
+    alone = line.group("spelled", [word for word in reading.decades() if word.endswith(_PLURALS)])
+    yield (
+        "decade",
+        _all("(?:(?:the|den|die|der) )?", alone, "(?: jahren?)?"),
+        reading.spelled_decade,
+    )
 
 
 def _relative(line: _Line) -> Iterator[_Written]:

@@ -91,6 +91,7 @@ class _Setting:
     dated_before: bool
     dated_after: bool
     capital: bool
+    glued: bool  # no space before it
     titles: bool  # the preposition has a capital: a Title In Capitals
     unspaced: bool
     dated: bool  # the line has a date
@@ -113,6 +114,7 @@ def _setting(line: Line, at: int, last: int, dated: set[int]) -> _Setting:
         dated_before=first - 1 in dated,
         dated_after=last in dated,
         capital=tokens[at].capital,
+        glued=tokens[at].glued,
         titles=0 < first < at and tokens[first].raw[0].isupper(),
         unspaced=tokens[at].unspaced,
         dated=bool(dated),
@@ -146,7 +148,7 @@ def _preposition(line: Line, at: int, dated: set[int]) -> tuple[int, str]:
         if start < 0 or dated & set(range(start, at)):
             continue
         said = " ".join(token.folded for token in line.tokens[start:at])
-        if said in _prepositions():
+        if said in _prepositions() or said in wordlists.ISLAND_LEADS.split():
             return start, said
         word, *article = said.split(" ", 1)
         from_to = said in _from_to() or (word in _from_to() and set(article) <= _articles())
@@ -203,6 +205,8 @@ def _free(setting: _Setting) -> bool:
         return False
     if before and before.raw == "." and before.glued:
         return False  # Mr. London
+    if before and before.raw in "-+&/'’_" and before.glued and setting.glued:
+        return False  # Wah-Wah, Romeo+Juliet
     if setting.unspaced:
         opened = before is None or not before.unspaced or before.raw in "の的、。"
         opened = opened or bool(setting.preposition)
@@ -213,7 +217,7 @@ def _free(setting: _Setting) -> bool:
         return True
     if after and not (after.folded in _small_words() or not after.raw[0].isalnum()):
         return False
-    return not (after and after.raw in "-'’&_/" and after.glued)
+    return not (after and after.raw in "-'’&_/+" and after.glued)
 
 
 def _clear(place: Place, folded: str, setting: _Setting) -> bool:
@@ -225,9 +229,10 @@ def _clear(place: Place, folded: str, setting: _Setting) -> bool:
         return country or place.population >= KNOWN
     if setting.ending:
         return country or place.population >= KNOWN or main
-    word = folded in _common() or folded in _more_common() or folded in _people()
+    word = folded in _common() or folded in _more_common() or folded in _borne()
     if setting.preposition:
         return _clear_with_preposition(place, setting, word, main)
+    word = word or folded in _people() or folded in _sayings()
     dated = setting.dated_before or setting.dated_after
     beside = dated or _comma(setting)
     if not beside and setting.before and setting.before.folded in _makes():
@@ -247,9 +252,13 @@ def _clear(place: Place, folded: str, setting: _Setting) -> bool:
 
 def _clear_with_preposition(place: Place, setting: _Setting, word: bool, main: bool) -> bool:
     country, people = place.city is None, place.population
+    if setting.preposition in wordlists.ISLAND_LEADS.split():
+        return country and setting.capital and place.country in wordlists.ISLANDS.split()
     if not country and (" " in setting.preposition or setting.preposition in ("im", "aux")):
         return False  # in der Halle, im Ofen: cities have no article
     if word:
+        if setting.preposition == "a" and setting.first == 0:
+            return False  # A Man for All Seasons
         return setting.capital and not setting.titles and (country or people >= 2 * KNOWN)
     if setting.capital:
         return country or people >= KNOWN // 2 or main
@@ -293,8 +302,20 @@ def _more_common() -> frozenset[str]:
 
 
 @functools.cache
-def _people() -> frozenset[str]:
+def _borne() -> frozenset[str]:
     return frozenset(wordlists.BORNE_BY_PEOPLE.split())
+
+
+@functools.cache
+def _people() -> frozenset[str]:
+    return _borne() | frozenset((vocabulary.HERE / "people.txt").read_text("utf-8").split())
+
+
+@functools.cache
+def _sayings() -> frozenset[str]:
+    """Names of several words, each of them one of a dictionary: Broken Arrow."""
+    text = (vocabulary.HERE / "common_pairs.txt").read_text("utf-8")
+    return frozenset(text.splitlines())
 
 
 @functools.cache

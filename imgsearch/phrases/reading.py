@@ -31,6 +31,13 @@ def counts() -> dict[str, int]:
     return {phrase: number for number, text in named for phrase in vocabulary.phrases(text)}
 
 
+@functools.cache
+def decades() -> dict[str, int]:
+    """First years of decades by their words."""
+    named = vocabulary.DECADES.items()
+    return {phrase: year for year, text in named for phrase in vocabulary.phrases(text)}
+
+
 def _said(match: re.Match[str], table: str) -> str:
     return meanings(table)[re.sub("[’‘]", "'", match.group(table))]
 
@@ -114,6 +121,11 @@ def decade(match: re.Match[str], today: date) -> Days:
     year = int(written) if len(written) == 4 else 1900 + int(written)
     if year + 100 <= today.year - 5:  # the 20s are this century's
         year += 100 * (len(written) == 2)
+    return date(year, 1, 1), date(year + 9, 12, 31)
+
+
+def spelled_decade(match: re.Match[str], _: date) -> Days:
+    year = decades()[re.sub("[’‘]", "'", match["spelled"])]
     return date(year, 1, 1), date(year + 9, 12, 31)
 
 

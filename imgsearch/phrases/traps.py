@@ -17,6 +17,9 @@ PICTURES = frozenset(wordlists.JOURNEYS.split())
 FROM = frozenset(vocabulary.phrases(vocabulary.FROM + " of aus au des"))
 SMALL_WORDS = frozenset(wordlists.SMALL_WORDS.split())
 TITLES = frozenset(["1917", "1941", "1984", "2001", "2012"])  # whole lines that are books and films
+ARTISTS = frozenset(wordlists.ARTISTS.split())
+PARTING = frozenset(wordlists.PARTING.split())
+EARLY = 1900  # an earlier year without a preposition is a model's or an event's
 SIGNS = frozenset("$€£¥#№%°+*=@&")
 
 
@@ -28,8 +31,9 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
     if _sign(before) or _sign(after) or _tied(tokens[first], before, after):
         return False
     alone = first == 1 and last == len(tokens)
-    numbered = before and not written.led and before.folded in NUMBERED
-    numbered = numbered or (alone and before and before.folded in NUMBERED_ALONE)
+    figures = tokens[first].raw[0].isdigit()
+    numbered = figures and before and not written.led and before.folded in NUMBERED
+    numbered = numbered or (figures and alone and before and before.folded in NUMBERED_ALONE)
     if numbered or _possessive(line, first):
         return False
     if _possessive(line, last + 2):
@@ -42,10 +46,14 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
         return False  # "i" is "this" in Danish
     if written.kind == "year" and len(tokens[first].raw) == 1 and _of_make(line, first, last):
         return False  # "z" is "from" in Polish, and part of a name: Nikon Z 2024
+    if written.kind == "year" and _of_many(tokens, first, after):
+        return False  # a box of 2000 staples
     if written.kind == "year":
         return not (after and after.folded in COUNTED | NAMED_BY_YEAR)
     if written.kind == "decade":
         return _decade(before, after, written.led)
+    if first == 0 and written.kind in ("day word", "relative") and _sung(line, last):
+        return False  # "yesterday by the beatles", "last christmas wham"
     if written.kind == "day word":
         return _day_word(line, first, last) and not _saying(tokens[first], before)
     return not (after and after.folded in NAMED_BY_YEAR and written.kind == "relative")
@@ -61,10 +69,9 @@ def _possessive(line: Line, at: int) -> bool:
 def _bare_year(
     line: Line, first: int, last: int, before: Token | None, after: Token | None
 ) -> bool:
-    words = {token.folded for token in line.tokens[:first] + line.tokens[last:]}
-    if words & NAMED_BY_YEAR or (after and after.folded in COUNTED):
+    if _beside(line, first, last) & NAMED_BY_YEAR or (after and after.folded in COUNTED):
         return False
-    if _of_make(line, first, last):
+    if int(line.tokens[first].folded) < EARLY or _of_make(line, first, last):
         return False
     year = line.tokens[first].folded
     if year in TITLES and len(line.tokens) == 1:
@@ -78,9 +85,32 @@ def _bare_year(
     return not (after and after.folded in {"by", "von", "par", "por", "di"} and before is None)
 
 
+def _of_many(tokens: list[Token], first: int, after: Token | None) -> bool:
+    """Whether "of" and a word after it make a count of the year: not in "photos of 2015"."""
+    said = first and tokens[first].folded in {"of", "von", "de", "di", "van", "из"}
+    counts = after is not None and after.raw.isalpha() and after.folded not in SMALL_WORDS
+    return bool(said and counts and tokens[first - 1].folded not in PICTURES)
+
+
 def _of_make(line: Line, first: int, last: int) -> bool:
-    words = {token.folded for token in line.tokens[:first] + line.tokens[last:]}
+    words = _beside(line, first, last)
     return bool(words & MAKES) or any(make in line.text for make in MAKES_UNSPACED)
+
+
+def _beside(line: Line, first: int, last: int) -> set[str]:
+    """The words that the date may go with: not those before a comma or a preposition of place, as
+    in "Boeing 747 in Frankfurt, 2016"."""
+    begin = first
+    while begin and not _parts(line.tokens[begin - 1]):
+        begin -= 1
+    stop = last
+    while stop < len(line.tokens) and not _parts(line.tokens[stop]):
+        stop += 1
+    return {token.folded for token in line.tokens[begin:first] + line.tokens[last:stop]}
+
+
+def _parts(token: Token) -> bool:
+    return token.raw in ",;，、" or (len(token.raw) > 1 and token.folded in PARTING)
 
 
 def _within_name(before: Token | None, after: Token | None) -> bool:
@@ -117,6 +147,14 @@ def _day_word(line: Line, first: int, last: int) -> bool:
     following = line.tokens[last]  # "today is a gift" tells of no day, "yesterday in town" does
     goes_on = following.folded in SMALL_WORDS or not following.raw[0].isalnum()
     return first == 0 and (goes_on or not word.raw.isascii())
+
+
+def _sung(line: Line, at: int) -> bool:
+    """Whether nothing but the name of a singer, a band or a writer stands from token `at` on."""
+    words = [token.folded for token in line.tokens[at:] if token.raw.isalnum()]
+    while words and words[0] in wordlists.BY.split():
+        words.pop(0)
+    return "_".join(words) in ARTISTS
 
 
 def _saying(first: Token, before: Token | None) -> bool:

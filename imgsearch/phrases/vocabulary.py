@@ -14,22 +14,23 @@ SEASONS = {
     "spring": """
         spring springtime fruhling fruhjahr fruhlings printemps primavera voorjaar lente
         wiosna wiosny wiosne wiosna весна весны веснои весною весну весни ilkbahar bahar
-        ilkbaharda ilkbahari bahari var varen foraret varen 春 春天 春季 봄 봄에 봄의
+        ilkbaharda ilkbahari ilkbaharinda bahari baharinda var varen foraret varen
+        春 春天 春季 봄 봄에 봄의
     """,
     "summer": """
         summer summertime sommer sommers ete verano estate verao zomer lato lata latem lecie
-        лето лета летом лете літо літа влітку літом літку yaz yazi yazin sommar sommaren
+        лето лета летом лете літо літа влітку літом літку yaz yazi yazin yazinda sommar sommaren
         sommeren 夏 夏天 夏季 여름 여름에 여름의
     """,
     "autumn": """
         autumn fall herbst herbstes automne otono autunno outono herfst najaar jesien
         jesieni jesienia осень осени осенью осінь осені восени sonbahar sonbahari sonbaharda
-        guz host hosten 秋 秋天 秋季 가을 가을에 가을의
+        sonbaharinda guz host hosten 秋 秋天 秋季 가을 가을에 가을의
     """,
     "winter": """
         winter wintertime winters hiver invierno inverno zima zimy zime zimie зима зимы
-        зимои зиму зими взимку зимою kis kisi kisin vinter vintern vinteren 冬 冬天 冬季 겨울 겨울에
-        겨울의
+        зимои зиму зими взимку зимою kis kisi kisin kisinda vinter vintern vinteren 冬 冬天 冬季
+        겨울 겨울에 겨울의
     """,
 }
 FEASTS = {
@@ -149,8 +150,29 @@ TAKEN = """
     tomadas tomados scattata scattate scattato tirada tiradas genomen zrobione сделанные сделано
     снято снятые cekilen tagna tagen
 """
+# only before a feast: "zu Weihnachten"
+FEAST_LEADS = "zu zum til till w_swieta"
 ARTICLES = "the der dem den die das la le l_' el il het lo los las les o a"
 YEAR_LEADS = "year jahr jahre jahres dem annee an ano anno jaar roku году l_' aret عام سنة"
+DECADES = {  # in words, by their first year
+    1920: "twenties zwanziger zwanzigern veinte venti vinte",
+    1930: "thirties dreissiger dreissigern treinta trenta trinta",
+    1940: "forties vierziger vierzigern cuarenta quaranta quarenta",
+    1950: "fifties funfziger funfzigern cincuenta cinquanta cinquenta пятидесятые пятидесятых",
+    1960: """
+        sixties sechziger sechzigern sesenta sessanta sessenta zestig шестидесятые шестидесятых
+        шістдесяті
+    """,
+    1970: """
+        seventies siebziger siebzigern setenta settanta zeventig семидесятые семидесятых
+        сімдесяті
+    """,
+    1980: """
+        eighties achtziger achtzigern ochenta ottanta oitenta tachtig восьмидесятые восьмидесятых
+        вісімдесяті
+    """,
+    1990: "nineties neunziger neunzigern noventa novanta negentig девяностые девяностых дев'яності",
+}
 BETWEEN = "between zwischen entre tra fra tussen miedzy pomiedzy между між mellan"
 AND = "and und et y e en a i и і och &"
 FROM = "from von vom de du desde dal da van od с от з від fran"

@@ -8,6 +8,11 @@ PLACE_LEADS = """
     v ve в во на у i pa
     在 于 في
 """
+# between a make and a year that has nothing to do with it: "Boeing 747 in Frankfurt 2016"
+PARTING = "in im en na nel nella em au aux we во"
+# before islands that are countries: "auf Kuba"
+ISLAND_LEADS = "auf op"
+ISLANDS = "IS CU MT CY JM MG LK MV MU SC BS BB CV FJ DO HT TT NZ WS TO PF GL FO"
 # "photos from Italy", "a trip to Japan": only after words for pictures and journeys
 FROM_TO = """
     from of to aus von nach uit van naar fran till til de du d_' des del della dell_' di da dal
@@ -102,21 +107,22 @@ NAMED_BY_YEAR = """
     brille poupee jouet autocollant maillot lunettes muneca juguete pegatina medalla camiseta
     bambola giocattolo maglia occhiali boneca brinquedo camisa pop speelgoed lalka zabawka кукла
     игрушка наклеика значок медаль chateau domaine weingut cru cuvee bodega cantina book novel film
-    movie song album poster soundtrack series show game wine vintage coin coins penny pennies
-    cents dime dimes stamp banknote calendar
-    diary magazine newspaper edition version model odyssey classic replica buch roman lied spiel
-    wein jahrgang munze briefmarke kalender zeitschrift zeitung ausgabe modell oldtimer livre
-    chanson affiche jeu vin millesime piece timbre calendrier journal libro novela pelicula cancion
-    cartel juego vino cosecha moneda sello calendario revista periodico romanzo canzone gioco
-    annata francobollo rivista giornale livro filme musica jogo vinho safra moeda selo jornal boek
-    spel wijn munt postzegel krant ksiazka powiesc piosenka gra wino moneta znaczek kalendarz
-    gazeta czasopismo plakat книга роман фильм песня игра вино монета марка календарь журнал газета
-    плакат фільм пісня гра календар kitap sarki oyun sarap takvim gazete dergi bok lat mynt
-    frimarke tidning orwell champagne bordeaux chardonnay rioja barolo merlot riesling cabernet
-    brunello phone smartphone laptop telefon handy ordinateur telephone telefono ordenador car
-    truck motorcycle motorbike bike tractor auto wagen motorrad traktor voiture moto coche macchina
-    carro motocicleta samochod motocykl машина автомобиль мотоцикл авто araba bil convertible coupe
-    sedan cabrio pickup suv roadster
+    movie song album poster soundtrack series show game wine vintage coin coins penny pennies cents
+    dime dimes stamp banknote calendar diary magazine newspaper edition version model odyssey
+    classic replica buch roman lied spiel wein jahrgang munze briefmarke kalender zeitschrift
+    zeitung ausgabe modell oldtimer livre chanson affiche jeu vin millesime piece timbre calendrier
+    journal libro novela pelicula cancion cartel juego vino cosecha moneda sello calendario revista
+    periodico romanzo canzone gioco annata francobollo rivista giornale livro filme musica jogo
+    vinho safra moeda selo jornal boek spel wijn munt postzegel krant ksiazka powiesc piosenka gra
+    wino moneta znaczek kalendarz gazeta czasopismo plakat книга роман фильм песня игра вино монета
+    марка календарь журнал газета плакат фільм пісня гра календар kitap sarki oyun sarap takvim
+    gazete dergi bok lat mynt frimarke tidning orwell champagne bordeaux chardonnay rioja barolo
+    merlot riesling cabernet brunello perignon moet chandon veuve clicquot krug bollinger
+    taittinger pommery lafite latour petrus yquem sassicaia tignanello amarone chianti malbec
+    sancerre chablis pomerol tokaji phone smartphone laptop telefon handy ordinateur telephone
+    telefono ordenador car truck motorcycle motorbike bike tractor auto wagen motorrad traktor
+    voiture moto coche macchina carro motocicleta samochod motocykl машина автомобиль мотоцикл авто
+    araba bil convertible coupe sedan cabrio pickup suv roadster
 """
 # makers of cars, motorcycles, aeroplanes, phones, cameras and programs: a number names the model
 MAKES = """
@@ -130,31 +136,37 @@ MAKES = """
     boeing airbus cessna beechcraft antonov tupolev ilyushin learjet iphone ipad macbook imac nokia
     samsung galaxy huawei xiaomi sony playstation xbox nintendo canon nikon leica olympus pentax
     fujifilm kodak windows office photoshop autocad excel fifa nba pes madden wwe rolex omega casio
-    breitling cartier heuer hublot longines panerai patek seiko swatch tissot
-    apollo soyuz voyager terminator cyberpunk fantasia zorki zenit praktica rolleiflex rolleicord
-    hasselblad mamiya minolta konica ricoh yashica polaroid gopro dji tamron agfa voigtlander lumix
-    powershot coolpix aprilia benelli bsa enfield husqvarna laverda piaggio dnepr zundapp simson mz
-    nsu deutz fendt claas lanz massey zetor borgward dkw maybach goggomobil isetta messerschmitt
-    ifa barkas panhard talbot matra delage autobianchi detomaso avia fso izh иж зил заз уаз зис
-    tofas anadol mahindra maruti bajaj byd geely chery haval proton perodua ssangyong hillman
-    embraer bombardier dassault fokker junkers heinkel dornier concorde sukhoi mig lenovo thinkpad
+    breitling cartier heuer hublot longines panerai patek seiko swatch tissot apollo soyuz voyager
+    terminator cyberpunk fantasia zorki zenit praktica rolleiflex rolleicord hasselblad mamiya
+    minolta konica ricoh yashica polaroid gopro dji tamron agfa voigtlander lumix powershot coolpix
+    aprilia benelli bsa enfield husqvarna laverda piaggio dnepr zundapp simson mz nsu deutz fendt
+    claas lanz massey zetor borgward dkw maybach goggomobil isetta messerschmitt ifa barkas panhard
+    talbot matra delage autobianchi detomaso avia fso izh иж зил заз уаз зис tofas anadol mahindra
+    maruti bajaj byd geely chery haval proton perodua ssangyong hillman embraer bombardier dassault
+    fokker junkers heinkel dornier concorde sukhoi mig lenovo thinkpad tatra jawa kamaz uaz maz
+    ikarus scania iveco daf mack kenworth peterbilt caterpillar komatsu kubota colt winchester
+    mosin mauser luger glock beretta remington smith wesson webley browning walther steyr
+    kalashnikov michelin pirelli bridgestone goodyear dunlop hankook bosch makita dewalt stihl
+    miele siemens philips braun tefal tupperware lego playmobil duplo barbie mattel hasbro marklin
+    faller revell gibson fender marshall roland korg steinway ibanez nike adidas puma reebok asics
+    levis gucci prada chanel dior hermes rolls_royce bic parker pelikan montblanc zippo swarovski
     asus acer commodore atari nintendogs sims simcity warcraft battlefield forza tekken simulator
     标致 宝马 奔驰 プジョー トヨタ 奥迪 丰田 本田 福特 马自达 日产 三菱
     ホンダ マツダ 日産 スバル ベンツ 쌍용 대우
 """
 # a number after these is a number
 NUMBERED = """
-    euro copa expo plate locker numberplate kennzeichen year jahr route room number no nr num
-    numero nummer numer bus line tram train flight gate page platform highway interstate house
-    chapter apartment suite unit zimmer seite linie zug gleis haus wohnung kapitel chambre ligne
-    quai habitacion pagina linea puerta camera stanza binario quarto linha kamer bladzijde lijn
-    pokoj strona linia комната номер страница линия дом кабинет кімната сторінка лінія oda sayfa
-    hat rum sida linje model modell modele modelo modello type typ mark mk version level pier dock
-    studio zone sector hangar locomotive lok autobahn carretera strasse street avenue road exit
-    channel top under over than about iso f lot booth coupon code pin sku item article artikel
-    articulo articolo artigo artykul артикул ref reference invoice receipt order rechnung auftrag
-    facture factura fattura faktura счет episode folge aflevering odcinek серия bolum avsnitt opus
-    kv bwv vol volume tome tomo ticket class din ansi ieee rfc norm norma norme
+    agent agente агент euro copa expo plate locker numberplate kennzeichen year jahr route room
+    number no nr num numero nummer numer bus line tram train flight gate page platform highway
+    interstate house chapter apartment suite unit zimmer seite linie zug gleis haus wohnung kapitel
+    chambre ligne quai habitacion pagina linea puerta camera stanza binario quarto linha kamer
+    bladzijde lijn pokoj strona linia комната номер страница линия дом кабинет кімната сторінка
+    лінія oda sayfa hat rum sida linje model modell modele modelo modello type typ mark mk version
+    level pier dock studio zone sector hangar locomotive lok autobahn carretera strasse street
+    avenue road exit channel top under over than about iso f lot booth coupon code pin sku item
+    article artikel articulo articolo artigo artykul артикул ref reference invoice receipt order
+    rechnung auftrag facture factura fattura faktura счет episode folge aflevering odcinek серия
+    bolum avsnitt opus kv bwv vol volume tome tomo ticket class din ansi ieee rfc norm norma norme
 """
 # likewise where the line says nothing else: "hall 2014", but not "concert hall 2014"
 NUMBERED_ALONE = """
@@ -183,4 +195,35 @@ STYLES = """
     fiesta festa fashion mode moda мода dress kleid robe vestido disco rock pop hits hair
     hairstyle haircut frisur kid kids look outfit car cars cartoon cartoons band show tv sitcom
     game games costume jacket jeans sneakers furniture design decor film movie movies
+"""
+# singers, bands and writers: "yesterday by the beatles" is a song; and what stands before them
+BY = "by von par por di de da av the die les los i"
+ARTISTS = """
+    beatles paul_mccartney wham george_michael abba queen prince madonna adele coldplay oasis blur
+    radiohead nirvana metallica u2 rem r_e_m muse pulp cure smiths clash police genesis yes
+    pink_floyd led_zeppelin black_sabbath deep_purple rolling_stones who kinks doors eagles
+    fleetwood_mac bee_gees beach_boys carpenters monkees byrds animals simon_and_garfunkel
+    bob_dylan neil_young joni_mitchell leonard_cohen elton_john billy_joel david_bowie rod_stewart
+    phil_collins sting peter_gabriel kate_bush annie_lennox eurythmics depeche_mode new_order
+    joy_division duran_duran pet_shop_boys a_ha roxette ace_of_base europe scorpions rammstein
+    kraftwerk nena falco modern_talking tokio_hotel helene_fischer udo_jurgens udo_lindenberg
+    herbert_gronemeyer die_arzte tote_hosen bryan_adams bon_jovi bruce_springsteen guns_n_roses
+    aerosmith kiss ac_dc van_halen journey toto boston chicago kansas foreigner asia whitesnake
+    michael_jackson janet_jackson whitney_houston mariah_carey celine_dion tina_turner cher
+    stevie_wonder marvin_gaye ray_charles aretha_franklin diana_ross supremes nina_simone
+    ella_fitzgerald billie_holiday frank_sinatra dean_martin elvis elvis_presley johnny_cash
+    dolly_parton willie_nelson taylor_swift katy_perry lady_gaga rihanna beyonce shakira
+    britney_spears christina_aguilera justin_bieber justin_timberlake ed_sheeran bruno_mars
+    billie_eilish lana_del_rey dua_lipa ariana_grande harry_styles lorde sia pink imagine_dragons
+    linkin_park green_day blink_182 foo_fighters red_hot_chili_peppers pearl_jam soundgarden
+    smashing_pumpkins arctic_monkeys franz_ferdinand kaiser_chiefs keane travis snow_patrol
+    the_killers killers strokes white_stripes daft_punk air moby fatboy_slim chemical_brothers
+    edith_piaf charles_aznavour jacques_brel serge_gainsbourg francoise_hardy johnny_hallyday
+    stromae indochine zaz mylene_farmer julio_iglesias enrique_iglesias manu_chao alejandro_sanz
+    luz_casal mecano adriano_celentano eros_ramazzotti laura_pausini zucchero lucio_battisti
+    lucio_dalla fabrizio_de_andre mina caetano_veloso gilberto_gil tom_jobim amalia_rodrigues
+    виктор_цои кино алла_пугачева владимир_высоцкии битлз битлы океан_ельзи tarkan sezen_aksu
+    orwell george_orwell tolstoy dostoevsky chekhov shakespeare goethe schiller kafka thomas_mann
+    stefan_zweig proust hemingway steinbeck faulkner fitzgerald murakami haruki_murakami marquez
+    borges tolkien stephen_king agatha_christie ian_mcewan
 """
