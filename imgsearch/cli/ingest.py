@@ -84,6 +84,16 @@ class Ingest:
         "No regions for further photos; those that there are stay.",
         heading=PICTURES,
     )
+    films: bool = flag(
+        "--films",
+        "Ingest films too, by their key frames, from now on: a hit names the moment.",
+        heading=PICTURES,
+    )
+    no_films: bool = flag(
+        "--no-films",
+        "No further films; those that there are stay.",
+        heading=PICTURES,
+    )
     thumbnails: bool = flag(
         "--thumbnails",
         "Make the page's thumbnails of new photos too, while they are decoded anyway.",
@@ -151,7 +161,10 @@ def wanted_parts(given: Ingest) -> dict[PartKind, bool]:
     from imgsearch.errors import UsageError
     from imgsearch.ingest.decisions import NAMES_OF_PARTS
 
-    flags: dict[PartKind, tuple[bool, bool]] = {"region": (given.regions, given.no_regions)}
+    flags: dict[PartKind, tuple[bool, bool]] = {
+        "region": (given.regions, given.no_regions),
+        "frame": (given.films, given.no_films),
+    }
     for kind, (wanted, unwanted) in flags.items():
         if wanted and unwanted:
             name = NAMES_OF_PARTS[kind]

@@ -94,7 +94,9 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
         were = "was" if result.left_out == 1 else "were"
         facts["left out"] = f"{result.left_out:,} that {were} removed before"
     if result.joined:
-        facts["RAW files"] = f"{result.joined:,}, each one photo with its JPEG or HEIC"
+        facts["joined"] = (
+            f"{result.joined:,} RAW files or short films, each one photo with its JPEG or HEIC"
+        )
     if result.skipped:
         reasons = Counter(skip.reason.value for skip in result.skipped)
         each = ", ".join(f"{reason}: {number:,}" for reason, number in reasons.most_common())
@@ -117,9 +119,14 @@ def _took(embedded: int, seconds: float) -> str:
 
 
 def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> list[str]:
+    from imgsearch.photos import SkipReason
+
     steps = []
     if result.skipped and not verbose:
         steps.append("-v names the skipped files.")
+    unread = sum(skip.reason is SkipReason.NOT_INSTALLED for skip in result.skipped)
+    if unread:
+        steps.append(_of_unread_films(unread))
     if result.lost:
         steps.append(
             "Lost photos could not be embedded anew and are not in the index any more; ingest takes"
@@ -134,6 +141,14 @@ def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) 
     if result.added and not dry_run and filled.photos == result.added:
         steps.append('Now search: imgsearch query "a red car"')
     return steps
+
+
+def _of_unread_films(number: int) -> str:
+    from imgsearch.installation import extra_command
+    from imgsearch.output.console import count
+
+    was = "was" if number == 1 else "were"
+    return f"{count(number, 'film')} {was} not read. To read films: {extra_command('video')}"
 
 
 def _of_described(count: int) -> str:

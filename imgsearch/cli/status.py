@@ -164,8 +164,10 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
     if known.encoded:
         facts["queries are encoded"] = known.encoded
     if known.last_ingest.get("joined"):
-        raws = known.last_ingest["joined"]
-        facts["RAW files"] = f"{raws:,}, each one photo with its JPEG or HEIC (--raw-pairs two)"
+        joined = known.last_ingest["joined"]
+        facts["joined"] = (
+            f"{joined:,} RAW files or short films, each one photo with its JPEG or HEIC"
+        )
     if known.last_ingest:
         facts["last ingest"] = _last_ingest(known.last_ingest, verbose)
     if info.models is not None and known.no_parts is None and (info.parts or verbose):
@@ -201,7 +203,8 @@ def _rules(known: Known, library: str) -> list[str]:
         told.append("a RAW and its JPEG are two photos (--raw-pairs one)")
     for kind in rules.parts:
         name = NAMES_OF_PARTS.get(kind, kind)
-        told.append(f"photos get {name} (--no-{name} ends that)")
+        what = "films are ingested" if kind == "frame" else f"photos get {name}"
+        told.append(f"{what} (--no-{name} ends that)")
     return told
 
 

@@ -69,14 +69,16 @@ def formats() -> Iterator[Finding]:
     for name, module in (("WebP", "webp"), ("AVIF", "avif")):
         (reads if features.check_module(module) else lacks).append(name)
     (reads if _installed("pillow-heif") else lacks).append("HEIC")
-    raw = "and camera RAW"
+    raw, films = "camera RAW", "films"
     if not _installed("rawpy"):
         raw = f"not camera RAW ({installation.extra_command('raw')})"
+    if not _installed("av"):
+        films = f"not films ({installation.extra_command('video')})"
     if lacks:
         cure = "Install Pillow and pillow-heif from PyPI's wheels: pip install --force-reinstall"
         yield warning("formats", f"cannot read {', '.join(lacks)}", f"{cure} pillow pillow-heif")
     else:
-        yield ok("formats", f"{', '.join(reads)}, {raw}")
+        yield ok("formats", f"{', '.join(reads)}; {raw}; {films}")
 
 
 def _installed(distribution: str) -> bool:

@@ -45,7 +45,7 @@ class Record:
     camera: str | None = None  # make and model
     lens: str | None = None
     taken_precision: str | None = None  # how much of `taken` is known: second, day, month, year
-    taken_source: str | None = None  # exif, xmp, iptc; name: the file's name
+    taken_source: str | None = None  # exif, xmp, iptc, film; name: the file's name
     title: str | None = None
     caption: str | None = None
     tags: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -13,20 +13,20 @@ from imgsearch.index.base import PartKind, parts_mark
 from imgsearch.ingest.fingerprints import Found, KnownPhotos, metadata_mark
 from imgsearch.ingest.parts import kinds_of
 from imgsearch.ingest.sources import Job
-from imgsearch.photos import sidecars
+from imgsearch.photos import film_formats, formats, sidecars
 from imgsearch.photos.sidecars import Sidecar
 from imgsearch.photos.walk import Listing, Photo
 
 
 class Chunk(NamedTuple):
-    """Photos of one library, with their ids. `joined`: ids of RAWs that are part of another."""
+    """Photos of one library, with their ids. `joined`: ids of files that are part of another."""
 
     job: Job
     ids: list[str]
     listings: list[Listing]
     sidecars: dict[str, Sidecar]  # by the photo's id
     joined: list[str]
-    named: list[bool]  # whether each has a picture's ending
+    named: list[bool]  # whether each has an ending as `named_like` wants it
 
     def kinds(self, asked: Collection[PartKind] | None) -> list[tuple[PartKind, ...]]:
         """The kinds of parts that each photo is looked through for. `asked`: as for `kinds_of`;
@@ -56,6 +56,14 @@ class Chunk(NamedTuple):
 
     def photos(self) -> Iterator[Photo]:
         return (listing.photo(n) for listing in self.listings for n in range(len(listing.names)))
+
+
+def named_like(*, films: bool) -> Callable[[bytes], bool]:
+    """Whether a file's name ends like a picture's, or like a film's where they are wanted."""
+    if not films:
+        return formats.has_picture_ending_bytes
+    endings = formats.has_picture_ending_bytes, film_formats.has_film_ending_bytes
+    return lambda name: any(has_ending(name) for has_ending in endings)
 
 
 def sidecars_in(listing: Listing, ids: Sequence[str]) -> dict[str, Sidecar]:

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
 _LOOKED_UP = 512  # records at a time
 # those that have to be asked for, as their options are called
-NAMES_OF_PARTS: Mapping[PartKind, str] = {"region": "regions"}
-_TO_END: Mapping[PartKind, Action] = {"region": Action("make no regions")}
+NAMES_OF_PARTS: Mapping[PartKind, str] = {"region": "regions", "frame": "films"}
+_TO_END: Mapping[PartKind, Action] = {
+    "region": Action("make no regions"),
+    "frame": Action("take in no films"),
+}
 
 
 def in_force(library: Library, job: Job, options: Options) -> Rules:
@@ -81,6 +84,11 @@ def keep(library: Library, jobs: Sequence[Job], options: Options) -> None:
 
 def _said_of_parts(library: str, kind: PartKind, wanted: bool) -> str:
     parts = NAMES_OF_PARTS[kind]
+    if kind == "frame":
+        if wanted:
+            said = f"Films of library {library!r} are ingested from now on. To end that"
+            return Advice(said, _TO_END[kind])
+        return f"No further films of library {library!r} are ingested; those that there are stay."
     if wanted:
         said = f"Photos of library {library!r} get {parts} from now on. To end that"
         return Advice(said, _TO_END[kind])

@@ -15,7 +15,7 @@ from imgsearch.errors import Action, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.ingest import sources
 from imgsearch.ingest.sources import Job
-from imgsearch.photos import Skip, SkipReason, formats
+from imgsearch.photos import Skip, SkipReason, film_formats, formats
 from imgsearch.roots import Roots
 from imgsearch.roots.locations import Root
 
@@ -73,7 +73,7 @@ def _is_single(path: str) -> bool:
     """What is not there is meant as a file where it is named like a picture."""
     if os.path.lexists(path):
         return not os.path.isdir(path)
-    return formats.has_picture_ending(path)
+    return formats.has_picture_ending(path) or film_formats.has_film_ending(path)
 
 
 def jobs_for_files(

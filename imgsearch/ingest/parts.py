@@ -9,13 +9,18 @@ import numpy as np
 from imgsearch.index.base import PART_KINDS, PartKind, Parts, PartVectors, Place
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder
-from imgsearch.photos import regions
+from imgsearch.photos import film_formats, films, regions
 from imgsearch.photos.decode import Decoded
+
+_AT_ONCE = 16  # frames of a film that are embedded together
 
 
 def kinds_of(name: bytes, asked: Collection[PartKind]) -> tuple[PartKind, ...]:
     """What a file of that name is looked through for. `asked`: the kinds that a library's rules
     want."""
+    if film_formats.has_film_ending_bytes(name):
+        return ("frame",) if "frame" in asked else ()
+    asked = set(asked) - {"frame"}
     return tuple(kind for kind in PART_KINDS if kind in asked)
 
 
@@ -29,7 +34,30 @@ def parts_of(
     kinds: Sequence[PartKind], found: Decoded, encoder: ImageEncoder, stopwatch: Stopwatch
 ) -> Parts:
     """Of each of these kinds all that the photo has."""
-    return {"region": _regions_of(found, encoder, stopwatch)} if "region" in kinds else {}
+    made: dict[PartKind, PartVectors] = {}
+    if "region" in kinds:
+        made["region"] = _regions_of(found, encoder, stopwatch)
+    if "frame" in kinds:
+        made["frame"] = _frames_of(found, encoder, stopwatch)
+    return made
+
+
+def frames_wanted(kinds: Sequence[PartKind]) -> int:
+    """How many frames of a film `decode` is asked for."""
+    return films.MOST if "frame" in kinds else 1
+
+
+def _frames_of(found: Decoded, encoder: ImageEncoder, stopwatch: Stopwatch) -> PartVectors:
+    """Their places in milliseconds from the film's start."""
+    vectors = []
+    for start in range(0, len(found.frames), _AT_ONCE):
+        with stopwatch("decode"):
+            some = found.frames[start : start + _AT_ONCE]
+            pixels = np.concatenate([encoder.prepare(frame.image) for frame in some])
+        with stopwatch("embed"):
+            vectors.append(encoder.encode(pixels))
+    places = tuple((frame.place,) for frame in found.frames)
+    return PartVectors(places, np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32))
 
 
 def _regions_of(found: Decoded, encoder: ImageEncoder, stopwatch: Stopwatch) -> PartVectors:

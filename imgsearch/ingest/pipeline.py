@@ -34,7 +34,7 @@ from imgsearch.ingest.steps import (
     bytes_held,
     describe,
     facts_of_copy,
-    has_picture_ending,
+    is_expected,
     is_no_picture,
     next_batch,
     read_photo,
@@ -151,7 +151,7 @@ class Intake:
     def _take_read(self, result: tuple[bool, Candidate | None, Taken]) -> None:
         more, candidate, found = result
         self._more = self._more and more
-        if found is not None and candidate is not None and not has_picture_ending(candidate):
+        if found is not None and candidate is not None and not is_expected(candidate):
             self.found_out += 1
         if isinstance(found, Read):
             self._pictures += 1

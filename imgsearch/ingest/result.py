@@ -23,7 +23,7 @@ class Result:
     missing: int = 0  # gone from disk, kept in the index
     named_missing: int = 0  # of these, files that were named one by one
     left_out: int = 0  # removed before, so not taken in again
-    joined: int = 0  # RAWs that are one photo with the JPEG beside them
+    joined: int = 0  # RAWs and short films that are one photo with the picture beside them
     embedded: int = 0
     looked_through: int = 0  # unchanged photos, for parts that they had not
     described: int = 0  # the same bytes; metadata was read again, and nothing embedded

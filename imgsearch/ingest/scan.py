@@ -16,7 +16,7 @@ import numpy as np
 from imgsearch import photos
 from imgsearch.errors import Action, Advice
 from imgsearch.index.base import Index, PartKind, parts_mark
-from imgsearch.ingest.chunks import Chunk, sidecars_in
+from imgsearch.ingest.chunks import Chunk, named_like, sidecars_in
 from imgsearch.ingest.events import Teller
 from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.fingerprints import KnownPhotos, State
@@ -30,7 +30,7 @@ from imgsearch.ingest.sources import Job, check_not_empty
 from imgsearch.ingest.steps import Candidate, Checking, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder
-from imgsearch.photos import Skip, SkipReason, formats, walk
+from imgsearch.photos import Skip, SkipReason, walk
 from imgsearch.photos.walk import Listing
 from imgsearch.progress import Progress, silent
 from imgsearch.roots.locations import Root
@@ -144,13 +144,12 @@ class Ingest:
     def _listings(self, job: Job) -> Iterator[Listing]:
         root, exclude = os.fspath(job.root), self._excluded(job)
         links = self._options.follow_links or job.follow_links
-        raw = not self._rules_of(job).raw_apart
+        raw_apart = self._rules_of(job).raw_apart
+        which = walk.Which(exclude, links, not raw_apart, self._wants_films(job))
         if job.files is None:
-            return walk.listings(
-                root, exclude=exclude, follow_links=links, join_raw=raw, within=job.within
-            )
+            return walk.listings(root, which, within=job.within)
         folders = sorted({file.rpartition(b"/")[0] for file in job.files})
-        return walk.listings_of(root, folders, exclude=exclude, follow_links=links, join_raw=raw)
+        return walk.listings_of(root, folders, which)
 
     def _rules_of(self, job: Job) -> Rules:
         return self._rules.get(job.library, Rules())
@@ -160,12 +159,16 @@ class Ingest:
         no_parts = self._index.capabilities.no_parts is not None
         return None if no_parts else self._rules_of(job).parts
 
+    def _wants_films(self, job: Job) -> bool:
+        return "frame" in (self._asked_parts(job) or ())
+
     def _excluded(self, job: Job) -> tuple[str, ...]:
         return *self._rules_of(job).exclude, *self._options.exclude
 
     def _chunk(self, job: Job, walk: Iterator[Listing]) -> Chunk:
         """The next photos of this part; no listings at the end of the walk."""
         chunk = Chunk(job, [], [], {}, [], [])
+        is_named = named_like(films=self._wants_films(job))
         with self._stopwatch("walk"):
             for listing in walk:
                 ids = listing.ids(job.library)
@@ -180,7 +183,7 @@ class Ingest:
                     mine = [in_part(id, self._options.part) for id in ids]
                     listing, ids = listing.only(mine), list(compress(ids, mine))
                 chunk.listings.append(listing)
-                chunk.named.extend(map(formats.has_picture_ending_bytes, listing.names))
+                chunk.named.extend(map(is_named, listing.names))
                 chunk.ids.extend(ids)
                 if len(chunk.ids) >= WALK_CHUNK:
                     break
@@ -234,7 +237,7 @@ class Ingest:
         for name in joined if job.named else ():
             self._met.add((job.library, listing.prefix + name))
             path = os.path.join(listing.root, os.fsdecode(listing.prefix + name))
-            skips.append(Skip(path, SkipReason.LEFT_OUT, "one photo with the JPEG beside it"))
+            skips.append(Skip(path, SkipReason.LEFT_OUT, "one photo with the picture beside it"))
         return listing._replace(skips=skips, joined=joined)
 
     def _load_known(self, jobs: Sequence[Job]) -> KnownPhotos:

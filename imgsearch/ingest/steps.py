@@ -12,11 +12,11 @@ import numpy as np
 from imgsearch import photos
 from imgsearch.index.base import PartKind, Parts
 from imgsearch.ingest.descriptions import Facts, facts_of
-from imgsearch.ingest.parts import decoded_for, parts_of
+from imgsearch.ingest.parts import decoded_for, frames_wanted, parts_of
 from imgsearch.ingest.same_content import Known
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder, Vector
-from imgsearch.photos import Skip, SkipReason, decode, formats, perceptual_hash
+from imgsearch.photos import Skip, SkipReason, decode, film_formats, films, formats, perceptual_hash
 from imgsearch.photos.metadata import Metadata
 from imgsearch.photos.sidecars import Sidecar
 from imgsearch.photos.walk import Photo
@@ -46,8 +46,8 @@ class Candidate(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A candidate whose bytes were hashed. `data` None: too large to hold. `known`: what the index
-    has of these bytes, where parts are lacking that are wanted."""
+    """A candidate whose bytes were hashed. `data` None: too large to hold, or a film. `known`: what
+    the index has of these bytes, where parts are lacking that are wanted."""
 
     candidate: Candidate
     content_hash: str
@@ -109,16 +109,19 @@ def read_photo(
 
 def _read(candidate: Candidate, must_hash: Callable[[int], bool]) -> Read | Skip | None:
     photo = candidate.photo
-    missed = candidate.named or formats.has_picture_ending(photo.path)
+    missed = candidate.named or is_expected(candidate)
     if photo.size == 0:
         return Skip(photo.path, SkipReason.EMPTY, "0 bytes") if missed else None
     with open(photo.path, "rb") as file:
         head = file.read(formats.HEAD_BYTES)
-        if not formats.looks_like_picture(head, photo.path):
+        is_film = _may_be_film(candidate) and film_formats.format_of(head, photo.path) is not None
+        if is_film and not films.can_be_read():
+            return Skip(photo.path, SkipReason.NOT_INSTALLED, f"film: {films.install_command()}")
+        if not is_film and not formats.looks_like_picture(head, photo.path):
             return Skip(photo.path, SkipReason.NOT_A_PICTURE, "by its content") if missed else None
         if not must_hash(photo.size):
             return Read(candidate, f"unread:{candidate.id}", None)
-        if photo.size > HELD_BYTES:
+        if is_film or photo.size > HELD_BYTES:
             return Read(candidate, photos.hash_file(photo.path), None)
         file.seek(0)
         data = file.read()
@@ -193,7 +196,7 @@ class Embedding:
                 continue
             with self._stopwatch("decode"):
                 pixels.append(encoder.prepare(found.image))
-                seen = perceptual_hash.of(found.image)
+                seen = films.NO_LOOK if found.is_film else perceptual_hash.of(found.image)
                 decoded.append((read, replace(found.metadata, perceptual_hash=seen)))
                 self._keep_thumbnail(read, found)
         if pixels:
@@ -208,7 +211,9 @@ class Embedding:
 
     def _decoded(self, read: Read, encoder: ImageEncoder) -> decode.Decoded:
         with self._stopwatch("decode"):
-            return self._decode(read, decoded_for(read.lacking, encoder.image_size))
+            kinds = read.lacking
+            target = decoded_for(kinds, encoder.image_size)
+            return self._decode(read, target, frames_wanted(kinds))
 
     def _keep_thumbnail(self, read: Read, found: decode.Decoded) -> None:
         if self._thumbnails is not None:
@@ -216,9 +221,11 @@ class Embedding:
             source = read.candidate.photo.path if read.data is None else read.data
             self._thumbnails.keep(read.content_hash, found.image, longer, source)
 
-    def _decode(self, read: Read, target: int) -> decode.Decoded:
+    def _decode(self, read: Read, target: int, frames: int = 1) -> decode.Decoded:
         source = read.candidate.photo.path if read.data is None else read.data
-        return decode.decode(source, target=target, max_megapixels=self.max_megapixels)
+        return decode.decode(
+            source, target=target, max_megapixels=self.max_megapixels, frames=frames
+        )
 
 
 class Checking(Embedding):
@@ -243,8 +250,15 @@ def _skip(read: Read, error: decode.Undecodable) -> Skip:
     return Skip(read.candidate.photo.path, error.reason, error.detail)
 
 
-def has_picture_ending(candidate: Candidate) -> bool:
-    return formats.has_picture_ending(candidate.photo.path)
+def is_expected(candidate: Candidate) -> bool:
+    """Whether a person would call a file of this name a picture, or a film that is asked for."""
+    return "frame" in candidate.parts or formats.has_picture_ending(candidate.photo.path)
+
+
+def _may_be_film(candidate: Candidate) -> bool:
+    """Whether films are asked for, or it was one when it was ingested."""
+    by_name = film_formats.has_film_ending(candidate.photo.path)
+    return "frame" in candidate.parts or (candidate.known and by_name)
 
 
 def is_no_picture(found: Skip | None) -> bool:

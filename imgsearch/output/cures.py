@@ -59,6 +59,7 @@ HOW = {
     "stop": "imgsearch setup-model --stop",
     "stop and set up": "imgsearch setup-model --stop, then imgsearch setup-model",
     "take in again": "; --include-removed takes it in again",
+    "take in no films": "--no-films",
     "wait longer": "imgsearch setup-model --timeout 3600",
 }
 

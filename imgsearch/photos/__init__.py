@@ -56,6 +56,7 @@ class SkipReason(str, Enum):
     UNREACHABLE = "not within reach"
     UNREADABLE = "unreadable"
     REFUSED = "refused by the index"
+    NOT_INSTALLED = "what reads it is not installed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -23,6 +21,8 @@ from imgsearch.photos import (
     SkipReason,
     colour,
     fast,
+    film_formats,
+    films,
     formats,
     iptc,
     jpeg,
@@ -31,6 +31,7 @@ from imgsearch.photos import (
     metadata,
     netpbm,
     photoshop,
+    pillow_setup,
     png,
     raw,
     reducing,
@@ -43,7 +44,6 @@ from imgsearch.photos.formats import (
 )
 from imgsearch.photos.metadata import Metadata
 from imgsearch.photos.orientation import SIDEWAYS, TURNS, exif_of, orientation
-from imgsearch.photos.quiet import keep_quiet
 
 HUGE_PIXELS = 50_000_000  # decoded at a time beyond this: one picture
 
@@ -53,10 +53,15 @@ Source = bytes | memoryview | str  # a file's bytes, or its path
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """`image`: RGB, upright; where the file is larger, scaled to at least
-    `reducing.least` of the target."""
+    `reducing.least` of the target. Of a film, its first good frame."""
 
     image: Image.Image
     metadata: Metadata
+    frames: tuple[films.Frame, ...] = ()  # of a film those that were asked for
+
+    @property
+    def is_film(self) -> bool:
+        return self.metadata.format in film_formats.FORMATS
 
 
 Reader = Callable[[IO[bytes], Callable[[int, int], None]], Image.Image]
@@ -64,27 +69,35 @@ _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # formats whose fourth channel is often not used, and then 0 everywhere
 _LOOSE_ALPHA = {"TGA", "BMP", "DIB", "ICO", "CUR", "SGI", "DDS", "PSD", "TIFF"}
 _huge = threading.Lock()
-_registering = threading.Lock()
-_SILENT = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
-def decode(source: Source, *, target: int, max_megapixels: float, preview: bool = False) -> Decoded:
-    """`source`: a file's bytes, which `formats.looks_like_picture` has accepted, or its path.
+def decode(
+    source: Source,
+    *,
+    target: int,
+    max_megapixels: float,
+    preview: bool = False,
+    frames: int = 1,
+) -> Decoded:
+    """`source`: a file's bytes, which `formats.looks_like_picture` has accepted, or its path, which
+    may be a film's: then `frames` is how many of them are wanted at most.
     `target`: pixels of the square that the model sees. `preview`: a small picture that the camera
     put into the file will do, where its longer side has `reducing.least` of the target. Raises
     Undecodable, nothing else, for a bad file."""
-    _prepare_pillow(max_megapixels)
+    pillow_setup.prepare(max_megapixels)
     try:
         with _opened(source) as file:
             head = file.read(formats.HEAD_BYTES)
             file.seek(0)
+            if isinstance(source, str) and _is_film(source, head):
+                return _decode_film(source, target, max_megapixels, frames)
             is_raw = formats.is_raw(head, file)
             file.seek(0)
             if is_raw:
                 return _decode_raw(file, target, max_megapixels)
             candidates = formats.possible(head, source if isinstance(source, str) else None)
             if "HEIF" in candidates:
-                _register_heif()
+                pillow_setup.register_heif()
             try:
                 if own := _own_reader(head):
                     return _decode_by_own(own, candidates[0], file, target, max_megapixels)
@@ -125,15 +138,15 @@ def said_inside(source: Source, *, max_megapixels: float) -> Metadata:
 
 def _inspected(source: Source, max_megapixels: float) -> Metadata | None:
     """A picture's metadata by its header alone; None where the header does not tell enough."""
-    _prepare_pillow(max_megapixels)
+    pillow_setup.prepare(max_megapixels)
     with _opened(source) as file:
         head = file.read(formats.HEAD_BYTES)
-        if formats.is_raw(head, file) or _own_reader(head):
+        if formats.is_raw(head, file) or _own_reader(head) or _is_film(source, head):
             return None
         file.seek(0)
         candidates = formats.possible(head, source if isinstance(source, str) else None)
         if "HEIF" in candidates:
-            _register_heif()
+            pillow_setup.register_heif()
         with contextlib.suppress(*BROKEN), Image.open(file, formats=candidates) as image:
             if not _is_readable(image):
                 return None
@@ -157,25 +170,6 @@ def _opened(source: Source) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _prepare_pillow(max_megapixels: float) -> None:
-    """Let it open what our limit allows, and silence its warnings about broken tags for good:
-    `warnings.catch_warnings` would not be safe among threads. Its limit holds for the whole
-    process, so it is only ever raised; a lower one is `limits.check_size`'s to keep."""
-    keep_quiet()
-    if Image.MAX_IMAGE_PIXELS is not None:
-        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, int(max_megapixels * 1e6))
-    if not warnings.filters or warnings.filters[0] != _SILENT:
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-def _register_heif() -> None:
-    with _registering:
-        if "HEIF" not in Image.OPEN:
-            import pillow_heif
-
-            pillow_heif.register_heif_opener()
-
-
 def _own_reader(head: bytes) -> Reader | None:
     """Our reader for a format that Pillow does not know, by a file's first bytes; None for all
     others."""
@@ -186,6 +180,16 @@ def _own_reader(head: bytes) -> Reader | None:
     if head.startswith(jpeg_kinds.XR_MAGIC):
         return jpeg_kinds.read_xr
     return photoshop.read if photoshop.is_unknown_to_pillow(head) else None
+
+
+def _is_film(source: Source, head: bytes) -> bool:
+    return isinstance(source, str) and film_formats.format_of(head, source) is not None
+
+
+def _decode_film(path: str, target: int, max_megapixels: float, frames: int) -> Decoded:
+    side = 2 * target if frames == 1 else target
+    film = films.read(path, side=side, max_megapixels=max_megapixels, most=frames)
+    return Decoded(film.frames[0].image, film.metadata, tuple(film.frames))
 
 
 def _decode_by_own(

@@ -18,7 +18,7 @@ from imgsearch.photos.dates import Moment, Precision
 if TYPE_CHECKING:
     from PIL.Image import Exif
 
-Source = Literal["exif", "xmp", "iptc", "name"]
+Source = Literal["exif", "xmp", "iptc", "name", "film"]
 
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 MAKE, MODEL, LENS_MODEL, SOFTWARE, DESCRIPTION = 0x010F, 0x0110, 0xA434, 0x0131, 0x010E
@@ -112,7 +112,7 @@ def read(
         **_moment(moment, source),
         latitude=latitude,
         longitude=longitude,
-        camera=_camera(_text(main, MAKE), _text(main, MODEL)),
+        camera=camera_of(_text(main, MAKE), _text(main, MODEL)),
         lens=_text(details, LENS_MODEL),
         title=fields.get("title") or _first(datasets, iptc.TITLE, iptc.HEADLINE)
         or _windows(main, WINDOWS_TITLE),
@@ -240,7 +240,8 @@ def _text(tags: Mapping[int, Any], tag: int, most: int = safe_text.TITLE) -> str
     )
 
 
-def _camera(make: str | None, model: str | None) -> str | None:
+def camera_of(make: str | None, model: str | None) -> str | None:
+    """Make and model, the make once."""
     if not make or not model:
         return model or make
     brand = make.split()[0].casefold()  # "NIKON CORPORATION" makes the "NIKON D750"

@@ -23,6 +23,7 @@ from imgsearch.photos import (
     Skip,
     SkipReason,
     ctime_ns,
+    film_formats,
     inode,
     is_systems_own,
     library_hash,
@@ -52,6 +53,17 @@ class _Folder(NamedTuple):
     above: _Folder | None
 
 
+class Which(NamedTuple):
+    """Which files a walk lists. `exclude`: patterns, as for `walk`. `join_raw`: not the RAWs that
+    are one photo with the JPEG beside them. `join_films`: nor the short films that a phone took
+    with a photo."""
+
+    exclude: Sequence[str] = ()
+    follow_links: bool = False
+    join_raw: bool = False
+    join_films: bool = False
+
+
 class Listing(NamedTuple):
     """The photos of one folder, and what was skipped in it. A photo becomes an object of its own
     only when it is asked for: of most, an ingest wants no more than the fingerprint."""
@@ -64,7 +76,7 @@ class Listing(NamedTuple):
     ctimes: list[int]  # ns
     inodes: list[int]
     skips: list[Skip]
-    joined: list[bytes]  # names of RAWs that are one photo with another of these
+    joined: list[bytes]  # names of RAWs and short films that are one photo with another of these
 
     def photo(self, place: int) -> Photo:
         return Photo(
@@ -85,9 +97,11 @@ class Listing(NamedTuple):
             inodes=list(compress(self.inodes, wanted)),
         )
 
-    def with_raws_joined(self) -> Listing:
-        """Without RAWs that are one photo with a JPEG beside them, which stands for both."""
-        joined = raw_pairs.joined(self.names)
+    def with_joined(self, which: Which) -> Listing:
+        """Without files that are one photo with a picture beside them, which stands for both."""
+        joined = raw_pairs.joined(self.names) if which.join_raw else set()
+        if which.join_films:
+            joined |= film_formats.halves_of_photos(self.names, self.sizes)
         if not joined:
             return self
         listing = self.only([name not in joined for name in self.names])
@@ -119,49 +133,35 @@ def walk(
 
     `exclude`: shell patterns (`*`, `?`, `[...]`, case-sensitive; `*` also matches "/"). What
     matches by its name or by its relative path is left out, a folder with all that it holds."""
-    for listing in listings(root, exclude=exclude, follow_links=follow_links, within=within):
+    for listing in listings(root, Which(exclude, follow_links), within=within):
         yield from listing.skips
         yield from map(listing.photo, range(len(listing.names)))
 
 
-def listings(
-    root: str,
-    *,
-    exclude: Sequence[str] = (),
-    follow_links: bool = False,
-    within: bytes = b"",
-    join_raw: bool = False,
-) -> Iterator[Listing]:
+def listings(root: str, which: Which, *, within: bytes = b"") -> Iterator[Listing]:
     """As `walk`, one folder at a time."""
-    excluded = _matcher(exclude)
+    excluded = _matcher(which.exclude)
     folders = [_Folder(within, None)]
     entered: set[tuple[int, int]] = set()  # a folder that links lead to is entered once
     while folders:
         folder = folders.pop()
-        if follow_links and not _enter(root, folder, entered):
+        if which.follow_links and not _enter(root, folder, entered):
             continue
         listing = _empty_listing(root, folder)
-        inside = _list(listing, folder, excluded, follow_links)
-        yield listing.with_raws_joined() if join_raw else listing
+        inside = _list(listing, folder, excluded, which.follow_links)
+        yield listing.with_joined(which)
         folders += reversed(inside)
 
 
-def listings_of(
-    root: str,
-    folders: Iterable[bytes],
-    *,
-    exclude: Sequence[str] = (),
-    follow_links: bool = False,
-    join_raw: bool = False,
-) -> Iterator[Listing]:
+def listings_of(root: str, folders: Iterable[bytes], which: Which) -> Iterator[Listing]:
     """What `listings` gives for these folders alone, without the folders in them: nothing for one
     that the walk would leave out."""
-    excluded = _matcher(exclude)
+    excluded = _matcher(which.exclude)
     for relative in folders:
-        if not leaves_out(relative, exclude):
+        if not leaves_out(relative, which.exclude):
             listing = _empty_listing(root, _Folder(relative, None))
-            _list(listing, _Folder(relative, None), excluded, follow_links)
-            yield listing.with_raws_joined() if join_raw else listing
+            _list(listing, _Folder(relative, None), excluded, which.follow_links)
+            yield listing.with_joined(which)
 
 
 def leaves_out(relative: bytes, exclude: Sequence[str] = ()) -> bool:

@@ -108,23 +108,27 @@ def _is_missing_or_replaced(path: bytes, record: Record) -> bool:
 
 
 def may_be_opened(path: bytes) -> bool:
-    """Whether it is a picture, by its content and by its name (an ending of a picture, or none), so
+    """Whether it is a picture or film, by its content and its name (an ending of one, or none), so
     that the system's viewer shows it: another program's file, such as `x.desktop`, may run."""
-    from imgsearch.photos import formats
+    from imgsearch.photos import film_formats, formats
 
     name = os.fsdecode(path)
     ending = os.path.splitext(name)[1]
-    if ending and not formats.has_picture_ending(name):
+    named = formats.has_picture_ending(name) or film_formats.has_film_ending(name)
+    if ending and not named:
         return False
     return _looks_like_picture(path, unreadable=False)
 
 
 def _looks_like_picture(path: bytes, *, unreadable: bool) -> bool:
-    """Whether the content may be a picture's. `unreadable`: the answer where it cannot be read."""
-    from imgsearch.photos import formats
+    """Whether the content may be a picture's or a film's. `unreadable`: the answer where it cannot
+    be read."""
+    from imgsearch.photos import film_formats, formats
 
     try:
         head = regular_files.read(path, follow_links=True, limit=formats.HEAD_BYTES)
     except OSError:
         return unreadable
-    return formats.looks_like_picture(head, os.fsdecode(path))
+    name = os.fsdecode(path)
+    is_film = film_formats.format_of(head, name) is not None
+    return is_film or formats.looks_like_picture(head, name)
