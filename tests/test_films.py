@@ -14,6 +14,7 @@ pytest.importorskip("av", reason="an extra")
 from imgsearch.photos import SkipReason, decode, film_facts, film_formats, films, key_frames
 from imgsearch.photos.decode import Undecodable
 from tests import films as made
+from tests.command import Command
 
 KINDS = {  # by file name: codec and its options
     "a.mp4": ("libx264", {"preset": "ultrafast"}),
@@ -264,3 +265,88 @@ def test_halves_of_photos_are_told_by_name_and_size() -> None:
     }
     halves = film_formats.halves_of_photos(list(files), list(files.values()))
     assert halves == {b"IMG_1.MOV", b"IMG_2.mp4"}
+
+
+OF_LIBRARY = ("a.mp4", "d.webm", "e.avi")
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict[str, Image.Image]:
+    return made.icons(24, seed=1)
+
+
+@pytest.fixture(scope="module")
+def user(
+    tmp_path_factory: pytest.TempPathFactory, model_cache: Path, shown: dict[str, Image.Image]
+) -> Command:
+    """Films of eight scenes each, a broken one, and a live photo, ingested without films and then
+    with them."""
+    user = Command(tmp_path_factory.mktemp("home"), model_cache, {"IMGSEARCH_MODEL": "demo"})
+    library = user.home / "library"
+    library.mkdir()
+    scenes = list(shown.values())
+    for number, name in enumerate(OF_LIBRARY):
+        codec, options = KINDS[name]
+        made.make(library / name, scenes[8 * number : 8 * number + 8], codec, options=options)
+    data = (library / "a.mp4").read_bytes()
+    (library / "broken.mp4").write_bytes(data[: len(data) // 2])
+    (library / "IMG_1.MOV").write_bytes((library / "a.mp4").read_bytes())
+    scenes[0].save(library / "IMG_1.JPG")
+    first = user.run("ingest", "library", "--json").json
+    assert (first["added"], first["joined"], first["skipped"]) == (1, 0, [])
+    done = user.run("ingest", "library", "--films", "--json")
+    assert "from now on" in done.stderr
+    assert (done.json["added"], done.json["unchanged"], done.json["joined"]) == (3, 1, 1)
+    [skip] = done.json["skipped"]
+    assert (Path(skip["path"]).name, skip["reason"]) == ("broken.mp4", "truncated")
+    return user
+
+
+def test_the_right_film_is_found(user: Command, shown: dict[str, Image.Image]) -> None:
+    names = list(shown)
+    (user.home / "names.txt").write_text("\n".join(names) + "\n")
+    asked = user.run("query", "--from-file", "names.txt", "--literal", "--json", "-k", "1")
+    right = [
+        hit["name"] == OF_LIBRARY[names.index(hit["question"]) // 8] for hit in asked.json_lines
+    ]
+    assert len(right) == len(names)
+    assert sum(right) >= 0.95 * len(right)
+
+
+def test_later_ingests_keep_to_films(user: Command) -> None:
+    again = user.run("ingest", "--json").json
+    assert (again["unchanged"], again["embedded"], again["joined"]) == (4, 0, 1)
+    status = user.run("status", "--json").json
+    assert status["parts"]["frame"]["photos"] == 3
+    [library] = status["libraries"]
+    assert library["parts"] == ["frame"]
+    film = user.home / "library" / "a.mp4"
+    (user.home / "library" / "new.mp4").write_bytes(film.read_bytes() + bytes(8))
+    ended = user.run("ingest", "library", "--no-films", "--json")
+    assert "No further films" in ended.stderr
+    assert (ended.json["unchanged"], ended.json["added"], ended.json["removed"]) == (4, 0, 0)
+    user.run("ingest", "library", "--films", "--no-films", code=2)
+    (user.home / "library" / "new.mp4").unlink()
+    assert user.run("ingest", "library", "--films", "--json").json["unchanged"] == 4
+
+
+def test_without_the_extra_the_number_of_films_is_said(user: Command) -> None:
+    """Once, with what to install; what is in the index stays."""
+    hidden = user.home / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text(
+        "import importlib.util as util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *more: None if name == 'av' else find(name, *more)\n"
+    )
+    library = user.home / "library"
+    for name in ("x.mp4", "y.mp4"):
+        (library / name).write_bytes((library / "a.mp4").read_bytes() + bytes(8))
+    without = Command(user.home, user.cache, {**user.environment, "PYTHONPATH": str(hidden)})
+    told = without.run("ingest")
+    lines = [line for line in told.stderr.splitlines() if "[video]" in line]
+    [line] = lines
+    assert "3 films were not read" in line
+    assert user.run("status", "--json").json["photos"] == 4
+    for name in ("x.mp4", "y.mp4"):
+        (library / name).unlink()
