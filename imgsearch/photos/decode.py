@@ -98,17 +98,7 @@ def decode(
             candidates = formats.possible(head, source if isinstance(source, str) else None)
             if "HEIF" in candidates:
                 pillow_setup.register_heif()
-            try:
-                if own := _own_reader(head):
-                    return _decode_by_own(own, candidates[0], file, target, max_megapixels)
-                return _decode_by_pillow(file, candidates, target, max_megapixels, preview=preview)
-            except BROKEN:
-                if formats.ends_early(file):
-                    raise Undecodable(SkipReason.TRUNCATED, "it ends too early") from None
-                repaired = _decode_repaired(file, head, target, max_megapixels)
-                if repaired is None:
-                    raise
-                return repaired
+            return _decode_picture(file, head, candidates, target, max_megapixels, preview)
     except UnidentifiedImageError:
         if formats.only_by_ending(candidates):
             raise Undecodable(SkipReason.NOT_A_PICTURE, "by its content") from None
@@ -119,6 +109,28 @@ def decode(
         raise limits.too_large(error, max_megapixels) from None
     except BROKEN as error:
         raise undecodable(error) from error
+
+
+def _decode_picture(
+    file: IO[bytes],
+    head: bytes,
+    candidates: list[str],
+    target: int,
+    max_megapixels: float,
+    preview: bool,
+) -> Decoded:
+    """Raises Undecodable and what Pillow raises."""
+    try:
+        if own := _own_reader(head):
+            return _decode_by_own(own, candidates[0], file, target, max_megapixels)
+        return _decode_by_pillow(file, candidates, target, max_megapixels, preview=preview)
+    except BROKEN:
+        if formats.ends_early(file):
+            raise Undecodable(SkipReason.TRUNCATED, "it ends too early") from None
+        repaired = _decode_repaired(file, head, target, max_megapixels)
+        if repaired is None:
+            raise
+        return repaired
 
 
 def inspect(path: str, *, max_megapixels: float) -> Metadata:
