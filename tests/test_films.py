@@ -347,6 +347,6 @@ def test_without_the_extra_the_number_of_films_is_said(user: Command) -> None:
     lines = [line for line in told.stderr.splitlines() if "[video]" in line]
     [line] = lines
     assert "3 films were not read" in line
-    assert user.run("status", "--json").json["photos"] == 4
+    assert user.run("status", "--json").json["parts"]["frame"]["photos"] == 3
     for name in ("x.mp4", "y.mp4"):
         (library / name).unlink()

@@ -166,7 +166,8 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
     if known.last_ingest.get("joined"):
         joined = known.last_ingest["joined"]
         facts["joined"] = (
-            f"{joined:,} RAW files or short films, each one photo with its JPEG or HEIC"
+            f"{joined:,} RAW files (--raw-pairs two parts them) or short films, each one photo with"
+            " its JPEG or HEIC"
         )
     if known.last_ingest:
         facts["last ingest"] = _last_ingest(known.last_ingest, verbose)

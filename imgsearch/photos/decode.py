@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
 
 from imgsearch import photos
 from imgsearch.photos import (
@@ -160,7 +159,7 @@ def _inspected(source: Source, max_megapixels: float) -> Metadata | None:
         if "HEIF" in candidates:
             pillow_setup.register_heif()
         with contextlib.suppress(*BROKEN), Image.open(file, formats=candidates) as image:
-            if not _is_readable(image):
+            if not tiff.is_readable(image):
                 return None
             turned = TURNS.get(orientation(exif_of(image))) in SIDEWAYS
             turned &= image.format != "TIFF"  # whose size Pillow says upright
@@ -251,7 +250,7 @@ def _decode_by_pillow(
         limits.check_size(width, height, max_megapixels)
         if profile:
             image.info["icc_profile"] = profile
-        if not _is_readable(image):
+        if not tiff.is_readable(image):
             return _decode_by_own(tiff.read, "TIFF", file, target, max_megapixels)
         # TIFF: Pillow turns it upright by itself, and forgets its tags once it is loaded
         early = _metadata(image, width, height) if image.format == "TIFF" else None
@@ -281,13 +280,6 @@ def _takes_preview(image: Image.Image, target: int) -> bool:
         return False
     width, height = (max(1, wanted * side // longer) for side in image.size)
     return image.draft(None, (width, height)) is not None
-
-
-def _is_readable(image: Image.Image) -> bool:
-    """Whether Pillow, which opened it, shows it as it is meant."""
-    if not isinstance(image, TiffImageFile):
-        return True
-    return tiff.readable_by_pillow(image.tag_v2, *image.size)
 
 
 def _with_true_alpha(image: Image.Image, file: IO[bytes]) -> Image.Image:

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from imgsearch.photos import SkipReason, depths, metadata
 from imgsearch.photos.depths import Bytes, Values
@@ -28,6 +29,13 @@ _PREMULTIPLIED, _ALPHA = 1, 2  # kinds of extra samples
 _MOST_PAGES = 64  # looked at
 _MOST_BYTES = 1 << 30  # of decoded samples
 _THUMBNAIL = 320  # pixels: a first page below it may be a thumbnail that is not marked as one
+
+
+def is_readable(image: Image.Image) -> bool:
+    """Whether Pillow, which opened it, shows it as it is meant."""
+    if not isinstance(image, TiffImageFile):
+        return True
+    return readable_by_pillow(image.tag_v2, *image.size)
 
 
 def readable_by_pillow(tags: Mapping[int, Any], width: int, height: int) -> bool:
