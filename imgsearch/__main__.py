@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
+import sys
+import threading
 
 
 def main() -> None:
@@ -21,5 +25,24 @@ def main() -> None:
         gc.freeze()
 
 
+def run() -> None:
+    """`main` as a process of its own, which ends without taking the interpreter apart: that takes
+    17 of a query's 220 ms, and the system takes everything back anyway."""
+    try:
+        main()
+    except SystemExit as ended:
+        code = ended.code or 0
+        waits = any(not each.daemon for each in threading.enumerate()[1:])
+        if waits or not isinstance(code, int):
+            raise
+        atexit._run_exitfuncs()
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            raise ended from None
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    main()
+    run()

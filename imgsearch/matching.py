@@ -7,6 +7,7 @@ spaces between words, each letter is one. "INV-2019_0042" is the phrase "inv 201
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,6 @@ _MOST_WORDS = 32  # of a question
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _UNSPACED += "\uf900-\ufaff\U00020000-\U0003ffff"
 _ASCII_TOKEN = re.compile("[a-z]+|[0-9]+")
-_TOKEN = re.compile(rf"\d+|[{_UNSPACED}]|[^\s\d{_UNSPACED}]+")
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 # what cameras, telephones, messengers and downloads call a picture
@@ -34,26 +34,35 @@ _CAMERAS = (
     "|hpim|dcp|fb_img|sdc|lrm|p|r|wp"
 )
 _COUNTED = "photo|image|picture|foto|received|signal|snapchat|untitled|whatsapp[_ ]image"
-_CAMERA_MADE = re.compile(
-    rf"""
-    (?<![^\W_])
-    (?: (?:_?(?:{_CAMERAS})[-_ ]?(?:{_MOMENT}|\d{{3,}}) | (?:{_COUNTED})[-_ ]?(?:{_MOMENT}|\d+))
-        (?:[-_ .]?(?:\d+|wa\d+|[ap]m|mp|portrait|burst\d*|cover|night|[(]\d+[)]))*
-      | {_DAY}[-_ T]?\d{{6,9}}
-      | (?:19|20)\d\d-\d\d-\d\d[ _T-]\d\d[-.:h]\d\d[-.:m]\d\d
-      | \d{{3}}_\d{{4}}
-      | \d{{3}}(?:canon|apple|nikon|olymp|_?pana|msdcf|_fuji|media|gopro|ricoh|photo)
-      | dcim | [0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}} | [0-9a-f]{{16,}}
+
+
+@functools.cache  # compiled when a text needs it: both take 2 ms, and most questions do without
+def _token() -> re.Pattern[str]:
+    return re.compile(rf"\d+|[{_UNSPACED}]|[^\s\d{_UNSPACED}]+")
+
+
+@functools.cache
+def _camera_made() -> re.Pattern[str]:
+    return re.compile(
+        rf"""
+        (?<![^\W_])
+        (?: (?:_?(?:{_CAMERAS})[-_ ]?(?:{_MOMENT}|\d{{3,}}) | (?:{_COUNTED})[-_ ]?(?:{_MOMENT}|\d+))
+            (?:[-_ .]?(?:\d+|wa\d+|[ap]m|mp|portrait|burst\d*|cover|night|[(]\d+[)]))*
+          | {_DAY}[-_ T]?\d{{6,9}}
+          | (?:19|20)\d\d-\d\d-\d\d[ _T-]\d\d[-.:h]\d\d[-.:m]\d\d
+          | \d{{3}}_\d{{4}}
+          | \d{{3}}(?:canon|apple|nikon|olymp|_?pana|msdcf|_fuji|media|gopro|ricoh|photo)
+          | dcim | [0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}} | [0-9a-f]{{16,}}
+        )
+        (?![^\W_])""",
+        re.IGNORECASE | re.VERBOSE,
     )
-    (?![^\W_])""",
-    re.IGNORECASE | re.VERBOSE,
-)
 
 
 def tokens(text: str) -> list[str]:
     if text.isascii():
         return _ASCII_TOKEN.findall(text.lower())
-    return _TOKEN.findall(_folded(text))
+    return _token().findall(_folded(text))
 
 
 def _folded(text: str) -> str:
@@ -79,7 +88,7 @@ def name_tokens(path: str) -> list[str]:
 
 def _of_name(name: str) -> Iterator[str]:
     last = 0
-    for made in _CAMERA_MADE.finditer(name):
+    for made in _camera_made().finditer(name):
         yield from tokens(_camel_cut(name[last : made.start()]))
         yield joined(made[0])
         last = made.end()
@@ -193,7 +202,7 @@ class Wanted:
 
 
 def _phrases(word: str) -> Iterator[Phrase]:
-    made = _CAMERA_MADE.fullmatch(word) or _CAMERA_MADE.fullmatch(_ENDING.sub("", word))
+    made = _camera_made().fullmatch(word) or _camera_made().fullmatch(_ENDING.sub("", word))
     if made is not None:
         yield (joined(made[0]),)
         return

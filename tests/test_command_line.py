@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from imgsearch import settings
 from imgsearch.cli import commands, main
-from imgsearch.cli.options import OFFERED
+from imgsearch.cli.options import OFFERED, Yes
 from imgsearch.settings.options import Option
 from tests.command import SCRIPT, Command
 from tests.terminal import on_terminal
@@ -172,3 +174,26 @@ def test_settings_are_typed_and_all_in_the_table(tmp_path: Path) -> None:
     assert set(settings.KNOWN) <= set(OFFERED)
     with pytest.raises(AttributeError):
         _ = chosen.no_such_setting  # type: ignore[attr-defined] # that is what is tested
+
+
+@pytest.mark.parametrize(("word", "code"), [("--version", 0), ("nonsense", 2)])
+def test_the_process_ends_with_its_code_and_all_that_was_said(word: str, code: int) -> None:
+    """Although the interpreter is not taken apart."""
+    program = (
+        "import atexit, sys\nfrom imgsearch.__main__ import run\n"
+        "atexit.register(print, 'the end')\n"
+        f"sys.argv = ['imgsearch', {word!r}]\nrun()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert done.stdout.splitlines()[-1] == "the end"
+    assert ("imgsearch" in done.stdout) == (code == 0)
+
+
+def test_an_option_that_no_command_declares_is_refused() -> None:
+    assert Yes(yes=True).yes
+    assert not Yes().yes
+    with pytest.raises(TypeError, match="Yes has no no"):
+        Yes(no=True)  # type: ignore[call-arg]

@@ -1,5 +1,5 @@
 """Makes commands of functions, and the program of commands: Typer parses, and what it parses comes
-from the declarations in dataclasses (see settings/options.py)."""
+from the declarations in classes (see settings/options.py)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from imgsearch.cli import completion, help_text, hints
+from imgsearch.cli import help_text, hints
 from imgsearch.cli.error_handler import reporting, say, say_usage
 from imgsearch.cli.options import INDEX_AND_MODELS, OFFERED, Common
 from imgsearch.errors import (
@@ -44,9 +44,9 @@ def command(
     examples: Sequence[str],
     brief: bool = False,
 ) -> Callable[[Callable[[Common, Given], None]], Callable[[Common, Given], None]]:
-    """Declares a function as a command. `own`: a dataclass, its arguments and options, of which it
-    gets an object; `shared`: which of OFFERED it takes besides. `brief`: it takes so short a time
-    that neither a garbage collection nor a second thread of NumPy's pays."""
+    """Declares a function as a command. `own`: its arguments and options, of which it gets an
+    object; `shared`: which of OFFERED it takes besides. `brief`: it takes so short a time that
+    neither a garbage collection nor a second thread of NumPy's pays."""
 
     def decorate(function: Callable[[Common, Given], None]) -> Callable[[Common, Given], None]:
         COMMANDS[name] = Command(name, function, own, shared, examples, brief=brief)
@@ -171,6 +171,8 @@ class _Argument(TyperArgument):
         self._option = option
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        from imgsearch.cli import completion
+
         return completion.offered(self._option, incomplete)
 
 
@@ -180,6 +182,8 @@ class _Option(TyperOption):
         self._option = option
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        from imgsearch.cli import completion
+
         return completion.offered(self._option, incomplete)
 
 
@@ -231,6 +235,12 @@ def version_option() -> TyperOption:
     )
 
 
+def _install_completion(ctx: Any, parameter: Any, wanted: Any) -> Any:
+    from imgsearch.cli import completion
+
+    return completion.install(ctx, parameter, wanted)
+
+
 class Program(TyperGroup):
     """All commands. The module of one is imported when it is asked for, because declaring all takes
     a tenth of a query's time."""
@@ -246,7 +256,7 @@ class Program(TyperGroup):
         params = super().get_params(ctx)
         for each in params:
             if "--install-completion" in each.opts:  # Typer adds it after all
-                each.callback = completion.install
+                each.callback = _install_completion
         return params
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from imgsearch.library import Library
 
 
-@dataclass(frozen=True, kw_only=True)
 class Copying(Yes, JsonObject):
     source: str = argument(
         text, "SOURCE", "An index: a folder, a name or a URL, as for --index.", completion="indexes"

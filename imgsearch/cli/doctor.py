@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Looking(JsonObject):
     deep: bool = flag("--deep", "Read everything that is in the index as well.")
 

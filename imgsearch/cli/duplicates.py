@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgsearch.cli import parts
@@ -10,7 +9,7 @@ from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, Common
 from imgsearch.errors import UsageError
-from imgsearch.settings.options import flag, option, several
+from imgsearch.settings.options import CommandOptions, flag, option, several
 from imgsearch.settings.values import cosine, text
 
 if TYPE_CHECKING:
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from imgsearch.question import Filter
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparing:
+class Comparing(CommandOptions):
     under: tuple[str, ...] = several(
         text,
         "--under FOLDER",

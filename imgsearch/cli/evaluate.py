@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli import parts
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from imgsearch.search.evaluation import Exactness, Judged
 
 
-@dataclass(frozen=True, kw_only=True)
 class Evaluating(JsonObject):
     csv: str | None = argument(
         text,

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 
 import typer
 
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import Common
-from imgsearch.settings.options import argument
+from imgsearch.settings.options import CommandOptions, argument
 from imgsearch.settings.values import text
 
 WIDEST = 100  # columns: longer lines are hard to read
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reading:
+class Reading(CommandOptions):
     topic: str | None = argument(
         text, "[TOPIC]", "Without one, all are listed.", default=None, completion="guides"
     )

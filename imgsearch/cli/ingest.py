@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,7 +15,7 @@ from imgsearch.cli.ingest_summary import Filled
 from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
 from imgsearch.cli.questions import confirmed
 from imgsearch.settings import values
-from imgsearch.settings.options import arguments, flag, option
+from imgsearch.settings.options import CommandOptions, arguments, flag, option
 from imgsearch.settings.table import PICTURES, SPEED
 from imgsearch.settings.values import one_of, text, whole
 
@@ -32,8 +31,7 @@ if TYPE_CHECKING:
 WORTH_TELLING = 50  # photos: fewer are embedded in no time
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ingest:
+class Ingest(CommandOptions):
     paths: tuple[str, ...] = arguments(
         text,
         "[DIR|FILE...]",

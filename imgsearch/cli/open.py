@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +14,14 @@ from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, Common
 from imgsearch.errors import EXIT_FAILURE, PhotoError
 from imgsearch.escaping import shown
-from imgsearch.settings.options import arguments
+from imgsearch.settings.options import CommandOptions, arguments
 from imgsearch.settings.values import text
 
 if TYPE_CHECKING:
     from imgsearch.library import Library
 
 
-@dataclass(frozen=True, kw_only=True)
-class Opening:
+class Opening(CommandOptions):
     photos: tuple[str, ...] = arguments(
         text,
         "PHOTO...",

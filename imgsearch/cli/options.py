@@ -6,13 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from imgsearch.settings.options import count, declared, flag, several
+from imgsearch.settings.options import CommandOptions, count, declared, flag, several
 from imgsearch.settings.table import INDEX, KNOWN, TRUST
 from imgsearch.settings.values import text
 
 
-@dataclass(frozen=True, kw_only=True)
-class _NoSettings:
+class _NoSettings(CommandOptions):
     """Options of most commands that no environment and no file may set."""
 
     verbose: int = count(
@@ -53,16 +52,13 @@ class Common:
         return self.options.get("index")
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoOptions:
+class NoOptions(CommandOptions):
     """A command has none of its own."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class JsonObject:
+class JsonObject(CommandOptions):
     json: bool = flag("--json", "One JSON object.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Yes:
+class Yes(CommandOptions):
     yes: bool = flag("-y, --yes", "Do not ask.")

@@ -3,12 +3,11 @@ shown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from imgsearch.question import Box, read_box
 from imgsearch.settings import values
-from imgsearch.settings.options import arguments, flag, option, several
+from imgsearch.settings.options import CommandOptions, arguments, flag, option, several
 from imgsearch.settings.table import SHOWN
 from imgsearch.settings.values import OneOf, one_of, text
 
@@ -25,8 +24,7 @@ _PREVIEW: OneOf[Preview] = one_of("auto", "blocks", "kitty", "iterm2", "sixel")
 SETTINGS = ("k", "min_score", "num_candidates")  # of the table of settings
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
+class Asked(CommandOptions):
     """The options that `query` and `similar` share."""
 
     plus: tuple[str, ...] = several(
@@ -169,7 +167,6 @@ class Asked:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class AskedInWords(Asked):
     """The options and arguments of `query`."""
 
@@ -186,7 +183,6 @@ class AskedInWords(Asked):
     literal: bool = flag("--literal", "Take no date and no place out of the words.", heading=TERMS)
 
 
-@dataclass(frozen=True, kw_only=True)
 class AskedByPictures(Asked):
     """The options and arguments of `similar`."""
 

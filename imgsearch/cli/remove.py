@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgsearch.cli import parts
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from imgsearch.library import Library
 
 
-@dataclass(frozen=True, kw_only=True)
 class Removal(Yes, JsonObject):
     what: tuple[str, ...] = arguments(
         text,

@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,7 +16,7 @@ from imgsearch.cli.error_handler import bug_report, say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common
 from imgsearch.errors import EXIT_OK
 from imgsearch.settings import values
-from imgsearch.settings.options import flag, option
+from imgsearch.settings.options import CommandOptions, flag, option
 from imgsearch.settings.values import text
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from imgsearch.settings import Settings
 
 
-@dataclass(frozen=True, kw_only=True)
-class Serving:
+class Serving(CommandOptions):
     host: str = option(
         text,
         "--host ADDRESS",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgsearch import paths
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from imgsearch.settings import Settings
 
 
-@dataclass(frozen=True, kw_only=True)
 class Arrangement(JsonObject):
     """The options of `setup-model`. All but --json are about a model in a cluster."""
 

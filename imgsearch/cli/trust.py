@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import Common
-from imgsearch.settings.options import argument, flag
+from imgsearch.settings.options import CommandOptions, argument, flag
 
 if TYPE_CHECKING:
     from imgsearch.settings.folder_files import FolderFile
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trusting:
+class Trusting(CommandOptions):
     directory: Path = argument(
         Path,
         "[DIR]",

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgsearch import resources
@@ -19,7 +19,7 @@ from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
 from imgsearch.escaping import shown
 from imgsearch.output import cures
 from imgsearch.settings import values
-from imgsearch.settings.options import arguments, flag, option
+from imgsearch.settings.options import CommandOptions, arguments, flag, option
 from imgsearch.settings.values import text
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from imgsearch.settings import Settings
 
 
-@dataclass(frozen=True, kw_only=True)
-class Watching:
+class Watching(CommandOptions):
     folders: tuple[str, ...] = arguments(
         text, "[DIR...]", "Folders to watch (default: all known libraries).", completion="folders"
     )

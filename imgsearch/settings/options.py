@@ -1,4 +1,4 @@
-"""How an option or a setting is declared: once, as a field of a dataclass. From the fields come the
+"""How an option or a setting is declared: once, as a field of a class. From the fields come the
 parameters and the help of commands, completion, environment, configuration files, `status` and the
 README's tables."""
 
@@ -8,11 +8,20 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, overload
 
 from imgsearch.settings.values import Parse
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**settings: Any) -> Callable[[type], type]:
+        """For type checkers alone; Python 3.10 does not have it."""
+        return lambda cls: cls
+
 
 # A file of the working directory may set it without permission, if this holds for the value (as
 # it was written) and the directory.
@@ -164,9 +173,45 @@ def arguments(parse: Callable[[Any], T], metavar: str, help: str, **more: Any) -
 
 
 def declared(cls: type) -> dict[str, Option]:
-    """All options of a dataclass, by the names of its fields."""
+    """All options of a dataclass or of one of CommandOptions, by the names of its fields."""
+    fields = (
+        cls._fields
+        if issubclass(cls, CommandOptions)
+        else {
+            field.name: field
+            for field in dataclasses.fields(cast(Any, cls))
+            if _KEY in field.metadata
+        }
+    )
     return {
-        field.name: dataclasses.replace(field.metadata[_KEY], name=field.name)
-        for field in dataclasses.fields(cls)
-        if _KEY in field.metadata
+        name: dataclasses.replace(field.metadata[_KEY], name=name) for name, field in fields.items()
     }
+
+
+@dataclass_transform(
+    kw_only_default=True,
+    frozen_default=True,
+    field_specifiers=(option, several, flag, count, argument, arguments),
+)
+class CommandOptions:
+    """What a command takes: each field of a subclass is an option or an argument. As dataclasses
+    they would take a tenth of the time of `--help`."""
+
+    _fields: ClassVar[dict[str, dataclasses.Field[Any]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        own = {
+            name: field for name, field in vars(cls).items() if isinstance(field, dataclasses.Field)
+        }
+        inherited: dict[str, dataclasses.Field[Any]] = {}
+        for base in reversed(cls.__mro__):
+            inherited |= vars(base).get("_fields", {})
+        cls._fields = inherited | own
+        for name, field in own.items():
+            setattr(cls, name, field.default)
+
+    def __init__(self, **given: Any) -> None:
+        """Raises TypeError for a name that is no field."""
+        if unknown := given.keys() - self._fields.keys():
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
+        vars(self).update(given)
