@@ -47,7 +47,8 @@ _INSTRUCTIONS = (
 @dataclass(frozen=True)  # the protocol's package makes schemas of it, and stumbles over slots
 class Photo:
     """`score`: a cosine, higher is nearer; null: found by date alone. `taken`: local time. `box`:
-    left, top, width and height of the part that was found, in pixels; null: all of it."""
+    left, top, width and height of the part that was found, in pixels; `page`: of the page, from 1;
+    both null: all of it."""
 
     rank: int
     id: str
@@ -60,6 +61,7 @@ class Photo:
     height: int
     missing: bool
     box: list[int] | None
+    page: int | None
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ def _photo(hit: Hit) -> Photo:
         height=record.height,
         missing=hit.missing,
         box=None if hit.box is None else list(hit.box),
+        page=hit.page,
     )
 
 

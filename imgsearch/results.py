@@ -45,6 +45,11 @@ class Hit:
         return None if self.part is None else self.part.box
 
     @property
+    def page(self) -> int | None:
+        """The page that was found, from 1."""
+        return None if self.part is None else self.part.page
+
+    @property
     def path(self) -> Path | None:
         """The file on this machine; None where it cannot be known."""
         return None if self.raw_path is None else Path(os.fsdecode(self.raw_path))

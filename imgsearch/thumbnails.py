@@ -19,7 +19,8 @@ from imgsearch import paths
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from imgsearch.index.base import Record
+    from imgsearch.index.base import Part, Record
+    from imgsearch.photos.formats import Source
     from imgsearch.question import Box
     from imgsearch.results import Hit
 
@@ -38,6 +39,7 @@ class _Wanted:
     record: Record
     path: bytes
     size: int
+    page: int | None = None  # of a file of several; None: the whole photo's picture
 
 
 class Thumbnails:
@@ -52,30 +54,34 @@ class Thumbnails:
         self._lock = threading.RLock()  # a cancelled future calls `_made` while it is held
         self._total: int | None = None  # bytes of all; None: not counted yet
 
-    def get(self, record: Record, path: bytes, size: int) -> bytes:
-        """WebP bytes of the picture at `path`, its longer side `size` pixels or less. Raises
+    def get(self, record: Record, path: bytes, size: int, part: Part | None = None) -> bytes:
+        """WebP bytes of the picture at `path`, its longer side `size` pixels or less. `part`: a
+        region gets a frame around it, a page is shown itself. Raises
         imgsearch.photos.decode.Undecodable, OSError."""
-        kept = self._file(record, size)
+        data = self._whole(_Wanted(record, path, size, None if part is None else part.page))
+        return data if part is None or part.box is None else framed(data, record, part.box)
+
+    def _whole(self, wanted: _Wanted) -> bytes:
+        kept = self._file(wanted)
         with contextlib.suppress(OSError):
             data = kept.read_bytes()
             os.utime(kept)
             return data
-        return self._submit(_Wanted(record, path, size), self._makers).result()
+        return self._submit(wanted, self._makers).result()
 
     def of(self, hit: Hit, size: int) -> bytes | None:
-        """A hit's thumbnail as WebP bytes, with a frame around the part that was found; None where
-        its file is not here or cannot be read."""
+        """A hit's thumbnail as WebP bytes, with the part that was found as `get` shows it; None
+        where its file is not here or cannot be read."""
         from imgsearch.photos.decode import Undecodable
 
         if hit.raw_path is None or hit.missing:
             return None
         try:
-            data = self.get(hit.record, hit.raw_path, size)
-            return data if hit.box is None else framed(data, hit.record, hit.box)
+            return self.get(hit.record, hit.raw_path, size, hit.part)
         except (OSError, Undecodable):
             return None
 
-    def keep(self, content_hash: str, image: Image, longer: int, source: str | bytes) -> None:
+    def keep(self, content_hash: str, image: Image, longer: int, source: Source) -> None:
         """Makes the one of a grid from a picture that is decoded anyway. `image` may be reduced too
         far for it: then `source`, a path or a file's bytes, is decoded again. `longer`: pixels of
         the longer side as it is in the file. What cannot be made now is made when it is asked
@@ -96,8 +102,9 @@ class Thumbnails:
         for record, path in photos:
             if len(self._making) >= _AHEAD_AT_MOST:
                 return
-            if not self._file(record, size).exists():
-                self._submit(_Wanted(record, path, size), self._ahead)
+            wanted = _Wanted(record, path, size)
+            if not self._file(wanted).exists():
+                self._submit(wanted, self._ahead)
 
     def close(self) -> None:
         for makers in (self._makers, self._ahead):
@@ -106,7 +113,7 @@ class Thumbnails:
     def _submit(self, wanted: _Wanted, makers: ThreadPoolExecutor) -> Future[bytes]:
         """Queue the making of a thumbnail. Those that are waited for come before those that are
         made ahead."""
-        kept = self._file(wanted.record, wanted.size)
+        kept = self._file(wanted)
         with self._lock:
             running = self._making.get(kept)
             if running is not None and (makers is self._ahead or not running.cancel()):
@@ -122,7 +129,7 @@ class Thumbnails:
                 del self._making[kept]
 
     def _make(self, wanted: _Wanted, kept: Path) -> bytes:
-        data = made(os.fsdecode(wanted.path), wanted.size, self._max_megapixels)
+        data = made(os.fsdecode(wanted.path), wanted.size, self._max_megapixels, wanted.page)
         with contextlib.suppress(OSError):  # a full disk: it is made again the next time
             self._keep(kept, data)
         return data
@@ -160,10 +167,11 @@ class Thumbnails:
                 found.append((status.st_mtime, status.st_size, file))
         return found
 
-    def _file(self, record: Record, size: int) -> Path:
+    def _file(self, wanted: _Wanted) -> Path:
         """Named by what the picture is, never by what its file is called."""
+        record = wanted.record
         what = record.content_hash or f"{record.id} {record.mtime_ns} {record.size}"
-        return self._named(what, size)
+        return self._named(what if wanted.page is None else f"{what} {wanted.page}", wanted.size)
 
     def _named(self, what: str, size: int) -> Path:
         name = hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()
@@ -180,16 +188,20 @@ def opened(cache: Path, max_megapixels: float) -> Iterator[Thumbnails]:
         thumbnails.close()
 
 
-def made(source: str | bytes, size: int, max_megapixels: float) -> bytes:
+def made(source: Source, size: int, max_megapixels: float, page: int | None = None) -> bytes:
     """WebP of a picture file, or of its bytes, as `Thumbnails.get` returns it. Raises
     imgsearch.photos.decode.Undecodable."""
-    from imgsearch.photos import decode
+    from imgsearch.photos import decode, pages
     from imgsearch.photos.reducing import SPARE
 
-    decoded = decode.decode(
-        source, target=math.ceil(size / SPARE), max_megapixels=max_megapixels, preview=True
-    )
-    return encoded(decoded.image, size)
+    target = math.ceil(size / SPARE)
+    if page is not None:
+        shown = pages.one(source, page, target=target, max_megapixels=max_megapixels)
+    else:
+        shown = decode.decode(
+            source, target=target, max_megapixels=max_megapixels, preview=True
+        ).image
+    return encoded(shown, size)
 
 
 def framed(webp: bytes, record: Record, box: Box) -> bytes:

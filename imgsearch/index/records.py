@@ -90,6 +90,11 @@ class Part(NamedTuple):
         left, top, width, height = self.place
         return left, top, width, height
 
+    @property
+    def page(self) -> int | None:
+        """The number of a page, from 1."""
+        return self.place[0] if self.kind == "page" else None
+
     def on(self, record: Record, copy: Record) -> Part:
         """The same part of a copy of the picture, which may have another size."""
         if not (self.box and record.width and record.height and copy.width and copy.height):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import contextlib
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
 from imgsearch.index.base import PART_KINDS, PartKind, Parts, PartVectors, Place
 from imgsearch.ingest.stopwatch import Stopwatch
-from imgsearch.models.base import ImageEncoder
-from imgsearch.photos import film_formats, films, regions
+from imgsearch.models.base import ImageEncoder, Vectors
+from imgsearch.photos import film_formats, films, pages, regions
 from imgsearch.photos.decode import Decoded
+from imgsearch.photos.formats import Source, Undecodable
+from imgsearch.photos.pages import Page
+
+_NONE = PartVectors((), np.empty((0, 0), np.float32))
+_PAGES_AT_ONCE = 16  # that are held and embedded together
 
 _AT_ONCE = 16  # frames of a film that are embedded together
 
@@ -20,8 +27,21 @@ def kinds_of(name: bytes, asked: Collection[PartKind]) -> tuple[PartKind, ...]:
     want."""
     if film_formats.has_film_ending_bytes(name):
         return ("frame",) if "frame" in asked else ()
-    asked = set(asked) - {"frame"}
-    return tuple(kind for kind in PART_KINDS if kind in asked)
+    wanted = (set(asked) - {"frame"}) | ({"page"} if pages.can_be_in(name) else set())
+    return tuple(kind for kind in PART_KINDS if kind in wanted)
+
+
+def none_of(kinds: Sequence[PartKind], path: str) -> Parts | None:
+    """Where the headers of a file tell that it has no parts of these kinds: that there are none."""
+    if tuple(kinds) == ("page",):
+        with contextlib.suppress(Undecodable):
+            return None if pages.several(path) else {"page": _NONE}
+    return None
+
+
+def by_the_picture(kinds: Collection[PartKind]) -> bool:
+    """Whether parts of these kinds are looked for in the picture of the whole photo."""
+    return any(kind != "page" for kind in kinds)
 
 
 def decoded_for(kinds: Sequence[PartKind], image_size: int) -> int:
@@ -31,15 +51,24 @@ def decoded_for(kinds: Sequence[PartKind], image_size: int) -> int:
 
 
 def parts_of(
-    kinds: Sequence[PartKind], found: Decoded, encoder: ImageEncoder, stopwatch: Stopwatch
+    kinds: Sequence[PartKind],
+    source: Source,
+    found: Decoded | None,
+    encoder: ImageEncoder,
+    max_megapixels: float,
+    stopwatch: Stopwatch,
 ) -> Parts:
-    """Of each of these kinds all that the photo has."""
-    made: dict[PartKind, PartVectors] = {}
-    if "region" in kinds:
-        made["region"] = _regions_of(found, encoder, stopwatch)
-    if "frame" in kinds:
-        made["frame"] = _frames_of(found, encoder, stopwatch)
-    return made
+    """Of each of these kinds all that the photo has. `found`: the picture, decoded for them; None
+    where none is looked for in it. Raises Undecodable."""
+    parts: dict[PartKind, PartVectors] = {}
+    if "region" in kinds and found is not None:
+        parts["region"] = _regions_of(found, encoder, stopwatch)
+    if "frame" in kinds and found is not None:
+        parts["frame"] = _frames_of(found, encoder, stopwatch)
+    if "page" in kinds:
+        each = pages.each(source, target=encoder.image_size, max_megapixels=max_megapixels)
+        parts["page"] = _pages_of(each, encoder, stopwatch)
+    return parts
 
 
 def frames_wanted(kinds: Sequence[PartKind]) -> int:
@@ -57,7 +86,23 @@ def _frames_of(found: Decoded, encoder: ImageEncoder, stopwatch: Stopwatch) -> P
         with stopwatch("embed"):
             vectors.append(encoder.encode(pixels))
     places = tuple((frame.place,) for frame in found.frames)
-    return PartVectors(places, np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32))
+    return PartVectors(places, np.concatenate(vectors)) if places else _NONE
+
+
+def _pages_of(found: Iterator[Page], encoder: ImageEncoder, stopwatch: Stopwatch) -> PartVectors:
+    places: list[Place] = []
+    vectors: list[Vectors] = []
+    while True:
+        with stopwatch("decode"):
+            some = [
+                (page.number, encoder.prepare(page.image)) for page in islice(found, _PAGES_AT_ONCE)
+            ]
+        if not some:
+            break
+        places += [(number,) for number, _ in some]
+        with stopwatch("embed"):
+            vectors.append(encoder.encode(np.concatenate([pixels for _, pixels in some])))
+    return PartVectors(tuple(places), np.concatenate(vectors)) if places else _NONE
 
 
 def _regions_of(found: Decoded, encoder: ImageEncoder, stopwatch: Stopwatch) -> PartVectors:
@@ -69,7 +114,7 @@ def _regions_of(found: Decoded, encoder: ImageEncoder, stopwatch: Stopwatch) -> 
         crops = [image.crop((left, top, left + w, top + h)) for left, top, w, h in boxes]
         pixels = [encoder.prepare(crop) for crop in crops]
     if not boxes:
-        return PartVectors((), np.empty((0, 0), np.float32))
+        return _NONE
     places: list[Place] = []
     for left, top, width, height in boxes:
         corner = round(left * across), round(top * down)

@@ -38,6 +38,7 @@ from imgsearch.ingest.steps import (
     is_no_picture,
     next_batch,
     read_photo,
+    without_parts,
 )
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.ingest.tally import Tally
@@ -139,7 +140,8 @@ class Intake:
             return False, None, None
         if candidate.only_metadata:
             return True, candidate, self._describe(candidate)
-        return True, candidate, read_photo(candidate, self._stopwatch, self._must_hash)
+        found = without_parts(candidate)
+        return True, candidate, found or read_photo(candidate, self._stopwatch, self._must_hash)
 
     def _describe(self, candidate: Candidate) -> Described | Skip:
         """Read a photo's metadata again. Runs on a reader thread."""
@@ -251,19 +253,19 @@ class Intake:
 
     def _begin_describing(self) -> None:
         described, self._described = self._described, []
-        if self._dry_run:
-            self._held -= len(described)
-            for candidate, _ in described:
-                self._tally.count_as(candidate, "described")
-            return
 
         def take(known: dict[str, Record]) -> None:
             self._held -= len(described)
-            for candidate, facts in described:
-                if candidate.id in known and facts is not None:  # else another has removed it
-                    self._tally.count_as(candidate, "described")
-                    self._add(Row(replace(known[candidate.id], **facts), None))
+            for candidate, facts, parts in described:
+                if self._dry_run or candidate.id in known:  # else another has removed it
+                    self._tally.count_as(candidate, "unchanged" if parts else "described")
+                if candidate.id in known:
+                    record = replace(known[candidate.id], **(facts or {}))
+                    self._add(Row(record, None, parts))
 
+        if self._dry_run:
+            take({})
+            return
         ids = [each.candidate.id for each in described]
         self._pool.give("index", take, self._index.records, ids)
 

@@ -17,6 +17,9 @@ class Known(NamedTuple):
     vector: Vector
     parts: Parts | None
 
+    def with_parts(self, parts: Parts) -> Known:
+        return self._replace(parts={**(self.parts or {}), **parts})
+
 
 def look_up(index: Index, hashes: Sequence[str], stopwatch: Stopwatch) -> dict[str, Known]:
     """By content hash. On the index's thread: all are read before any of them is written over."""

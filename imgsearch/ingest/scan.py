@@ -218,6 +218,7 @@ class Ingest:
                         known=state != State.NEW,
                         sidecar=chunk.sidecars.get(id),
                         only_metadata=state == State.OTHERWISE_DESCRIBED,
+                        only_parts=state == State.WITHOUT_PARTS,
                         named=chunk.job.named,
                         parts=wanted,
                     )

@@ -12,7 +12,13 @@ import numpy as np
 from imgsearch import photos
 from imgsearch.index.base import PartKind, Parts
 from imgsearch.ingest.descriptions import Facts, facts_of
-from imgsearch.ingest.parts import decoded_for, frames_wanted, parts_of
+from imgsearch.ingest.parts import (
+    by_the_picture,
+    decoded_for,
+    frames_wanted,
+    none_of,
+    parts_of,
+)
 from imgsearch.ingest.same_content import Known
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder, Vector
@@ -36,6 +42,7 @@ class Candidate(NamedTuple):
     known: bool  # the index has a row of this id
     sidecar: Sidecar | None = None
     only_metadata: bool = False  # the bytes are those that the index has embedded
+    only_parts: bool = False  # likewise; some that are wanted are lacking
     named: bool = False  # by somebody who wants to hear what became of it, picture or not
     parts: tuple[PartKind, ...] = ()  # that it is looked through for
 
@@ -60,6 +67,10 @@ class Read(NamedTuple):
         there = (self.known.parts if self.known else None) or {}
         return tuple(kind for kind in self.candidate.parts if kind not in there)
 
+    @property
+    def source(self) -> formats.Source:
+        return self.candidate.photo.path if self.data is None else self.data
+
 
 class Embedded(NamedTuple):
     """`inside`: what the picture says of itself, which goes for every copy of it."""
@@ -72,10 +83,12 @@ class Embedded(NamedTuple):
 
 
 class Described(NamedTuple):
-    """A candidate of which the metadata alone was read again. None: in a dry run."""
+    """A candidate of which the headers alone were read: for its metadata (None: in a dry run), or
+    they tell that it has none of the parts that were wanted."""
 
     candidate: Candidate
     facts: Facts | None
+    parts: Parts | None = None
 
 
 @dataclass(slots=True)
@@ -142,6 +155,12 @@ def describe(
         return facts_of_copy(candidate, inside)
 
 
+def without_parts(candidate: Candidate) -> Described | None:
+    """None: the photo may have some that it lacks."""
+    parts = none_of(candidate.parts, candidate.photo.path) if candidate.only_parts else None
+    return None if parts is None else Described(candidate, {}, parts)
+
+
 def facts_of_copy(candidate: Candidate, inside: Metadata) -> Facts:
     """The metadata of a photo, of which a copy with the same bytes was read. `inside`: what the
     copy's file says."""
@@ -185,15 +204,16 @@ class Embedding:
             id = read.candidate.id
             try:
                 found = self._decoded(read, encoder)
+                if kinds := read.lacking:
+                    about = encoder, self.max_megapixels, self._stopwatch
+                    parts[id] = parts_of(kinds, read.source, found, *about)
             except decode.Undecodable as error:
                 batch.failed.append((read, _skip(read, error)))
                 continue
-            if kinds := read.lacking:
-                parts[id] = parts_of(kinds, found, encoder, self._stopwatch)
             if read.known is not None:
-                both = {**(read.known.parts or {}), **parts.get(id, {})}
-                batch.parted.append((read, read.known._replace(parts=both)))
+                batch.parted.append((read, read.known.with_parts(parts.get(id, {}))))
                 continue
+            assert found is not None  # it is new
             with self._stopwatch("decode"):
                 pixels.append(encoder.prepare(found.image))
                 seen = films.NO_LOOK if found.is_film else perceptual_hash.of(found.image)
@@ -209,7 +229,10 @@ class Embedding:
             ]
         return batch
 
-    def _decoded(self, read: Read, encoder: ImageEncoder) -> decode.Decoded:
+    def _decoded(self, read: Read, encoder: ImageEncoder) -> decode.Decoded | None:
+        """None: a known photo, in whose picture nothing is looked for."""
+        if read.known is not None and not by_the_picture(read.lacking):
+            return None
         with self._stopwatch("decode"):
             kinds = read.lacking
             target = decoded_for(kinds, encoder.image_size)
@@ -218,13 +241,11 @@ class Embedding:
     def _keep_thumbnail(self, read: Read, found: decode.Decoded) -> None:
         if self._thumbnails is not None:
             longer = max(found.metadata.width, found.metadata.height)
-            source = read.candidate.photo.path if read.data is None else read.data
-            self._thumbnails.keep(read.content_hash, found.image, longer, source)
+            self._thumbnails.keep(read.content_hash, found.image, longer, read.source)
 
     def _decode(self, read: Read, target: int, frames: int = 1) -> decode.Decoded:
-        source = read.candidate.photo.path if read.data is None else read.data
         return decode.decode(
-            source, target=target, max_megapixels=self.max_megapixels, frames=frames
+            read.source, target=target, max_megapixels=self.max_megapixels, frames=frames
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imgsearch.escaping import shown
 
 if TYPE_CHECKING:
-    from imgsearch.index.base import Record
+    from imgsearch.index.base import Part, Record
 
 
 def name(record: Record) -> str:
@@ -19,6 +19,11 @@ def alternative_text(record: Record) -> str:
     """What is known about the picture in words."""
     taken = f", taken {record.taken[:10]}" if record.taken else ""
     return shown(f"{name(record)}{taken}")
+
+
+def found_part(part: Part) -> str:
+    """Which part of a photo was found, in as few words as a table has room for."""
+    return "part" if part.page is None else f"page {part.page}"
 
 
 def ratio(record: Record) -> float:

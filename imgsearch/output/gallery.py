@@ -79,6 +79,7 @@ def _environment(picture: Callable[[Hit], bytes | None]) -> jinja2.Environment:
     made.filters |= {
         "shown": shown,
         "name": captions.name,
+        "found_part": captions.found_part,
         "alt": captions.alternative_text,
         "step": captions.ratio_step,
         "width": lambda hit: round(240 * captions.ratio(hit.record)),

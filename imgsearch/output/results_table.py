@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from imgsearch import photos
 from imgsearch.escaping import shell_quoted, shown
+from imgsearch.output.captions import found_part
 from imgsearch.roots.locations import Refusal
 
 if TYPE_CHECKING:
@@ -133,10 +134,10 @@ def _score(hit: Hit) -> str:
 
 
 def _why(hit: Hit) -> str:
-    """Where its words are, and "part" where a part of it was found; of one that was found by all of
-    its picture nothing."""
+    """Where its words are, and which part of it was found; of one that was found by all of its
+    picture nothing."""
     fields = [reason for reason in hit.why if reason != "fit"]
-    part = ["part"] if hit.part is not None else []
+    part = [found_part(hit.part)] if hit.part is not None else []
     return ", ".join([*part, *(hit.why if fields else ())])
 
 

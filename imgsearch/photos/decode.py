@@ -9,13 +9,12 @@ import contextlib
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
 
 from PIL import Image, UnidentifiedImageError
 
-from imgsearch import photos
 from imgsearch.photos import (
     SkipReason,
     colour,
@@ -36,8 +35,9 @@ from imgsearch.photos import (
     reducing,
     sidecars,
     tiff,
+    tiff_directories,
 )
-from imgsearch.photos.formats import BROKEN, undecodable
+from imgsearch.photos.formats import BROKEN, Source, opened, undecodable
 from imgsearch.photos.formats import (
     Undecodable as Undecodable,  # what `decode` raises, for its callers
 )
@@ -45,8 +45,6 @@ from imgsearch.photos.metadata import Metadata
 from imgsearch.photos.orientation import SIDEWAYS, TURNS, exif_of, orientation
 
 HUGE_PIXELS = 50_000_000  # decoded at a time beyond this: one picture
-
-Source = bytes | memoryview | str  # a file's bytes, or its path
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,6 @@ class Decoded:
 
 
 Reader = Callable[[IO[bytes], Callable[[int, int], None]], Image.Image]
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # formats whose fourth channel is often not used, and then 0 everywhere
 _LOOSE_ALPHA = {"TGA", "BMP", "DIB", "ICO", "CUR", "SGI", "DDS", "PSD", "TIFF"}
 _huge = threading.Lock()
@@ -85,7 +82,7 @@ def decode(
     Undecodable, nothing else, for a bad file."""
     pillow_setup.prepare(max_megapixels)
     try:
-        with _opened(source) as file:
+        with opened(source) as file:
             head = file.read(formats.HEAD_BYTES)
             file.seek(0)
             if isinstance(source, str) and _is_film(source, head):
@@ -150,7 +147,7 @@ def said_inside(source: Source, *, max_megapixels: float) -> Metadata:
 def _inspected(source: Source, max_megapixels: float) -> Metadata | None:
     """A picture's metadata by its header alone; None where the header does not tell enough."""
     pillow_setup.prepare(max_megapixels)
-    with _opened(source) as file:
+    with opened(source) as file:
         head = file.read(formats.HEAD_BYTES)
         if formats.is_raw(head, file) or _own_reader(head) or _is_film(source, head):
             return None
@@ -165,20 +162,6 @@ def _inspected(source: Source, max_megapixels: float) -> Metadata | None:
             turned &= image.format != "TIFF"  # whose size Pillow says upright
             return _metadata(image, *(image.size[::-1] if turned else image.size))
     return None
-
-
-@contextlib.contextmanager
-def _opened(source: Source) -> Iterator[IO[bytes]]:
-    if not isinstance(source, str):
-        yield io.BytesIO(source)
-        return
-    try:
-        file = open(source, "rb")  # noqa: SIM115 - closed below; only opening is caught
-    except OSError as error:
-        skip = photos.unreadable(source, error)
-        raise Undecodable(skip.reason, skip.detail) from None
-    with file:
-        yield file
 
 
 def _own_reader(head: bytes) -> Reader | None:
@@ -212,9 +195,13 @@ def _decode_by_own(
     exif = tiff.exif(file) if format == "TIFF" else image.getexif()
     turn = TURNS.get(orientation(exif))
     width, height = image.size[::-1] if turn in SIDEWAYS else image.size
+    return Decoded(upright(image, turn, target), _metadata(image, width, height, exif))
+
+
+def upright(image: Image.Image, turn: Image.Transpose | None, target: int) -> Image.Image:
+    """RGB of a picture as it is stored, reduced and turned."""
     small = colour.rgb(reducing.reduced(image, target))
-    upright = small if turn is None else small.transpose(turn)
-    return Decoded(upright, _metadata(image, width, height, exif))
+    return small if turn is None else small.transpose(turn)
 
 
 def _decode_repaired(
@@ -231,7 +218,7 @@ def _decode_repaired(
             return _decode_by_pillow(whole, ["JPEG", "MPO"], target, max_megapixels)
         if jpeg_kinds.is_one(file):
             return _decode_by_own(jpeg_kinds.read_jpeg, "JPEG", file, target, max_megapixels)
-    if head[:4] in _TIFF_MAGIC:
+    if head[:4] in tiff_directories.MAGIC:
         return _decode_by_own(tiff.read, "TIFF", file, target, max_megapixels)
     return None
 
@@ -246,30 +233,44 @@ def _decode_by_pillow(
 ) -> Decoded:
     """`profile`: an ICC profile that Pillow does not find in the file."""
     with Image.open(file, formats=candidates) as image:
-        width, height = image.size
-        limits.check_size(width, height, max_megapixels)
         if profile:
             image.info["icc_profile"] = profile
-        if not tiff.is_readable(image):
-            return _decode_by_own(tiff.read, "TIFF", file, target, max_megapixels)
-        # TIFF: Pillow turns it upright by itself, and forgets its tags once it is loaded
-        early = _metadata(image, width, height) if image.format == "TIFF" else None
-        side = reducing.least(target)
-        image.draft(None, (side, side)) if image.format in ("JPEG", "MPO") else None
-        is_preview = preview and image.format == "HEIF" and _takes_preview(image, target)
-        with _one_at_a_time(image):
-            quick = fast.reduced(image, file, target)
-            reduced = quick or (None if is_preview else reducing.heif(image, file, target))
-            if reduced is None:
-                image.load()
-            described = quick or image  # Pillow loads a PNG when its EXIF is asked for
-            turn = TURNS.get(orientation(exif_of(described)))
-            if turn in SIDEWAYS:
-                width, height = height, width
-            found = early or _metadata(described, width, height)
-            if reduced is None:
-                reduced = reducing.reduced(_with_true_alpha(image, file), target)
-            small = colour.rgb(reduced)
+        found = by_pillow(image, file, target, max_megapixels, preview=preview)
+        return found or _decode_by_own(tiff.read, "TIFF", file, target, max_megapixels)
+
+
+def by_pillow(
+    image: Image.Image,
+    file: IO[bytes],
+    target: int,
+    max_megapixels: float,
+    *,
+    preview: bool = False,
+) -> Decoded | None:
+    """As `decode`, of what Pillow has opened, or of the frame that it has sought. None: it would
+    not show it as it is meant. Raises Undecodable and what Pillow raises."""
+    width, height = image.size
+    limits.check_size(width, height, max_megapixels)
+    if not tiff.is_readable(image):
+        return None
+    # TIFF: Pillow turns it upright by itself, and forgets its tags once it is loaded
+    early = _metadata(image, width, height) if image.format == "TIFF" else None
+    side = reducing.least(target)
+    image.draft(None, (side, side)) if image.format in ("JPEG", "MPO") else None
+    is_preview = preview and image.format == "HEIF" and _takes_preview(image, target)
+    with _one_at_a_time(image):
+        quick = fast.reduced(image, file, target)
+        reduced = quick or (None if is_preview else reducing.heif(image, file, target))
+        if reduced is None:
+            image.load()
+        described = quick or image  # Pillow loads a PNG when its EXIF is asked for
+        turn = TURNS.get(orientation(exif_of(described)))
+        if turn in SIDEWAYS:
+            width, height = height, width
+        found = early or _metadata(described, width, height)
+        if reduced is None:
+            reduced = reducing.reduced(_with_true_alpha(image, file), target)
+        small = colour.rgb(reduced)
     return Decoded(small if turn is None else small.transpose(turn), found)
 
 

@@ -3,6 +3,7 @@ values, NaN and outliers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,14 +47,27 @@ def eight_bits(
     if not np.isfinite(high - low):
         values, low, high = values / 4, low / 4, high / 4
         no_data = None if no_data is None else no_data / 4
-    result = np.empty(values.shape, np.uint8)
     scale = top / (high - low) if high > low else 0.0
-    for start in range(0, len(values), _ROWS):
-        part = values[start : start + _ROWS].astype(np.float64)
+
+    def shown(part: Values) -> Bytes:
+        part = part.astype(np.float64)
         known = np.isfinite(part) if no_data is None else np.isfinite(part) & (part != no_data)
         part = np.where(known, part, high if inverted else low)
-        shown = np.clip(((high - part) if inverted else (part - low)) * scale, 0, 255)
-        result[start : start + _ROWS] = (shown + 0.5).astype(np.uint8)
+        scaled = np.clip(((high - part) if inverted else (part - low)) * scale, 0, 255)
+        return (scaled + 0.5).astype(np.uint8)
+
+    return _converted(values, shown)
+
+
+def _converted(values: Values, shown: Callable[[Values], Bytes]) -> Bytes:
+    """What `shown` makes of all values. Of small integers it makes each once."""
+    table = None
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+        table = shown(np.arange(1 << 8 * values.dtype.itemsize, dtype=values.dtype))
+    result = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _ROWS):
+        part = values[start : start + _ROWS]
+        result[start : start + _ROWS] = shown(part) if table is None else table[part]
     return result
 
 

@@ -3,17 +3,19 @@ that can be decoded."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import os
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
 from PIL import Image
 
-from imgsearch.photos import SkipReason
+from imgsearch.photos import SkipReason, unreadable
 from imgsearch.photos.raw_pairs import RAW_ENDINGS
 
 HEAD_BYTES = 4096  # of a file, enough to tell what it is
@@ -77,6 +79,9 @@ _UNREAD_ENDINGS = frozenset((".xcf", ".eps", ".exr", ".hdr"))
 _OTHER_USES = frozenset((".fit", ".msp", ".ras", ".spi"))  # of endings: no promise
 
 
+Source = bytes | memoryview | str  # a file's bytes, or its path
+
+
 class Undecodable(Exception):
     """Raised for a file that gives no image, with the reason."""
 
@@ -94,6 +99,21 @@ def undecodable(error: Exception) -> Undecodable:
     if isinstance(error, _MISTAKES):
         text = "it ends too early" if truncated else "its structure is broken"
     return Undecodable(SkipReason.TRUNCATED if truncated else SkipReason.DAMAGED, text)
+
+
+@contextlib.contextmanager
+def opened(source: Source) -> Iterator[IO[bytes]]:
+    """A file's bytes to read from. Raises Undecodable."""
+    if not isinstance(source, str):
+        yield io.BytesIO(source)
+        return
+    try:
+        file = open(source, "rb")  # noqa: SIM115 - closed below; only opening is caught
+    except OSError as error:
+        skip = unreadable(source, error)
+        raise Undecodable(skip.reason, skip.detail) from None
+    with file:
+        yield file
 
 
 def ends_early(file: IO[bytes]) -> bool:
@@ -143,6 +163,11 @@ def looks_like_picture(head: bytes, name: str) -> bool:
     if is_raw(head) or any(mark.match(head) for mark in _UNREAD.values()):
         return True
     return bool(_formats(head, _ending(name)))
+
+
+def is_heif(head: bytes) -> bool:
+    """By a file's first HEAD_BYTES."""
+    return bool(_CHECKS["HEIF"](head))
 
 
 def possible(head: bytes, name: str | None) -> list[str]:

@@ -75,16 +75,29 @@ def read(file: IO[bytes], check_size: Callable[[int, int], None]) -> Image.Image
     `check_size`: called with width and height before anything is decoded. Raises Undecodable."""
     import tifffile
 
-    try:
+    with errors():
         file.seek(0)
         with tifffile.TiffFile(file) as opened:
-            page = _main_page(opened)
-            check_size(page.imagewidth, page.imagelength)
-            _check_whole(page, opened.filehandle.size)
-            image = _image(page)
-            if profile := page.iccprofile:
-                image.info["icc_profile"] = bytes(profile)
-            return image
+            return read_page(_main_page(opened), check_size)
+
+
+def read_page(page: Any, check_size: Callable[[int, int], None]) -> Image.Image:
+    """As `read`, of a page of tifffile's."""
+    check_size(page.imagewidth, page.imagelength)
+    _check_whole(page, page.parent.filehandle.size)
+    image = _image(page)
+    if profile := page.iccprofile:
+        image.info["icc_profile"] = bytes(profile)
+    return image
+
+
+@contextlib.contextmanager
+def errors() -> Iterator[None]:
+    """What tifffile raises on a bad file leaves as Undecodable."""
+    import tifffile
+
+    try:
+        yield
     except (NotImplementedError, ImportError) as error:
         raise Undecodable(SkipReason.UNSUPPORTED, f"TIFF: {error}") from None
     except tifffile.TiffFileError as error:
@@ -132,6 +145,20 @@ def _main_page(opened: Any) -> Any:
         larger = [page for page in whole[1:] if _is_thumbnail_of(first, page)]
         return max([first, *larger], key=_pixels)
     return first
+
+
+def pages(opened: Any, most: int) -> list[Any]:
+    """Those of the first `most` that are pictures of full size; none below another."""
+    found = [
+        page
+        for page in itertools.islice(opened.pages, most)
+        if not page.is_reduced and not page.is_mask and page.imagewidth and page.imagelength
+    ]
+    first = found[0] if found else None
+    if first is not None and max(first.imagewidth, first.imagelength) <= _THUMBNAIL:
+        shown_small = any(_is_thumbnail_of(first, page) for page in found[1:])
+        return found[1:] if shown_small else found
+    return found
 
 
 def _pages(opened: Any) -> Iterator[Any]:

@@ -316,6 +316,8 @@ def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None)
     one = group[0]
     words = set(one.why) - {"fit"}
     alike = [each.record for each in group if words <= set(each.why)]
+    if one.part is not None and one.part.box is None:  # another file may not have that page
+        alike = [record for record in alike if record.content_hash == one.record.content_hash]
     record, found = folding.largest(alike, roots)
     surprise = None if chance is None or one.score is None else chance.surprise(one.score)
     return Hit(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -10,9 +12,10 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
-from imgsearch.question import Box, read_box
+from imgsearch.index.base import Part
+from imgsearch.question import read_box
 from imgsearch.roots import locations
-from imgsearch.thumbnails import CONTENT_TYPE, SIZES, framed
+from imgsearch.thumbnails import CONTENT_TYPE, SIZES
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -34,19 +37,21 @@ _TYPES = {
     "HEIF": "image/heic",
     "JPEG2000": "image/jp2",
 }
+_NUMBER = re.compile("[1-9][0-9]{0,6}")
 _FOREVER = "private, max-age=31536000, immutable"
 _ASK_AGAIN = "private, no-cache"
 
 
 async def thumbnail(request: Request) -> Response:
-    """`/thumbnail/ID?size=240`: WebP; with `&box=10,20,300,200`, a frame around that part. 404
-    where there is no such photo here, 410 where its file is gone or cannot be read."""
+    """`/thumbnail/ID?size=240`: WebP; with `&box=10,20,300,200`, a frame around that part; with
+    `&page=7`, that page. 404 where there is no such photo here, 410 where its file is gone or
+    cannot be read."""
     context: Context = request.app.state.context
     size = _size(request.query_params.get("size", "480"))
     id = request.path_params["id"]
     record, path = await context.ask(lambda library: located(library, id))
-    box = _box(request.query_params.get("box"))
-    data = await context.media_turns.run(lambda: _made(context, record, path, size, box))
+    part = _part(request.query_params)
+    data = await context.media_turns.run(lambda: _made(context, record, path, size, part))
     headers = {"cache-control": _FOREVER if "v" in request.query_params else _ASK_AGAIN}
     return Response(data, media_type=CONTENT_TYPE, headers=headers)
 
@@ -61,23 +66,27 @@ def _size(text: str) -> int:
     return next((size for size in SIZES if size >= wanted), SIZES[-1])
 
 
-def _box(text: str | None) -> Box | None:
-    if text is None:
-        return None
-    try:
-        return read_box(text)
-    except ValueError:
-        raise HTTPException(400, "A box is four numbers: left,top,width,height.") from None
+def _part(asked: Mapping[str, str]) -> Part | None:
+    """Of a photo, which is to be shown."""
+    if "page" in asked:
+        if _NUMBER.fullmatch(asked["page"]) is None:
+            raise HTTPException(400, "A page is a number from 1.")
+        return Part("page", (int(asked["page"]),))
+    if "box" in asked:
+        try:
+            return Part("region", read_box(asked["box"]))
+        except ValueError:
+            raise HTTPException(400, "A box is four numbers: left,top,width,height.") from None
+    return None
 
 
 def _made(
-    context: Context, record: Record, path: bytes, size: int, box: Box | None = None
+    context: Context, record: Record, path: bytes, size: int, part: Part | None = None
 ) -> bytes:
     from imgsearch.photos.decode import Undecodable
 
     try:
-        data = context.thumbnails.get(record, path, size)
-        return data if box is None else framed(data, record, box)
+        return context.thumbnails.get(record, path, size, part)
     except (OSError, Undecodable):
         raise HTTPException(410, "The photo's file is gone, or cannot be read.") from None
 

@@ -60,6 +60,11 @@ _HIT = {
         "maxItems": 4,
         "description": "The part that was found: left, top, width, height in upright pixels.",
     },
+    "page": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "description": "The page that was found, in a file of several; a thumbnail takes ?page=7.",
+    },
     "why": {
         "type": "array",
         "items": {"type": "string", "enum": ["fit", "name", "caption", "tag", "place"]},

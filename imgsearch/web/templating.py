@@ -12,15 +12,14 @@ import jinja2
 from starlette.responses import HTMLResponse
 
 from imgsearch.escaping import shown
-from imgsearch.output.captions import alternative_text, name, ratio, ratio_step
+from imgsearch.output.captions import alternative_text, found_part, name, ratio, ratio_step
 from imgsearch.output.console import moment, size
 from imgsearch.question import RATINGS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from imgsearch.index.base import Record
-    from imgsearch.question import Box
+    from imgsearch.index.base import Part, Record
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -41,6 +40,7 @@ def environment() -> jinja2.Environment:
         "moment": moment,
         "name": name,
         "thumbnail": thumbnail,
+        "found_part": found_part,
         "ratio": ratio,
         "ratio_step": ratio_step,
         "alt": alternative_text,
@@ -66,12 +66,15 @@ def page(
     return HTMLResponse(text, status, {"cache-control": "private, no-store", **(headers or {})})
 
 
-def thumbnail(record: Record, size: int, box: Box | None = None) -> str:
-    """Its address, which changes with the picture, so that browsers may keep it. `box`: of a part
-    that gets a frame."""
+def thumbnail(record: Record, size: int, part: Part | None = None) -> str:
+    """Its address, which changes with the picture, so that browsers may keep it. `part`: is shown
+    as `Thumbnails.get` says."""
     version = quote(record.content_hash[:16], safe="")
-    frame = "" if box is None else f"&box={','.join(map(str, box))}"
-    return f"/thumbnail/{quote(record.id, safe='')}?size={size}&v={version}{frame}"
+    shown = ""
+    if part is not None:
+        name = "page" if part.box is None else "box"
+        shown = f"&{name}={','.join(map(str, part.place))}"
+    return f"/thumbnail/{quote(record.id, safe='')}?size={size}&v={version}{shown}"
 
 
 def facts(record: Record) -> Iterator[tuple[str, str]]:
