@@ -140,7 +140,7 @@ def test_a_search_holds_its_conditions_inside_and_fetches_no_vectors() -> None:
         return knn_body(vector(1), 10, [{"term": {}}], num_candidates=None, **options)
 
     asked = body(NEW, "bbq_hnsw")
-    assert asked["_source"] == {"excludes": ["image_embedding"]}
+    assert asked["_source"] == {"excludes": ["image_embedding", "parts", "lines", "line_words"]}
     assert asked["knn"]["filter"] == [{"term": {}}]
     assert asked["knn"]["rescore_vector"] == {"oversample": 5.0}
     assert asked["size"] == asked["knn"]["k"] == 10

@@ -8,6 +8,7 @@ import pytest
 
 from tests.elasticsearch import servers
 from tests.index_contract import IndexContract, IndexFactory
+from tests.parts_contract import PartsContract
 
 
 @pytest.fixture(scope="session", params=servers.versions())
@@ -16,7 +17,7 @@ def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-class TestElasticsearch(IndexContract):
+class TestElasticsearch(IndexContract, PartsContract):
     @pytest.fixture
     def index_factory(self, version: str) -> Iterator[IndexFactory]:
         with servers.space(version) as space:

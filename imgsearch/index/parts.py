@@ -13,6 +13,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from imgsearch.index.records import Neighbour
 from imgsearch.models.base import Vector, Vectors
@@ -54,7 +55,12 @@ class Calibration(NamedTuple):
     @classmethod
     def of(cls, vector: Vector, whole: Vectors, parts: Vectors) -> Calibration:
         """`whole`, `parts`: samples (n, dims) of an index's vectors."""
-        return cls(_spread(vector, whole), _spread(vector, parts))
+        return cls.of_scores(_scores(vector, whole), _scores(vector, parts))
+
+    @classmethod
+    def of_scores(cls, whole: npt.ArrayLike, parts: npt.ArrayLike) -> Calibration:
+        """`whole`, `parts`: the scores of samples, each (n,)."""
+        return cls(_spread(whole), _spread(parts))
 
     def score(self, score: float, count: int) -> float:
         """What the best of a photo's `count` parts counts for, beside scores of whole photos; never
@@ -67,12 +73,21 @@ class Calibration(NamedTuple):
         return min(score, same)
 
 
-def _spread(vector: Vector, sample: Vectors) -> Spread | None:
-    if len(sample) < _ENOUGH or sample.shape[1] != vector.size:
+def _scores(vector: Vector, sample: Vectors) -> npt.ArrayLike:
+    return sample @ vector if sample.shape[1:] == vector.shape else []
+
+
+def _spread(of: npt.ArrayLike) -> Spread | None:
+    scores = np.asarray(of, np.float64)
+    if len(scores) < _ENOUGH:
         return None
-    scores = (sample @ vector).astype(np.float64)
     lower, middle = np.quantile(scores, (_ONE_BELOW, 0.5)).tolist()
     return Spread(middle, middle - lower) if middle - lower > _FLAT else None
+
+
+def ahead(k: int) -> int:
+    """For so many photos `merged` asks first."""
+    return min(_AHEAD * k + SPARE, _MOST)
 
 
 def merged(
@@ -84,7 +99,7 @@ def merged(
     """The k best photos, each once; ties in the order of ids. `whole`: the k nearest. `parts`: as
     many photos by their parts as it is told. They are asked for until no further one can be among
     the best, however few parts it has."""
-    wanted = _AHEAD * k + SPARE
+    wanted = ahead(k)
     while True:
         found = parts(wanted)
         best = _best_of(whole, found, calibration)[:k]

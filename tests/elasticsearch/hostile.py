@@ -58,6 +58,30 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "nothing": {},
 }
 
+# parts without a vector get one of the index's length, where it is not None
+REGION: dict[str, Any] = {"kind": "region", "place": [0, 0, 9, 9]}
+PARTS: dict[str, dict[str, Any]] = {
+    "parted-number": {"parted": 5},
+    "parted-unknown": {"parted": ["soul", "region"]},
+    "parted-empty": {"parted": "region", "parts": []},
+    "parts-text": {"parted": "region", "parts": "x"},
+    "parts-null": {"parted": "region", "parts": [None]},
+    "parts-dims": {"parted": "region", "parts": [{**REGION, "vector": [1.0, 0.0]}]},
+    "parts-no-vector": {"parted": "region", "parts": [{**REGION, "vector": None}]},
+    "parts-no-kind": {"parted": "region", "parts": [{"place": [0, 0, 9, 9]}]},
+    "parts-kind-unknown": {"parted": "soul", "parts": [{**REGION, "kind": "soul"}]},
+    "parts-place-far": {"parted": "region", "parts": [{**REGION, "place": [0, 0, 2**31 - 1, 0]}]},
+    "parts-place-text": {"parted": "region", "parts": [{**REGION, "place": ["a", None, {}, []]}]},
+    "parts-place-short": {"parted": "page", "parts": [{"kind": "page", "place": [1, 2]}]},
+    "parts-many": {"parted": "region", "parts": [REGION] * 1500},
+    "lines-number": {"parted": "text", "lines": 5, "line_count": 2**31 - 1},
+    "lines-odd": {"parted": "text", "lines": [{"place": [0], "text": "\x1b[2J"}, None, "x"]},
+    "lines-escapes": {
+        "parted": "text",
+        "lines": [{"place": [0, 0, 9, 9], "text": "\x1b[2J\u202e"}],
+    },
+}
+
 MODEL = {"name": "m", "digest": "d"}
 PAIR = {"image_model": MODEL, "text_model": MODEL, "dims": 32, "quantized": False}
 METAS: dict[str, dict[str, Any]] = {

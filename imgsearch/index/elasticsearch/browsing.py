@@ -4,17 +4,69 @@ request bodies and what their answers say."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imgsearch.index.base import FACET_VALUES, BrowseOrder, Facet
+from imgsearch.index.base import FACET_VALUES, BrowseOrder, Facet, Record
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.documents import is_text
 from imgsearch.index.elasticsearch.filters import DATE, Fields
+from imgsearch.index.elasticsearch.requests import MOST, WITHOUT_VECTORS
+from imgsearch.question import Filter
+
+if TYPE_CHECKING:
+    from imgsearch.index.elasticsearch.reader import Reader
+
+_RECORDS_AT_A_TIME = 1000  # half a megabyte
 
 _TERMS: Mapping[Facet, str] = {
     name: name for name in ("country", "city", "camera", "folder", "format", "orientation")
 }
 _SPANS: Mapping[Facet, str] = {"year": "yyyy", "month": "yyyy-MM"}
+
+
+def in_order(
+    reader: Reader, where: Filter, order: BrowseOrder, k: int, offset: int
+) -> list[Record]:
+    """Records by date, by `search_after`: a server returns at most `MOST` hits by offset."""
+    found: list[Record] = []
+    after = None
+    while len(found) < k:
+        passing = offset > 0
+        size = min(MOST, offset) if passing else min(_RECORDS_AT_A_TIME, k - len(found))
+        body: dict[str, Any] = {
+            "size": size,
+            "sort": sort(order, reader.fields),
+            "query": reader.query(where),
+            "track_total_hits": False,
+            "_source": False if passing else WITHOUT_VECTORS["_source"],
+        }
+        if after is not None:
+            body["search_after"] = after
+        hits = answers.hits(reader.place, reader.call("POST", "/_search", body))
+        if passing:
+            offset -= size
+        else:
+            found += [reader.record(hit) for hit in hits]
+        if len(hits) < size:
+            break
+        after = hits[-1].get("sort")
+    return found
+
+
+def facets(
+    reader: Reader, where: Filter, names: Collection[Facet]
+) -> dict[Facet, list[tuple[str, int]]]:
+    asked = aggregations(names, reader.fields)
+    answer: Any = {}
+    if asked:
+        body = {
+            "size": 0,
+            "track_total_hits": False,
+            "query": reader.query(where),
+            "aggs": asked,
+        }
+        answer = reader.call("POST", "/_search", body)
+    return {name: counts(reader.place, answer, name) for name in names}
 
 
 def sort(order: BrowseOrder, fields: Fields) -> list[dict[str, Any]]:

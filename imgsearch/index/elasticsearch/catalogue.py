@@ -22,6 +22,12 @@ from imgsearch.index.elasticsearch.client import Cluster, symptom_of
 from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.requests import (
     DESCRIPTIONS,
+    LINE_COUNT,
+    LINE_WORDS,
+    LINES,
+    PART_VECTOR,
+    PARTED,
+    PARTS,
     PROPERTIES,
     VECTOR,
     CreateOptions,
@@ -94,6 +100,20 @@ class Found:
         return str(answers.at(self.vector, "index_options", "type") or "")
 
     @property
+    def holds_parts(self) -> bool:
+        """Whether there are fields for parts of photos, as `requests.parts_mapping` has them."""
+        kinds, dims = self.kinds, answers.at(self.properties, PARTS, "properties", "vector", "dims")
+        wanted = {
+            PARTED: "keyword",
+            PARTS: "nested",
+            PART_VECTOR: "dense_vector",
+            LINES: "object",
+            LINE_COUNT: "integer",
+            LINE_WORDS: "text",
+        }
+        return dims == self.dims and wanted.items() <= kinds.items()
+
+    @property
     def target(self) -> str:
         """The name that rows are written to; for another program's index, the name that they are
         deleted from."""
@@ -116,13 +136,12 @@ class Found:
 
 
 def _kinds(properties: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """The type of each field by its name, down to one level of nested objects, such as
-    "exif.date"."""
+    """The type of each field by its name, down to one level of objects, such as "exif.date"."""
     for name, mapping in properties.items():
         kind, inside = answers.at(mapping, "type"), answers.at(mapping, "properties")
         if isinstance(kind, str):
             yield f"{above}{name}", kind
-        elif isinstance(inside, dict) and not above:
+        if isinstance(inside, dict) and not above:
             yield from _kinds(inside, f"{name}.")
 
 

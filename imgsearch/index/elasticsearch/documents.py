@@ -286,8 +286,9 @@ def refusal(vector: Vector, dims: int) -> str | None:
 __all__ = ["VECTOR", "document", "is_text", "packed", "parsed", "refusal", "unpacked"]
 
 
-def fingerprint(fields: Any, names: Sequence[str]) -> Fingerprint | None:
-    """Of a document's doc values `names`: id, size, date and mark. None: not a photo of ours."""
+def fingerprint(fields: Any, names: Sequence[str], parted: int = 0) -> Fingerprint | None:
+    """Of a document's doc values `names`: id, size, date and mark. None: not a photo of ours.
+    `parted`: see `Fingerprint`."""
     values = [answers.at(fields, name) for name in names]
     if values[-1] is None:  # of a version before
         values[-1] = [0]
@@ -297,7 +298,7 @@ def fingerprint(fields: Any, names: Sequence[str]) -> Fingerprint | None:
     is_ours = isinstance(id, str) and PHOTO_ID.fullmatch(id) is not None
     if not (is_ours and _is_long(size) and _is_long(mtime_ns) and _is_long(mark)):
         return None
-    return Fingerprint(id, size, mtime_ns, mark)
+    return Fingerprint(id, size, mtime_ns, mark, parted)
 
 
 LOOK = (

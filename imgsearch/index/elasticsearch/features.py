@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 OLDEST = (8, 6)
+PARTS_SINCE = (8, 11)
 QUANTIZATIONS: dict[str, tuple[int, int]] = {
     "none": (8, 6),
     "int8": (8, 12),
@@ -63,6 +64,12 @@ class Features:
     @property
     def takes_base64(self) -> bool:
         return self._from(9, 3)
+
+    @property
+    def searches_parts(self) -> bool:
+        """Whether a search finds documents by the nearest of several vectors in each (nested kNN
+        with inner hits)."""
+        return self._from(*PARTS_SINCE)
 
     @property
     def embeds_queries(self) -> bool:

@@ -13,7 +13,6 @@ from imgsearch.errors import ImgsearchError
 from imgsearch.index import recorded_models
 from imgsearch.index.base import (
     ALL,
-    SCHEMA_VERSION,
     BrowseOrder,
     Capabilities,
     Facet,
@@ -31,9 +30,12 @@ from imgsearch.index.base import (
     Wanted,
 )
 from imgsearch.index.elasticsearch import (
+    browsing,
     catalogue,
     model_record,
     notes,
+    part_fields,
+    photo_parts,
     replacement,
     status,
     words,
@@ -49,8 +51,6 @@ from imgsearch.models.base import ModelPair, Vector, Vectors
 from imgsearch.progress import Progress, silent
 
 _SKIPS_REMEMBERED = 100  # in the last ingest's report: it lies in every node's memory
-
-_NO_PARTS = "An index on a cluster holds whole photos, without their parts."
 
 
 class ElasticsearchIndex:
@@ -82,7 +82,9 @@ class ElasticsearchIndex:
     def capabilities(self) -> Capabilities:
         from imgsearch.index.elasticsearch.text_model.choice import ClusterTextModels
 
-        return Capabilities(ClusterTextModels(self), distant=True, no_parts=_NO_PARTS)
+        live = self._live
+        no_parts = part_fields.why_none(live.found, live.place, live.cluster.features)
+        return Capabilities(ClusterTextModels(self), distant=True, no_parts=no_parts)
 
     @property
     def foreign(self) -> bool:
@@ -134,20 +136,8 @@ class ElasticsearchIndex:
     def info(self) -> IndexInfo:
         """What `status` shows, `details` included. Takes several requests."""
         self._live.reload()
-        index, settings = self._live.found.index, dict(self._live.found.settings)
-        photos = self._live.reader.count(ALL)
-        return IndexInfo(
-            models=self.models() if photos else None,
-            schema_version=self._live.found.meta.get("schema_version", SCHEMA_VERSION),
-            photos=photos,
-            bytes_on_disk=status.bytes_on_disk(self._live.cluster, index),
-            libraries=self.libraries(),
-            last_ingest=notes.last_ingest(self._live.cluster, self._live.name, self.index_id)
-            or self._live.found.meta.get("last_ingest"),  # where versions before kept it
-            details=status.details(
-                self._live.cluster, index, self._live.name, settings, dict(self._live.found.vector)
-            ),
-        )
+        libraries = self.libraries()
+        return status.of(self._live, self.models() if libraries else None, libraries)
 
     def libraries(self) -> dict[str, LibrarySummary]:
         self._live.refresh()
@@ -205,7 +195,7 @@ class ElasticsearchIndex:
         return self._live.reader.vectors(ids)
 
     def parts(self, ids: Sequence[str]) -> dict[str, Parts]:
-        return {}
+        return photo_parts.of(self._live.reader, ids) if self._live.found.holds_parts else {}
 
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
         self._live.refresh()
@@ -233,8 +223,7 @@ class ElasticsearchIndex:
     def search(
         self, vector: Vector, k: int, where: Filter = ALL, exclude: Collection[str] = ()
     ) -> list[Neighbour]:
-        self._live.refresh()
-        return self._live.neighbours.nearest(np.asarray(vector, np.float32), k, where, exclude)
+        return self._near(np.asarray(vector, np.float32), k, None, where, exclude).neighbours
 
     def search_words(
         self,
@@ -244,9 +233,16 @@ class ElasticsearchIndex:
         where: Filter = ALL,
         exclude: Collection[str] = (),
     ) -> Near:
+        return self._near(np.asarray(vector, np.float32), k, wanted, where, exclude)
+
+    def _near(self, vector: Vector | Words, k: int, wanted: Wanted | None, *which: Any) -> Near:
+        """`which`: the filter, and the ids that are left out."""
         self._live.refresh()
-        asked = np.asarray(vector, np.float32)
-        return self._live.neighbours.near(asked, k, wanted, where, exclude)
+        found = self._live.neighbours.near(vector, k, wanted, *which)
+        if self._live.neighbours.outdated:
+            self._live.reload()
+            found = self._live.neighbours.near(vector, k, wanted, *which)
+        return found
 
     def match(self, wanted: Wanted, k: int, where: Filter = ALL) -> list[Record]:
         self._live.refresh()
@@ -254,11 +250,11 @@ class ElasticsearchIndex:
 
     def browse(self, where: Filter, order: BrowseOrder, k: int, offset: int = 0) -> list[Record]:
         self._live.refresh()
-        return self._live.reader.in_order(where, order, k, offset)
+        return browsing.in_order(self._live.reader, where, order, k, offset)
 
     def facets(self, where: Filter, names: Collection[Facet]) -> dict[Facet, list[tuple[str, int]]]:
         self._live.refresh()
-        return self._live.reader.facets(where, names)
+        return browsing.facets(self._live.reader, where, names)
 
     @property
     def uuid(self) -> str:
@@ -278,8 +274,7 @@ class ElasticsearchIndex:
         self, text: str, model_id: str, k: int, where: Filter = ALL, wanted: Wanted | None = None
     ) -> Near:
         """As `search`, for the vector that a model deployed in the cluster makes of the text."""
-        self._live.refresh()
-        return self._live.neighbours.near(Words(text, model_id), k, wanted, where, ())
+        return self._near(Words(text, model_id), k, wanted, where, ())
 
     def sample(self, size: int) -> Vectors:
         self._live.refresh()

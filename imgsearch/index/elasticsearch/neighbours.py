@@ -10,21 +10,24 @@ from imgsearch.index import match_order, recorded_models
 from imgsearch.index.base import NAMED, Near, Neighbour, Record, Wanted
 from imgsearch.index.elasticsearch import answers, words
 from imgsearch.index.elasticsearch.catalogue import Found
-from imgsearch.index.elasticsearch.client import Cluster, encode
+from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.errors import cluster_error
+from imgsearch.index.elasticsearch.nearest_parts import NearestParts
 from imgsearch.index.elasticsearch.reader import Reader
 from imgsearch.index.elasticsearch.requests import (
     EXPECTED_TIES,
     MOST,
     OVERSAMPLE,
+    PARTED,
     VECTOR,
+    WITHOUT_VECTORS,
     Words,
     knn_body,
 )
+from imgsearch.index.parts import ahead
 from imgsearch.models.base import Vector
 from imgsearch.question import Filter
 
-_WITHOUT_VECTOR = {"_source": {"excludes": [VECTOR]}}
 _RESCORED_HERE = 200  # hits: 2 MB of JSON
 
 
@@ -39,23 +42,13 @@ class Neighbours:
         self._num_candidates = num_candidates
         self.photos: int | None = None  # in the whole index, as the last search saw
         self.chosen: int | None = None  # of these, by its filter
+        self.parted = 0  # of the whole index: those that were looked through for parts
+        self._parts = NearestParts(reader, self._knn, found.keyword("image_id"))
 
     def nearest(
         self, vector: Vector | Words, k: int, where: Filter, exclude: Collection[str]
     ) -> list[Neighbour]:
-        """The server cuts photos of equal score off as it likes. Asking for some more shows
-        whether the last score goes on; then for many more, until it does not."""
-        if not self._can_find(vector, k):
-            return []
-        filters = self._reader.conditions(where, exclude)
-        wanted = k + EXPECTED_TIES
-        while True:
-            wanted = min(wanted, MOST)
-            hits = sorted(self._nearest(vector, wanted, filters), key=_best)
-            complete = len(hits) < wanted or wanted == MOST
-            if complete or hits[k - 1].score > hits[-1].score:
-                return hits[:k]
-            wanted *= 4
+        return self.near(vector, k, None, where, exclude).neighbours
 
     def _can_find(self, vector: Vector | Words, k: int) -> bool:
         """Raises UsageError for too many photos, IndexContradiction for other dimensions."""
@@ -77,6 +70,9 @@ class Neighbours:
         quantised = self._found.index_type in OVERSAMPLE
         return quantised and not self._cluster.features.rescores and k <= _RESCORED_HERE
 
+    def _scored_here(self, vector: Vector | Words, k: int) -> bool:
+        return self.rescores_here(k) and not isinstance(vector, Words)
+
     def near(
         self,
         vector: Vector | Words,
@@ -85,25 +81,52 @@ class Neighbours:
         where: Filter,
         exclude: Collection[str],
     ) -> Near:
-        """The nearest, and the nearest with the wanted words, in one request; two where scores tie
-        beyond what was asked for."""
-        if wanted is None or not wanted.words:
-            return Near(self.nearest(vector, k, where, exclude), [], self.chosen)
+        """The nearest, and the nearest with the wanted words, in one request. In two more at most
+        where photos have parts; in another where scores tie beyond what was asked for."""
         if not self._can_find(vector, k):
             return Near([], [], None)
         filters = self._reader.conditions(where, exclude)
-        having = [*filters, words.having_all(wanted, self._reader.fields)]
-        size = min(k + EXPECTED_TIES, MOST)
-        most = max(k, NAMED)
-        bodies = [self._body(vector, size, filters), self._body(vector, most, having)]
-        first, second = self._answers(bodies)
+        size, most = min(k + EXPECTED_TIES, MOST), max(k, NAMED)
+        bodies = [self._body(vector, size, filters)]
+        if self._found.holds_parts:
+            rescored = self._scored_here(vector, k)
+            bodies.append(self._parts.body(vector, ahead(k), filters, vectors=rescored))
+        if wanted is not None and wanted.words:
+            having = [*filters, words.having_all(wanted, self._reader.fields)]
+            bodies.append(self._body(vector, most, having))
+        first, *others = self._reader.searches(bodies)
         self._note_photos(first)
-        found = sorted(self._hits(first, vector, size), key=_best)
-        named = sorted(self._hits(second, vector, most), key=_best)
-        if len(found) == size < MOST and found[k - 1].score == found[-1].score:
-            found = self.nearest(vector, k, where, exclude)
-        named = [one for one in named if wanted.fields(one.record.words)]
-        return Near(found[:k], named, self.chosen)
+        found = self._complete(first, vector, k, size, filters)
+        if self._found.holds_parts:
+            by_parts = others.pop(0)
+            if self.parted:
+                counts = self.photos or 0, self.parted
+                found = self._parts.folded(
+                    found, by_parts, vector, k, filters, counts, vectors=rescored
+                )
+        if not others or wanted is None:
+            return Near(found, [], self.chosen)
+        named = sorted(self._hits(others[0], vector, most), key=_best)
+        return Near(found, [one for one in named if wanted.fields(one.record.words)], self.chosen)
+
+    def _complete(
+        self,
+        answer: Any,
+        vector: Vector | Words,
+        k: int,
+        wanted: int,
+        filters: Sequence[Mapping[str, Any]],
+    ) -> list[Neighbour]:
+        """The server cuts photos of equal score off as it likes. Asking for some more shows
+        whether the last score goes on; then for many more, until it does not."""
+        while True:
+            hits = sorted(self._hits(answer, vector, wanted), key=_best)
+            complete = len(hits) < wanted or wanted == MOST
+            if complete or hits[k - 1].score > hits[-1].score:
+                return hits[:k]
+            wanted = min(4 * wanted, MOST)
+            answer = self._reader.call("POST", "/_search", self._body(vector, wanted, filters))
+            self._note_photos(answer)
 
     def matching(self, wanted: Wanted, k: int, where: Filter) -> list[Record]:
         """Photos with some of the words, the best first."""
@@ -112,64 +135,63 @@ class Neighbours:
         query = words.having_any(wanted, self._reader.fields)
         query["bool"]["filter"] = self._reader.conditions(where)
         size = min(max(k, match_order.CANDIDATES), MOST)
-        body = {"query": query, "size": size, "track_total_hits": False, **_WITHOUT_VECTOR}
+        body = {"query": query, "size": size, "track_total_hits": False, **WITHOUT_VECTORS}
         hits = answers.hits(self._reader.place, self._reader.call("POST", "/_search", body))
         records = [self._reader.record(hit) for hit in hits]
         return match_order.in_order((one for one in records if wanted.near(one.words)), wanted)[:k]
 
-    def _answers(self, bodies: Sequence[Any]) -> list[Any]:
-        """Of several searches in one request. One that was refused is sent by itself, which says
-        why."""
-        lines = b"".join(encode({}, body) for body in bodies)
-        answer = self._reader.call("POST", "/_msearch", lines, lines=True)
-        found = answers.objects(self._reader.place, answer, "responses")
-        if len(found) != len(bodies):
-            what = f"it answers {len(found)} of {len(bodies)} searches"
-            answers.odd(self._reader.place, what)
-        return [
-            self._reader.call("POST", "/_search", body) if "error" in one else one
-            for one, body in zip(found, bodies, strict=True)
-        ]
-
-    def _nearest(
-        self, vector: Vector | Words, k: int, filters: Sequence[Mapping[str, Any]]
-    ) -> Iterator[Neighbour]:
-        answer = self._reader.call("POST", "/_search", self._body(vector, k, filters))
-        self._note_photos(answer)
-        return self._hits(answer, vector, k)
-
     def _body(
         self, vector: Vector | Words, k: int, filters: Sequence[Mapping[str, Any]]
     ) -> dict[str, Any]:
-        body = knn_body(
+        body = self._knn(vector, k, filters)
+        # 8.12 to 8.17 quantise, but cannot score again: their scores are off by a thousandth
+        if self._scored_here(vector, k):
+            body["fields"] = [VECTOR]
+        # saves the requests that would count the photos: all, those that may have parts, and those
+        # that the filters choose
+        counted: dict[str, Any] = {"parted": {"filter": {"exists": {"field": PARTED}}}}
+        if filters:
+            counted["chosen"] = {"filter": {"bool": {"filter": list(filters)}}}
+        body["aggs"] = {"all": {"global": {}, "aggs": counted}}
+        return body
+
+    def _knn(
+        self,
+        vector: Vector | Words,
+        k: int,
+        filters: Sequence[Mapping[str, Any]],
+        field: str = VECTOR,
+    ) -> dict[str, Any]:
+        return knn_body(
             vector,
             k,
             filters,
             num_candidates=self._num_candidates,
             index_type=self._found.index_type,
             features=self._cluster.features,
+            field=field,
         )
-        # 8.12 to 8.17 quantise, but cannot score again: their scores are off by a thousandth
-        if self.rescores_here(k) and not isinstance(vector, Words):
-            body["fields"] = [VECTOR]
-        # saves the requests that would count the photos: all, and those that the filters choose
-        every: dict[str, Any] = {"global": {}}
-        if filters:
-            every["aggs"] = {"chosen": {"filter": {"bool": {"filter": list(filters)}}}}
-        body["aggs"] = {"all": every}
-        return body
 
     def _note_photos(self, answer: Any) -> None:
         every = answers.at(answer, "aggregations", "all")
-        photos, chosen = answers.at(every, "doc_count"), answers.at(every, "chosen", "doc_count")
+        photos, chosen, parted = (
+            answers.at(every, *keys, "doc_count") for keys in ((), ("chosen",), ("parted",))
+        )
         self.photos = photos if type(photos) is int else None
         self.chosen = chosen if type(chosen) is int else self.photos
+        self.parted = parted if type(parted) is int and parted > 0 else 0
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the last search saw parts, for which there were no fields when the mapping was
+        read."""
+        return self.parted > 0 and PARTED not in self._found.properties
 
     def _hits(self, answer: Any, vector: Vector | Words, k: int) -> Iterator[Neighbour]:
         for hit in answers.hits(self._reader.place, answer):
             # the server's is (1 + cosine) / 2
             score = 2 * answers.number(self._reader.place, hit, "_score") - 1
-            if self.rescores_here(k) and not isinstance(vector, Words):
+            if not isinstance(vector, Words) and self._scored_here(vector, k):
                 stored = self._reader.vector(answers.at(hit, "fields", VECTOR))
                 score = score if stored is None else float(stored @ vector)
             yield Neighbour(self._reader.record(hit), max(-1.0, min(1.0, score)))

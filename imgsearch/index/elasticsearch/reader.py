@@ -11,10 +11,10 @@ import numpy as np
 
 from imgsearch.errors import Action, Advice
 from imgsearch.escaping import shell_quoted
-from imgsearch.index.base import BrowseOrder, Facet, Fingerprints, Look, Record, Row
-from imgsearch.index.elasticsearch import answers, browsing, filters, words
+from imgsearch.index.base import Fingerprints, Look, Record, Row
+from imgsearch.index.elasticsearch import answers, filters, part_fields, photo_parts, words
 from imgsearch.index.elasticsearch.catalogue import Found
-from imgsearch.index.elasticsearch.client import Cluster
+from imgsearch.index.elasticsearch.client import Cluster, encode
 from imgsearch.index.elasticsearch.documents import (
     LOOK,
     faults_of,
@@ -27,8 +27,13 @@ from imgsearch.index.elasticsearch.documents import (
 from imgsearch.index.elasticsearch.filters import Fields
 from imgsearch.index.elasticsearch.pages import pages
 from imgsearch.index.elasticsearch.requests import (
+    LINE_WORDS,
     MOST,
+    NOT_OF_RECORDS,
+    PART_VECTOR,
+    PARTED,
     VECTOR,
+    WITHOUT_VECTORS,
     sample_body,
 )
 from imgsearch.models.base import Vector, Vectors
@@ -38,7 +43,6 @@ _RECORDS_AT_A_TIME = 1000  # half a megabyte
 _VECTORS_AT_A_TIME = 500  # 5 MB of JSON
 _HASHES_AT_A_TIME = 500
 _LONGEST_ID = 512  # bytes: the server's limit
-_WITHOUT_VECTOR = {"_source": {"excludes": [VECTOR]}}
 _HAS_VECTOR = {"exists": {"field": VECTOR}}
 
 
@@ -68,10 +72,25 @@ class Reader:
             **parameters,
         )
 
+    def searches(self, bodies: Sequence[Any], **parameters: Any) -> list[Any]:
+        """The answers of several searches in one request. One that was refused is sent by itself,
+        which says why."""
+        if len(bodies) == 1:
+            return [self.call("POST", "/_search", bodies[0])]
+        lines = b"".join(encode({}, body) for body in bodies)
+        answer = self.call("POST", "/_msearch", lines, lines=True, **parameters)
+        found = answers.objects(self.place, answer, "responses")
+        if len(found) != len(bodies):
+            answers.odd(self.place, f"it answers {len(found)} of {len(bodies)} searches")
+        return [
+            self.call("POST", "/_search", body) if "error" in one else one
+            for one, body in zip(found, bodies, strict=True)
+        ]
+
     # -- listings
 
     def count(self, where: Filter) -> int:
-        answer = self.call("POST", "/_count", {"query": self._query(where)})
+        answer = self.call("POST", "/_count", {"query": self.query(where)})
         return answers.integer(self.place, answer, "count")
 
     def libraries(self) -> dict[str, int]:
@@ -99,10 +118,15 @@ class Reader:
         """From doc values alone: no document is opened. There is none of another program's photos,
         nor of one whose vector was taken away, which is then embedded anew."""
         names = [self._found.keyword("image_id"), "bytes", "mtime_ns", "metadata_mark"]
-        fields = {"stored_fields": "_none_", "docvalue_fields": names}
+        named = [*names, PARTED] if self._found.holds_parts else names
+        fields = {"stored_fields": "_none_", "docvalue_fields": named}
         query = _HAS_VECTOR if self._found.vector else {"match_all": {}}
         for hits in self._pages(query, fields, MOST, "_shard_doc"):
-            each = (fingerprint(hit.get("fields"), names) for hit in hits)
+            read = (hit.get("fields") for hit in hits)
+            each = (
+                fingerprint(one, names, part_fields.mark_of(answers.at(one, PARTED)))
+                for one in read
+            )
             some = [found for found in each if found is not None]
             if some:
                 yield Fingerprints.of(some)
@@ -116,7 +140,7 @@ class Reader:
             return
         id_field = self._found.keyword("image_id")
         fields = {"stored_fields": "_none_", "docvalue_fields": [id_field, *LOOK]}
-        for hits in self._pages(self._query(where), fields, MOST, "_shard_doc"):
+        for hits in self._pages(self.query(where), fields, MOST, "_shard_doc"):
             each = (look(hit.get("fields"), id_field) for hit in hits)
             yield from (found for found in each if found is not None)
 
@@ -124,17 +148,16 @@ class Reader:
         """The `_id` of each document, by which it can be deleted. (Its `image_id` may be another
         document's.)"""
         sort = self._found.keyword("image_id") if self._found.ours else "_shard_doc"
-        for hits in self._pages(self._query(where), {"_source": False}, MOST, sort):
+        for hits in self._pages(self.query(where), {"_source": False}, MOST, sort):
             yield from (answers.text(self.place, hit, "_id") for hit in hits)
 
     def rows(self, where: Filter) -> Iterator[Row]:
         sort = self._found.keyword("image_id") if self._found.ours else "_shard_doc"
-        fields = {**_WITHOUT_VECTOR, "fields": [VECTOR]}
-        for hits in self._pages(self._query(where), fields, _VECTORS_AT_A_TIME, sort):
-            for hit in hits:
-                vector = self.vector(answers.at(hit, "fields", VECTOR))
-                if vector is not None:
-                    yield Row(self.record(hit), vector)
+        fields = {**WITHOUT_VECTORS, "fields": [VECTOR]}
+        for hits in self._pages(self.query(where), fields, _VECTORS_AT_A_TIME, sort):
+            read = ((hit, self.vector(answers.at(hit, "fields", VECTOR))) for hit in hits)
+            rows = [Row(self.record(hit), vector) for hit, vector in read if vector is not None]
+            yield from photo_parts.with_parts(self, rows) if self._found.holds_parts else rows
 
     def sample(self, size: int) -> Vectors:
         """Vectors (n, dims) of random photos; the same ones as long as nothing is written."""
@@ -156,10 +179,14 @@ class Reader:
         """Of each document its `_id`, and the fields that imgsearch does not write like that."""
         theirs = not self._found.ours or bool(self._found.meta.get("adopted"))
         every: dict[str, Any] = {"match_all": {}}
-        for hits in self._pages(every, _WITHOUT_VECTOR, _RECORDS_AT_A_TIME, "_shard_doc"):
+        fields = {"_source": {"excludes": [VECTOR, PART_VECTOR, LINE_WORDS]}}
+        for hits in self._pages(every, fields, _RECORDS_AT_A_TIME, "_shard_doc"):
             for hit in hits:
                 id = answers.text(self.place, hit, "_id")
-                yield id, faults_of(id, hit.get("_source"), self._library, theirs=theirs)
+                source = hit.get("_source")
+                faults = faults_of(id, source, self._library, theirs=theirs)
+                parts = part_fields.faults_of(source) if self._found.holds_parts else ()
+                yield id, (*faults, *parts)
 
     def without_vector(self, most: int) -> tuple[int, list[str]]:
         """How many documents there are that no search finds, and the ids of some."""
@@ -184,51 +211,13 @@ class Reader:
             retry_for=self.retry_for,
         )
 
-    def in_order(self, where: Filter, order: BrowseOrder, k: int, offset: int) -> list[Record]:
-        """Records by date, by `search_after`: a server returns at most `MOST` hits by offset."""
-        found: list[Record] = []
-        after = None
-        while len(found) < k:
-            passing = offset > 0
-            size = min(MOST, offset) if passing else min(_RECORDS_AT_A_TIME, k - len(found))
-            body: dict[str, Any] = {
-                "size": size,
-                "sort": browsing.sort(order, self.fields),
-                "query": self._query(where),
-                "track_total_hits": False,
-                "_source": False if passing else _WITHOUT_VECTOR["_source"],
-            }
-            if after is not None:
-                body["search_after"] = after
-            hits = answers.hits(self.place, self.call("POST", "/_search", body))
-            if passing:
-                offset -= size
-            else:
-                found += [self.record(hit) for hit in hits]
-            if len(hits) < size:
-                break
-            after = hits[-1].get("sort")
-        return found
-
     def without_words(self) -> Iterator[list[Record]]:
         """Photos whose words are not known yet: of a version before."""
-        for hits in self._pages(words.UNKNOWN, _WITHOUT_VECTOR, _RECORDS_AT_A_TIME, "_shard_doc"):
+        for hits in self._pages(words.UNKNOWN, WITHOUT_VECTORS, _RECORDS_AT_A_TIME, "_shard_doc"):
             yield [self.record(hit) for hit in hits]
 
-    def facets(self, where: Filter, names: Collection[Facet]) -> dict[Facet, list[tuple[str, int]]]:
-        asked = browsing.aggregations(names, self.fields)
-        answer: Any = {}
-        if asked:
-            body = {
-                "size": 0,
-                "track_total_hits": False,
-                "query": self._query(where),
-                "aggs": asked,
-            }
-            answer = self.call("POST", "/_search", body)
-        return {name: browsing.counts(self.place, answer, name) for name in names}
-
-    def _query(self, where: Filter) -> dict[str, Any]:
+    def query(self, where: Filter) -> dict[str, Any]:
+        """The photos that a filter lets through."""
         clauses = self.conditions(where)
         return {"bool": {"filter": clauses}} if clauses else {"match_all": {}}
 
@@ -245,7 +234,7 @@ class Reader:
     def records(self, ids: Sequence[str]) -> dict[str, Record]:
         found = {}
         for some in _slices(_possible(ids), _RECORDS_AT_A_TIME):
-            answer = self.call("POST", "/_mget", {"ids": some}, _source_excludes=VECTOR)
+            answer = self.call("POST", "/_mget", {"ids": some}, _source_excludes=NOT_OF_RECORDS)
             for document in answers.objects(self.place, answer, "docs"):
                 if document.get("found") is True:
                     id = answers.text(self.place, document, "_id")
@@ -256,7 +245,8 @@ class Reader:
         possible = _possible(ids)
         if not possible:
             return None
-        answer = self.call("POST", "/_mget", {"ids": possible}, **self._vectors_too)
+        options = {"_source_excludes": NOT_OF_RECORDS[1:], **self._vectors_too}
+        answer = self.call("POST", "/_mget", {"ids": possible}, **options)
         found = {
             answers.text(self.place, document, "_id"): document
             for document in answers.objects(self.place, answer, "docs")
@@ -274,15 +264,26 @@ class Reader:
         )
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
-        options: dict[str, Any] = {"_source_includes": VECTOR, **self._vectors_too}
         found = {}
-        for some in _slices(_possible(ids), _VECTORS_AT_A_TIME):
-            answer = self.call("POST", "/_mget", {"ids": some}, **options)
-            for document in answers.objects(self.place, answer, "docs"):
-                vector = self.vector(answers.at(document, "_source", VECTOR))
+        for some in _slices(ids, _VECTORS_AT_A_TIME):
+            for id, source in self.documents(some, [VECTOR], vectors=True):
+                vector = self.vector(answers.at(source, VECTOR))
                 if vector is not None:
-                    found[answers.text(self.place, document, "_id")] = vector
+                    found[id] = vector
         return found
+
+    def documents(
+        self, ids: Sequence[str], fields: Sequence[str], *, vectors: bool = False
+    ) -> Iterator[tuple[str, Any]]:
+        """Ids and these fields of those documents that there are, unrefreshed ones too."""
+        possible = _possible(ids)
+        if not possible:
+            return
+        options = self._vectors_too if vectors else {}
+        answer = self.call("POST", "/_mget", {"ids": possible}, _source_includes=fields, **options)
+        for document in answers.objects(self.place, answer, "docs"):
+            if document.get("found") is True:
+                yield answers.text(self.place, document, "_id"), document.get("_source")
 
     def ids_named(self, name: str) -> list[str]:
         """Ids of documents with this relative path or `image_id`; at most `MOST`."""
@@ -311,13 +312,17 @@ class Reader:
         id = answers.text(self.place, hit, "_id")
         record, faults = parsed(id, hit.get("_source"), self._library)
         if faults:
-            self._note(id, faults)
+            self.note(id, faults)
         return record
+
+    @property
+    def dims(self) -> int | None:
+        return self._found.dims
 
     def vector(self, value: Any) -> Vector | None:
         return None if value is None else unpacked(value, self._found.dims)
 
-    def _note(self, id: str, faults: Sequence[str]) -> None:
+    def note(self, id: str, faults: Sequence[str]) -> None:
         """Note odd values of a document, once a command."""
         beginning = f"{self.place} holds documents with values that no photo has"
         if not any(note.startswith(beginning) for note in self._cluster.notes):

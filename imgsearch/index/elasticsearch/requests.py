@@ -13,6 +13,11 @@ from imgsearch.index.elasticsearch.features import QUANTIZATIONS, Features
 from imgsearch.models.base import Vector
 
 VECTOR = "image_embedding"
+PARTS, PARTED = "parts", "parted"  # parts of a photo, and the kinds it was looked through for
+PART_VECTOR = f"{PARTS}.vector"
+LINES, LINE_COUNT, LINE_WORDS = "lines", "line_count", "line_words"  # of text read in a photo
+NOT_OF_RECORDS = [VECTOR, PARTS, LINES, LINE_WORDS]
+WITHOUT_VECTORS = {"_source": {"excludes": NOT_OF_RECORDS}}
 INDEX_TYPES = {"none": "hnsw", "int8": "int8_hnsw", "int4": "int4_hnsw", "bbq": "bbq_hnsw"}
 GRAPH = {"m": 16, "ef_construction": 100}  # the server's defaults, which 8.6 wants to be told
 OVERSAMPLE = {"int8_hnsw": 2.0, "int4_hnsw": 3.0, "bbq_hnsw": 5.0}  # candidates per wanted hit
@@ -150,6 +155,22 @@ def vector_mapping(dims: int, quantization: str) -> dict[str, Any]:
     }
 
 
+def parts_mapping(vector: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of photos' parts. `vector`: the mapping of `VECTOR`, which their vectors share."""
+    part = {
+        "kind": _KEYWORD,
+        "place": {"type": "integer", "index": False, "doc_values": False},
+        "vector": dict(vector),
+    }
+    return {
+        PARTED: _KEYWORD,
+        PARTS: {"type": "nested", "properties": part},
+        LINES: {"type": "object", "enabled": False},
+        LINE_COUNT: {"type": "integer"},
+        LINE_WORDS: {"type": "text", "analyzer": "whitespace"},
+    }
+
+
 # -- asking
 
 
@@ -177,10 +198,12 @@ def knn_body(
     num_candidates: int | None,
     index_type: str,
     features: Features,
+    field: str = VECTOR,
 ) -> dict[str, Any]:
-    """A search by cosine; conditions inside, so that k hits fulfil them. Vectors stay there."""
+    """A search by cosine; conditions inside, so that k hits fulfil them. Vectors stay there.
+    `field`: for `PART_VECTOR` the hits are photos by their best parts."""
     knn: dict[str, Any] = {
-        "field": VECTOR,
+        "field": field,
         "k": k,
         "num_candidates": candidates(k, num_candidates),
     }
@@ -193,7 +216,7 @@ def knn_body(
     if features.rescores and index_type in OVERSAMPLE:
         # the cosines of the full vectors: the same scores on every backend
         knn["rescore_vector"] = {"oversample": OVERSAMPLE[index_type]}
-    return {"knn": knn, "size": k, "track_total_hits": False, "_source": {"excludes": [VECTOR]}}
+    return {"knn": knn, "size": k, "track_total_hits": False, **WITHOUT_VECTORS}
 
 
 def sample_body(start: int, count: int) -> dict[str, Any]:

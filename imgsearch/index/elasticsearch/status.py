@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from imgsearch.errors import ImgsearchError
+from imgsearch.index.base import ALL, SCHEMA_VERSION, IndexInfo, LibrarySummary
+from imgsearch.index.elasticsearch import notes, photo_parts
 from imgsearch.index.elasticsearch.answers import at
+from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
-from imgsearch.index.elasticsearch.requests import INDEX_TYPES, VECTOR
+from imgsearch.index.elasticsearch.requests import INDEX_TYPES, PART_VECTOR, VECTOR
+from imgsearch.models.base import ModelPair
+
+if TYPE_CHECKING:
+    from imgsearch.index.elasticsearch.live import LiveIndex
 
 # Which bytes belong to which field is found by reading the whole index: seconds per GB.
 FIELD_USAGE_UP_TO = 1 << 30  # bytes
+
+
+def of(
+    index: LiveIndex, models: ModelPair | None, libraries: dict[str, LibrarySummary]
+) -> IndexInfo:
+    """All that `status` shows of an index."""
+    cluster, found = index.cluster, index.found
+    return IndexInfo(
+        models=models,
+        schema_version=found.meta.get("schema_version", SCHEMA_VERSION),
+        photos=index.reader.count(ALL),
+        bytes_on_disk=bytes_on_disk(cluster, found.index),
+        libraries=libraries,
+        last_ingest=notes.last_ingest(cluster, index.name, found.index_id)
+        or found.meta.get("last_ingest"),  # where versions before kept it
+        details=details(cluster, index.name, found),
+        parts=photo_parts.counts(index.reader) if found.holds_parts else {},
+    )
 
 
 def bytes_on_disk(cluster: Cluster, index: str) -> int:
@@ -21,9 +46,8 @@ def bytes_on_disk(cluster: Cluster, index: str) -> int:
     return size if type(size) is int else 0
 
 
-def details(
-    cluster: Cluster, index: str, alias: str, settings: dict[str, Any], vector: dict[str, Any]
-) -> dict[str, str]:
+def details(cluster: Cluster, alias: str, found: Found) -> dict[str, str]:
+    index, settings, vector = found.index, found.settings, found.vector
     lines = {
         "server": f"Elasticsearch {cluster.features} at {cluster.place}",
         "index behind the name": f"{alias} → {index}" if alias != index else index,
@@ -39,7 +63,7 @@ def details(
     return lines | _by_field(cluster, index)
 
 
-def quantization(vector: dict[str, Any]) -> str:
+def quantization(vector: Mapping[str, Any]) -> str:
     kind = str(at(vector, "index_options", "type") or "")
     named = {index_type: name for name, index_type in INDEX_TYPES.items()}
     return f"{named[kind]} ({kind})" if kind in named else kind or "the server's default"
@@ -53,7 +77,7 @@ def _health(cluster: Cluster, index: str) -> dict[str, str]:
     return {"health": f"{status}, {nodes} {'node' if nodes == 1 else 'nodes'}"}
 
 
-def _shards(settings: dict[str, Any]) -> dict[str, str]:
+def _shards(settings: Mapping[str, Any]) -> dict[str, str]:
     if "number_of_shards" not in settings:
         return {}
     replicas = settings.get("auto_expand_replicas")
@@ -86,8 +110,9 @@ def _by_field(cluster: Cluster, index: str) -> dict[str, str]:
         return {}
     parts = ", ".join(f"{name} {sizes[name] / 1e6:.1f} MB" for name in largest)
     lines = {"largest fields": parts}
-    if VECTOR in sizes:
-        lines["vectors on disk"] = f"{sizes[VECTOR] / 1e6:.1f} MB"
+    for name, field in (("vectors on disk", VECTOR), ("vectors of parts", PART_VECTOR)):
+        if field in sizes:
+            lines[name] = f"{sizes[field] / 1e6:.1f} MB"
     return lines
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from imgsearch.errors import ImgsearchError
 from imgsearch.index.base import Failure, Row
-from imgsearch.index.elasticsearch import operations
+from imgsearch.index.elasticsearch import operations, part_fields, photo_parts
 from imgsearch.index.elasticsearch.bulk import OPERATIONS_PER_REQUEST
 from imgsearch.index.elasticsearch.live import LiveIndex
 
@@ -23,6 +23,11 @@ def write(index: LiveIndex, rows: Sequence[Row], delete: Sequence[str]) -> list[
         raise ValueError("an index is stamped before it is written to")
     failures: list[Failure] = []
     latest = {row.record.id: row for row in rows}
+    if any(row.parts for row in rows):
+        part_fields.add(index)
+    if index.found.holds_parts:
+        merged = photo_parts.with_stored(index.reader, list(latest.values()))
+        latest = {row.record.id: row for row in merged}
     # programs that read vectors in _source want numbers there, not base64
     pack = index.cluster.features.takes_base64 and not index.found.keeps_vectors_in_source
     upserts = operations.upserts(latest.values(), dims, failures, pack=pack)
