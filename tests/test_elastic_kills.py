@@ -20,6 +20,7 @@ import pytest
 
 from imgsearch.index.base import Row
 from imgsearch.index.elasticsearch.index import ElasticsearchIndex
+from imgsearch.index.records import with_vectors
 from imgsearch.models.base import unit
 from tests.command import Command
 from tests.elasticsearch import servers
@@ -35,7 +36,9 @@ OPERATIONS = {
     "remove": ["remove", "--under", "gone", "--yes"],
     "prune": ["ingest", "--prune", "--yes", "{album}"],
     "copy": ["copy", "{local}", "{there}"],
+    "regions": ["ingest", "--regions", "{album}"],
 }
+SLOW = ("regions",)  # ten times as many vectors
 
 
 @pytest.fixture
@@ -65,9 +68,16 @@ def filled_album(folder: Path, demo_photos: Path, photos: int = PHOTOS, mark: st
 
 
 def stored(index: ElasticsearchIndex) -> dict[str, tuple[object, ...]]:
-    """Records and the bytes of their vectors, by library and path."""
+    """Records, the bytes of their vectors, and their parts, by library and path."""
     return {
-        f"{row.record.library}/{row.record.relative_path}": (row.record, row.vector.tobytes())
+        f"{row.record.library}/{row.record.relative_path}": (
+            row.record,
+            row.vector.tobytes(),
+            {
+                kind: (found.places, found.vectors.tobytes())
+                for kind, found in with_vectors(row.parts or {}).items()
+            },
+        )
         for row in index.rows()
         if row.vector is not None
     }
@@ -119,8 +129,8 @@ class Situation:
         return [word.format(server=server) for word in self._line]
 
     def make(self) -> None:
-        if self.operation == "copy":
-            for name in self._space.request("GET", f"/{self._space.name('target')}*"):
+        if self.operation in ("copy", "regions"):
+            for name in self._space.request("GET", f"/{self._space.name(self.name)}*"):
                 self._space.request("DELETE", f"/{name}")
             return
         index = self._space.open()
@@ -139,7 +149,10 @@ class Situation:
         return stored(self._space.open(self.name, create=False))
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    "operation",
+    [pytest.param(each, marks=pytest.mark.slow) if each in SLOW else each for each in OPERATIONS],
+)
 @pytest.mark.parametrize("moments", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_and_repeated(
     machine: Command,

@@ -33,7 +33,7 @@ from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
 from imgsearch.question import Folder
 from tests.elasticsearch import servers
-from tests.elasticsearch.front import Front
+from tests.elasticsearch.front import Answer, Front
 from tests.elasticsearch.hostile import PARTS
 from tests.elasticsearch.servers import Space
 from tests.index_contract import filled, record, row, vector
@@ -201,6 +201,27 @@ def test_a_photo_with_more_parts_than_a_request_holds(own: Space) -> None:
     assert {hit.record.relative_path for hit in hits} == {"a.jpg", "book.tif"}
     [(_, parts)] = [(each.record, each.parts) for each in index.rows() if each.parts]
     assert len(parts["page"].places) == count
+
+
+def test_a_photo_too_large_for_a_proxy_stops_no_other(own: Space) -> None:
+    book: Parts = {"page": PartVectors(tuple((n,) for n in range(1, 2001)), _vectors(*range(2000)))}
+    with Front([own.server]) as front:
+        index = own.open(through=front.url, retry_for=0.0)
+        if index.capabilities.no_parts is not None:
+            pytest.skip(index.capabilities.no_parts)
+        index.stamp(MODELS)
+        front.handlers.append(
+            lambda request: (
+                Answer(413, b"<html>", {})
+                if request.path.endswith("/_bulk") and len(request.body) > 1 << 18
+                else None
+            )
+        )
+        rows = [photo(f"{n}.jpg", noise(n)) for n in range(8)]
+        [failure] = index.write([*rows[:4], photo("book.tif", noise(9), book), *rows[4:]])
+        assert "more than the server takes" in failure.reason
+        index.finish()
+        assert set(index.ids()) == {each.record.id for each in rows}
 
 
 def _bulk(space: Space, index: str, documents: dict[str, dict[str, Any]]) -> None:

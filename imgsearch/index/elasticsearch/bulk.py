@@ -18,6 +18,7 @@ from imgsearch.index.elasticsearch.symptoms import Symptom, answer_symptom, item
 IN_FLIGHT = 2
 OPERATIONS_PER_REQUEST = 250
 BYTES_PER_REQUEST = 4 << 20  # far below the server's limit of 100 MB, and most proxies' of 10
+LARGE_DOCUMENT = 1 << 18  # bytes: of a photo with many parts; most have less than a tenth
 ANSWER = "errors,items.*.status,items.*.error.type,items.*.error.reason"
 
 Items = list[tuple[str, dict[str, Any]]]  # as `answers.bulk_items` gives them
@@ -87,9 +88,15 @@ class BulkWriter:
                 items = self._post(pending)
             except ImgsearchError as error:
                 told = symptom_of(error)
-                if told is not None and told.status == 413 and len(pending) > 1:
+                if told is None or told.status != 413:
+                    raise
+                if len(pending) > 1:
                     return _joined(Outcome(failures, deleted), self._halves(pending))
-                raise
+                [large] = pending
+                if len(large.lines) < LARGE_DOCUMENT:  # the next would fare the same
+                    raise
+                reason = f"its {len(large.lines) / 1e6:.1f} MB are more than the server takes"
+                return _joined(Outcome(failures, deleted), Outcome([Failure(large.id, reason)], 0))
             blocks_pass = first_symptom(items, blocked) is not None and self._replaced()
             again, refused, gone = sorted_out(pending, items, self._place, blocks_pass=blocks_pass)
             failures += refused
