@@ -46,8 +46,8 @@ def measured(bench: Bench) -> Iterator[Row]:
         shown = " … ".join(f"{value:.3f}" for value in sorted(values))
         bench.say(f"{name}: {shown} s")
     yield _beside("text", seconds, questions.rclip.version)
-    yield _alone("text query, new process, 10,000 photos", 0.3, seconds["text"])
-    yield _alone("similar on an indexed photo, new process", 0.15, seconds["similar"])
+    yield _alone("text query, new process, 10,000 photos", 0.22, seconds["text"])
+    yield _alone("similar on an indexed photo, new process", 0.13, seconds["similar"])
     yield _beside("picture", seconds, questions.rclip.version)
 
 
