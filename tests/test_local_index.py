@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from imgsearch import installation
+from imgsearch.doctor import local_index
 from imgsearch.errors import (
     IndexDamaged,
     IndexLocked,
@@ -878,6 +879,9 @@ def test_a_killed_migration_of_words_goes_on(folder: Path, opened: list[LocalInd
         "update words_data set block = x'ffffffffffffffffff'",
         "delete from words_config",
         "delete from words_data",
+        # SQLite takes zeros for a block without entries
+        "update words_data set block = zeroblob(length(block)) where id >= 1 << 37",
+        "update words_data set block = zeroblob(length(block)) where id = 10",
     ],
 )
 def test_damaged_words_are_read_again_from_the_photos(
@@ -906,6 +910,30 @@ def test_damaged_words_are_read_again_from_the_photos(
     reopen(folder, opened).write([Row(one, vector(7))])
     assert damaged().erase([record("new.jpg").id]) == 1
     assert reopen(folder, opened).match(Wanted("old town"), 9) == [one]
+
+
+def test_zeroed_words_are_found_by_doctor_and_made_anew_by_an_ingest(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    fill(folder, 60)
+    reopen(folder, opened).write([Row(record("trip/redCar.jpg"), vector(7))])
+    reopen(folder, opened).finish()
+    assert next(local_index.index(folder, deep=True)).state == "ok"
+    for damage, deep in (
+        ("update words_data set block = zeroblob(length(block)) where id >= 1 << 37", False),
+        ("update words_content set c0 = zeroblob(5)", True),
+    ):
+        while opened:
+            opened.pop().close()
+        with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+            connection.executescript(damage)
+        [finding] = local_index.index(folder, deep)
+        assert finding.state == "failure"
+        assert "words of names and captions" in finding.detail
+        assert "Ingest again" in str(finding.cure)
+        if not deep:
+            reopen(folder, opened).finish()
+            assert next(local_index.index(folder)).state == "ok"
 
 
 @pytest.mark.skipif(not hasattr(os, "setresuid"), reason="macOS and Windows lack it")

@@ -12,7 +12,7 @@ from pathlib import Path
 from imgsearch import installation, regular_files, resources
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.index import recorded_models as stamps
-from imgsearch.index.local import deep_check, photo_parts, schema
+from imgsearch.index.local import deep_check, photo_parts, schema, words_damage
 from imgsearch.index.local.database import BACKUP
 from imgsearch.ingest import region_costs
 from imgsearch.models.base import ModelPair
@@ -82,6 +82,10 @@ def _looked_at(path: Path, connection: sqlite3.Connection, deep: bool) -> Iterat
     said = [row[0] for row in connection.execute("pragma quick_check(5)")]
     if said != ["ok"]:
         yield failure("index", f"{path} is damaged: {said[0]}", BACKUP)
+        return
+    if words_damage.found(connection, deep):
+        cure = "Ingest again: it reads the words anew from the photos that the index holds."
+        yield failure("index", f"words of names and captions in {path} are damaged", cure)
         return
     (photos,) = connection.execute("select count(*) from photos").fetchone()
     (bare,) = connection.execute(

@@ -20,6 +20,7 @@ TITLES = frozenset(["1917", "1941", "1984", "2001", "2012"])  # whole lines that
 ARTISTS = frozenset(wordlists.ARTISTS.split())
 PARTING = frozenset(wordlists.PARTING.split())
 EARLY = 1900  # an earlier year without a preposition is a model's or an event's
+SUNG = frozenset(["day word", "relative", "year", "month"])  # kinds of dates that songs are called
 SIGNS = frozenset("$€£¥#№%°+*=@&")
 
 
@@ -40,6 +41,8 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
         return False  # today's special
     if before and before.folded in NAMED_BY_YEAR and tokens[first].folded in FROM:
         return False  # a movie from 1999
+    if first == 0 and written.kind in SUNG and _sung(line, last):
+        return False  # "yesterday by the beatles", "last christmas wham"
     if written.kind == "year" and not written.led:
         return _bare_year(line, first, last, before, after)
     if tokens[first].raw == "I" and tokens[last - 1].folded in ("may", "march"):
@@ -52,8 +55,6 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
         return not (after and after.folded in COUNTED | NAMED_BY_YEAR)
     if written.kind == "decade":
         return _decade(before, after, written.led)
-    if first == 0 and written.kind in ("day word", "relative") and _sung(line, last):
-        return False  # "yesterday by the beatles", "last christmas wham"
     if written.kind == "day word":
         return _day_word(line, first, last) and not _saying(tokens[first], before)
     return not (after and after.folded in NAMED_BY_YEAR and written.kind == "relative")

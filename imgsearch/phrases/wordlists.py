@@ -122,7 +122,10 @@ NAMED_BY_YEAR = """
     sancerre chablis pomerol tokaji phone smartphone laptop telefon handy ordinateur telephone
     telefono ordenador car truck motorcycle motorbike bike tractor auto wagen motorrad traktor
     voiture moto coche macchina carro motocicleta samochod motocykl машина автомобиль мотоцикл авто
-    araba bil convertible coupe sedan cabrio pickup suv roadster
+    araba bil convertible coupe sedan cabrio pickup suv roadster player console printer scanner
+    amplifier amp synthesizer synth keyboard television calculator typewriter telescope binoculars
+    lens drone robot walkman turntable radios monde spiegel bild stern focus figaro times guardian
+    repubblica pais newsweek playboy vogue elle
 """
 # makers of cars, motorcycles, aeroplanes, phones, cameras and programs: a number names the model
 MAKES = """
@@ -137,9 +140,10 @@ MAKES = """
     samsung galaxy huawei xiaomi sony playstation xbox nintendo canon nikon leica olympus pentax
     fujifilm kodak windows office photoshop autocad excel fifa nba pes madden wwe rolex omega casio
     breitling cartier heuer hublot longines panerai patek seiko swatch tissot apollo soyuz voyager
-    terminator cyberpunk fantasia zorki zenit praktica rolleiflex rolleicord hasselblad mamiya
-    minolta konica ricoh yashica polaroid gopro dji tamron agfa voigtlander lumix powershot coolpix
-    aprilia benelli bsa enfield husqvarna laverda piaggio dnepr zundapp simson mz nsu deutz fendt
+    terminator cyberpunk fantasia zeiss contax zorki zenit praktica rolleiflex rolleicord hasselblad
+    mamiya minolta konica ricoh yashica polaroid gopro dji tamron agfa voigtlander lumix powershot
+    coolpix aprilia benelli bsa enfield husqvarna laverda piaggio dnepr zundapp simson mz nsu
+    deutz fendt
     claas lanz massey zetor borgward dkw maybach goggomobil isetta messerschmitt ifa barkas panhard
     talbot matra delage autobianchi detomaso avia fso izh иж зил заз уаз зис tofas anadol mahindra
     maruti bajaj byd geely chery haval proton perodua ssangyong hillman embraer bombardier dassault
@@ -167,6 +171,7 @@ NUMBERED = """
     article artikel articulo articolo artigo artykul артикул ref reference invoice receipt order
     rechnung auftrag facture factura fattura faktura счет episode folge aflevering odcinek серия
     bolum avsnitt opus kv bwv vol volume tome tomo ticket class din ansi ieee rfc norm norma norme
+    area district bezirk quartier gebiet block warehouse depot
 """
 # likewise where the line says nothing else: "hall 2014", but not "concert hall 2014"
 NUMBERED_ALONE = """
@@ -203,9 +208,10 @@ ARTISTS = """
     radiohead nirvana metallica u2 rem r_e_m muse pulp cure smiths clash police genesis yes
     pink_floyd led_zeppelin black_sabbath deep_purple rolling_stones who kinks doors eagles
     fleetwood_mac bee_gees beach_boys carpenters monkees byrds animals simon_and_garfunkel
-    bob_dylan neil_young joni_mitchell leonard_cohen elton_john billy_joel david_bowie rod_stewart
-    phil_collins sting peter_gabriel kate_bush annie_lennox eurythmics depeche_mode new_order
-    joy_division duran_duran pet_shop_boys a_ha roxette ace_of_base europe scorpions rammstein
+    bob_dylan neil_young joni_mitchell leonard_cohen elton_john billy_joel four_seasons david_bowie
+    rod_stewart phil_collins sting peter_gabriel kate_bush annie_lennox eurythmics depeche_mode
+    new_order joy_division duran_duran pet_shop_boys a_ha roxette ace_of_base europe scorpions
+    rammstein
     kraftwerk nena falco modern_talking tokio_hotel helene_fischer udo_jurgens udo_lindenberg
     herbert_gronemeyer die_arzte tote_hosen bryan_adams bon_jovi bruce_springsteen guns_n_roses
     aerosmith kiss ac_dc van_halen journey toto boston chicago kansas foreigner asia whitesnake

@@ -194,6 +194,7 @@ class LocalIndex:
             return
         if self._meta.get("erasing"):  # an interrupted `erase`
             self._purge(models.dims)
+        words.mend(self._database)
         self._files.finish(models.dims, self.count(), progress)
 
     def erase(self, ids: Iterable[str]) -> int:
@@ -245,8 +246,7 @@ class LocalIndex:
 
     def _purge(self, dims: int) -> None:
         self._files.purge(dims)
-        with self._database.transaction() as connection:
-            words.forget_erased(connection)
+        words.forget_erased(self._database)
         if self._database.rewrite():
             self._meta.forget("erasing")
         else:

@@ -78,9 +78,11 @@ class Searcher:
     def near(
         self, vector: Vector, k: int, wanted: Wanted, where: Filter, exclude: Collection[str]
     ) -> Near:
-        rows = words.or_none(
-            self._database, lambda: words.having_all(self._database, wanted, where)
-        )
+        def having_all() -> Rows:
+            with self._database.view():
+                return words.having_all(self._database, wanted, where)
+
+        rows = words.or_none(self._database, having_all)
         named = self.nearest(vector, max(k, NAMED), where, exclude, rows) if len(rows) else []
         return Near(self.nearest(vector, k, where, exclude), named, None)
 

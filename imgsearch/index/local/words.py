@@ -12,7 +12,7 @@ import numpy as np
 
 from imgsearch.errors import ImgsearchError, IndexDamaged
 from imgsearch.index.base import Record
-from imgsearch.index.local import filters, photo_texts, stored_values
+from imgsearch.index.local import filters, photo_texts, stored_values, words_damage
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.search_files.codes import Rows
 from imgsearch.index.records import NO_TEXTS
@@ -28,7 +28,6 @@ create virtual table words using fts5(
     tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M*'"
 );
 """
-_PARTS = ("data", "idx", "content", "docsize", "config")  # tables in which SQLite keeps it
 MOST = 20_000  # photos with the wanted words that are looked at
 _AT_A_TIME = 5000
 
@@ -104,6 +103,16 @@ def mending(database: Database, work: Callable[[], _Done]) -> _Done:
     return work()
 
 
+def mend(database: Database) -> None:
+    """Make the full-text index anew if a block of it is zeroed, which SQLite does not notice."""
+
+    def look() -> None:
+        if database.value(words_damage.ZEROED_BLOCKS):
+            raise words_damage.damaged(database)
+
+    mending(database, look)
+
+
 def or_none(database: Database, work: Callable[[], Rows]) -> Rows:
     """Rows that `work` finds; none, and a note, where the full-text index is damaged and cannot be
     made anew."""
@@ -124,7 +133,7 @@ def _make_anew(connection: sqlite3.Connection) -> None:
         connection.execute("pragma writable_schema = on")
         connection.execute("delete from sqlite_master where name = 'words'")
         connection.execute("pragma writable_schema = reset")
-        for part in _PARTS:
+        for part in words_damage.PARTS:
             connection.execute(f"drop table if exists words_{part}")
     connection.execute(TABLE)
     fill(connection)
@@ -142,15 +151,22 @@ def _words(
     )
 
 
-def forget_erased(connection: sqlite3.Connection) -> None:
+def forget_erased(database: Database) -> None:
     """Words of photos that are gone stay in the full-text index until its parts are merged."""
-    connection.execute("insert into words (words) values ('optimize')")
+
+    def merged() -> None:
+        with database.transaction() as connection:
+            connection.execute("insert into words (words) values ('optimize')")
+
+    mending(database, merged)
 
 
 def having_all(database: Database, wanted: Wanted, where: Filter) -> Rows:
-    """Rows of photos that have each of the words, ascending; no more than `MOST`."""
+    """Rows of photos that have each of the words, ascending; no more than `MOST`. In a `view`.
+    Raises IndexDamaged."""
     if not wanted.words:
         return np.empty(0, np.int64)
+    words_damage.check(database, wanted.tokens)
     each = (" OR ".join(map(_quoted, phrases)) for phrases in wanted.words)
     text = " AND ".join(f"({one})" for one in each)
     return database.numbers(*_having(text, where, MOST))
