@@ -93,7 +93,9 @@ def test_fields_of_ingest_and_status(filled: Command) -> None:
     (filled.home / ".env").unlink()
     away = filled.run("--index", "http://127.0.0.1:9/x", "status", "--json", code=1).json
     parts = ("parts.*.photos", "parts.*.parts", "libraries[].parts[]")  # see test_regions
-    _check("status", before, withheld, away, but={"libraries[].exclude[]", *parts})
+    names = ("pictures", "centred", "worst", "overlap", "mixed", "speed", "passed")
+    int8 = {f"index.int8_trial.{name}" for name in names}  # see test_int8
+    _check("status", before, withheld, away, but={"libraries[].exclude[]", *parts, *int8})
 
 
 def test_fields_of_query(filled: Command) -> None:

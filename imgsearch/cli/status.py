@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
     from imgsearch.ingest.rules import Rules
     from imgsearch.library import Library
+    from imgsearch.models.int8_trial import Figures
     from imgsearch.roots import Roots
     from imgsearch.settings import NotObeyed, Settings
 
@@ -59,6 +60,7 @@ class Known:
     folders: dict[str, list[str]] = field(default_factory=dict)  # of those that are here in part
     rules: dict[str, Rules] = field(default_factory=dict)  # of libraries
     encoded: str = ""  # where queries are
+    int8: Figures | None = None  # where it was tried for these photos, on this machine
     no_parts: str | None = None  # why the index can hold no parts of photos
     error: ImgsearchError | None = None
 
@@ -82,6 +84,8 @@ def _look(chosen: Settings, named: str | None) -> Known:
             known.roots = _roots(known.info, library.roots)
             known.folders = _folders(library.roots)
             known.rules = library_rules.of(library.index)
+            if known.info.models is not None and not known.info.models.quantized:
+                known.int8 = library.models.int8_figures(library.index.index_id)
             known.no_parts = library.index.capabilities.no_parts
             if library.index.capabilities.text_models is not None and known.info.photos:
                 known.encoded = _encoded_where(library)
@@ -161,6 +165,8 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
         facts[f"library {name}"] = "; ".join([f"{photos} in {where}", *_rules(known, name)])
     if info.models is not None:
         facts["model"] = _model(info)
+    if known.int8 is not None:
+        facts["int8"] = _int8(known.int8)
     if known.encoded:
         facts["queries are encoded"] = known.encoded
     if known.last_ingest.get("joined"):
@@ -217,6 +223,16 @@ def _model(info: IndexInfo) -> str:
     return f"{' and '.join(names)} ({pair.dims} dims{kind})"
 
 
+def _int8(found: Figures) -> str:
+    """What the trial showed."""
+    verdict = "used on this machine" if found.passed else "not used"
+    return (
+        f"{verdict}: of {found.pictures} photos, {found.overlap:.1%} of the ten nearest stay the"
+        f" same; centred cosine {found.centred:.4f}, lowest {found.worst:.4f};"
+        f" {found.speed:.2f} times as fast"
+    )
+
+
 def _last_ingest(report: dict[str, Any], verbose: bool) -> str:
     from imgsearch.output import console as rendering
 
@@ -263,6 +279,7 @@ def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
             "text_model": None if pair is None else pair.text_model.name,
             "dims": None if pair is None else pair.dims,
             "int8_model": None if pair is None else pair.quantized,
+            "int8_trial": None if known.int8 is None else known.int8.as_dict(),
             "queries_encoded": known.encoded or None,
             "details": {} if info is None else info.details,
         },

@@ -150,7 +150,7 @@ def _run(
     index = library.index
 
     def open_encoder() -> ImageEncoder:
-        encoder, pair = library.models.ingest_encoder(options.limits.workers)
+        encoder, pair = library.models.ingest_encoder(options.limits.workers, index.index_id)
         index.stamp(pair)
         return encoder
 

@@ -1,7 +1,8 @@
 """Which runtime serves a tower, and the encoders that the rest of the program sees.
 
 one text, one picture    onnxruntime, memory-mapped: a new process answers in 0.2 s
-many pictures            OpenVINO (bf16 or f32, int8 on request); torch where there is a GPU
+many pictures            OpenVINO (bf16 or f32; int8 where that has passed its trial, or on
+                         request); torch where there is a GPU
 an export that failed    sentence-transformers, slow and right
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from imgsearch.errors import ModelError
-from imgsearch.models import preprocessing, verification
+from imgsearch.models import int8_trial, preprocessing, verification
 from imgsearch.models.base import Pixels, Precision, Vectors, unit
 from imgsearch.models.cache import forget, remember_check
 from imgsearch.models.hub import quiet_environment
@@ -94,6 +95,34 @@ class Images:
 
     def encode(self, pixels: Pixels) -> Vectors:
         return unit(self._runtime.run({self._input: pixels}))
+
+    def on_trial(self, tower: Tower, index_id: str, streams: int) -> Images:
+        """This one, which tries int8 with the pictures that it embeds; itself where OpenVINO does
+        not serve."""
+        if not isinstance(self._runtime, OpenVino):
+            return self
+        trial = int8_trial.Trial(tower, index_id, self._runtime, streams)
+        return ImagesOnTrial(tower, self._runtime, trial)
+
+
+class ImagesOnTrial(Images):
+    """The image encoder of an ingest, which goes on in int8 once that has passed its trial."""
+
+    def __init__(self, tower: Tower, runtime: OpenVino, trial: int8_trial.Trial) -> None:
+        super().__init__(tower, runtime)
+        self._trial: int8_trial.Trial | None = trial
+
+    def encode(self, pixels: Pixels) -> Vectors:
+        vectors = super().encode(pixels)
+        trial = self._trial
+        if trial is not None:
+            trial.see(pixels)
+            if trial.outcome is not None:
+                self._runtime = trial.outcome
+                self.precision = self._runtime.precision
+            if trial.over:
+                self._trial = None
+        return vectors
 
 
 class OpeningImages:
@@ -184,16 +213,25 @@ def ingest_encoder(
     precision: Literal["auto", "f32", "bf16", "int8"],
     streams: int,
     tell: Callable[[str], None],
+    index_id: str = "",
 ) -> ImageEncoder:
     """`image_encoder` for an ingest, back before the runtime is open; but not with int8, where
     whether it works here has to be known before anything is written. `tell`: what a person should
-    hear, from whichever thread."""
+    hear, from whichever thread. `index_id`: of the index for whose photos int8 may be tried, and
+    used where it has passed; empty: it may not."""
 
     def open_encoder() -> ImageEncoder:
+        may_try = bool(index_id) and precision == "auto" and accelerator() == "cpu"
+        proven = int8_trial.proven(tower, index_id, streams) if may_try else None
+        if proven is not None:
+            return Images(tower, proven)
         encoder = image_encoder(tower, precision=precision, streams=streams, many=True)
-        if isinstance(encoder, Images) and encoder.warning:
+        if not isinstance(encoder, Images):
+            return encoder
+        if encoder.warning:
             tell(encoder.warning)
-        return encoder
+        worth_it = may_try and int8_trial.worth_it(tower, index_id)
+        return encoder.on_trial(tower, index_id, streams) if worth_it else encoder
 
     if precision == "int8" or tower.served_by == "sentence-transformers":
         return open_encoder()

@@ -42,6 +42,17 @@ class Preprocessing:
         pixels += self.offset[:, None, None]
         return pixels
 
+    def bytes_of(self, pixels: Pixels) -> npt.NDArray[np.uint8]:
+        """What `pixels` were made of (n, 3, height, width): a quarter of the memory."""
+        found = (pixels - self.offset[:, None, None]) / self.scale[:, None, None]
+        rounded: npt.NDArray[np.uint8] = np.clip(np.rint(found), 0, 255).astype(np.uint8)
+        return rounded
+
+    def of_bytes(self, found: npt.NDArray[np.uint8]) -> Pixels:
+        """The pixels that `bytes_of` was given."""
+        pixels: Pixels = found * self.scale[:, None, None] + self.offset[:, None, None]
+        return pixels
+
     def _fitted(self, image: Image) -> Image:
         from PIL.Image import Resampling
 

@@ -22,6 +22,7 @@ from imgsearch import resources
 from imgsearch.models.base import Precision, Vectors
 
 if TYPE_CHECKING:
+    import openvino
     import torch
 
 Inputs = Mapping[str, npt.NDArray[Any]]
@@ -94,7 +95,14 @@ class OpenVino:
     `run` may be called from many threads at once: each has its own request, on its own stream.
     """
 
-    def __init__(self, model: Path, precision: Precision | Literal["auto"], streams: int) -> None:
+    def __init__(
+        self,
+        model: Path | openvino.Model,
+        precision: Precision | Literal["auto"],
+        streams: int,
+        folder: Path | None = None,
+    ) -> None:
+        """`folder`: where the weights of a model that was built in memory lie."""
         import openvino
 
         core = openvino.Core()
@@ -114,10 +122,11 @@ class OpenVino:
         self.name = f"openvino {openvino.__version__.split('-')[0]} {precision}"
         # No model cache: compiling takes as long as reading a compiled copy, of 350 MB, would
         try:
-            self._model = core.compile_model(str(model), "CPU", settings)
+            source = str(model) if isinstance(model, Path) else model
+            self._model = core.compile_model(source, "CPU", settings)
         except RuntimeError as problem:  # all that OpenVINO raises
             raise RuntimeFailure(_first_line(problem)) from problem
-        self._folder = model.parent
+        self._folder = model.parent if isinstance(model, Path) else folder
         self._of_thread = threading.local()
         # The first array that reaches OpenVINO makes it look up NumPy. Two threads that do so at
         # once wait for each other for ever (the one for a lock, the other for the GIL).
@@ -128,8 +137,8 @@ class OpenVino:
         packing: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if not hasattr(of_thread, "request"):
             of_thread.request = self._model.create_infer_request()
-            # it packs the weights for this processor, and reads the file's no more
-            packing = resources.letting_go_of(self._folder)
+            if self._folder is not None:  # it packs the weights, and reads the file's no more
+                packing = resources.letting_go_of(self._folder)
         with packing:  # the arrays outlive the call, so that they need not be copied
             found = of_thread.request.infer(dict(inputs), share_inputs=True)[0]
         vectors: Vectors = found.copy()  # the answer is the request's

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from imgsearch.errors import Action, IndexContradiction, ModelUnavailable
+from imgsearch.errors import Action, IndexContradiction, ModelError, ModelUnavailable
 from imgsearch.models import recorded as recorded_names
-from imgsearch.models.cache import cached, set_up
+from imgsearch.models.cache import cached, cached_tower, set_up
 from imgsearch.models.names import is_directory, model_names
 from imgsearch.progress import Talk
 
 if TYPE_CHECKING:
+    from imgsearch.models import int8_trial
     from imgsearch.models.base import ImageEncoder, Kind, ModelIdentity, ModelPair, TextEncoder
     from imgsearch.models.cache import Check
     from imgsearch.models.names import ModelNames
@@ -151,18 +152,32 @@ class ModelSelection:
                 self._image = encoders.image_encoder(self.ready().image)
             return self._image
 
-    def ingest_encoder(self, streams: int) -> tuple[ImageEncoder, ModelPair]:
+    def ingest_encoder(self, streams: int, index_id: str) -> tuple[ImageEncoder, ModelPair]:
         """For many pictures, on so many threads at once; and what the index has to record."""
         from imgsearch.models import encoders
 
         found, precision = self.ready(), self.precision()
-        asked = found.image, precision, streams
+        asked = found.image, precision, streams, index_id
         if self.loaded is None or self.loaded[0] != asked:
             encoder = encoders.ingest_encoder(
-                found.image, precision=precision, streams=streams, tell=self._talk.tell
+                found.image,
+                precision=precision,
+                streams=streams,
+                tell=self._talk.tell,
+                index_id=index_id,
             )
             self.loaded = asked, encoder
         return self.loaded[1], found.pair(quantized=precision == "int8")
+
+    def int8_figures(self, index_id: str) -> int8_trial.Figures | None:
+        """How int8 did with photos of that index, on this machine; None where it was not tried."""
+        from imgsearch.models import int8_trial
+
+        try:
+            tower = cached_tower("image", self.names().image, self.cache)
+        except ModelError:  # a folder that is gone
+            return None
+        return None if tower is None else int8_trial.figures(tower, index_id)
 
     def successor_pair(self) -> ModelPair:
         """The pair that is recorded by an index that is to take this one's place."""

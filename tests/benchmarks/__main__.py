@@ -23,6 +23,7 @@ from tests.benchmarks.table import Bench, Row
 
 SECTIONS = {  # in this order: what needs an idle machine most comes first
     "ingest": "photos into the index, beside rclip and the tutorial's loop",
+    "int8": "the forward pass in int8, and what it finds",
     "queries": "one question in a new process",
     "upkeep": "nothing changed, memory and cost from 1,000 to 100,000",
     "web": "the page with 100,000 photos behind it",
