@@ -196,7 +196,9 @@ def test_too_few_photos_are_no_trial(towers: dict[str, Tower]) -> None:
     assert int8_trial.figures(towers["small"], "a") is None
 
 
-def test_the_same_photos_give_the_same_form_in_any_order(towers: dict[str, Tower]) -> None:
+def test_the_same_photos_give_the_same_form_in_any_order(
+    towers: dict[str, Tower], at_once: None
+) -> None:
     tower = towers["small"]
     encoder = encoders.image_encoder(tower, many=True)
     assert isinstance(encoder, encoders.Images)

@@ -166,7 +166,7 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
     if info.models is not None:
         facts["model"] = _model(info)
     if known.int8 is not None:
-        facts["int8"] = _int8(known.int8)
+        facts["int8"] = known.int8.said
     if known.encoded:
         facts["queries are encoded"] = known.encoded
     if known.last_ingest.get("joined"):
@@ -221,16 +221,6 @@ def _model(info: IndexInfo) -> str:
     names = dict.fromkeys([pair.image_model.name, pair.text_model.name])
     kind = ", int8" if pair.quantized else ""
     return f"{' and '.join(names)} ({pair.dims} dims{kind})"
-
-
-def _int8(found: Figures) -> str:
-    """What the trial showed."""
-    verdict = "used on this machine" if found.passed else "not used"
-    return (
-        f"{verdict}: of {found.pictures} photos, {found.overlap:.1%} of the ten nearest stay the"
-        f" same; centred cosine {found.centred:.4f}, lowest {found.worst:.4f};"
-        f" {found.speed:.2f} times as fast"
-    )
 
 
 def _last_ingest(report: dict[str, Any], verbose: bool) -> str:
