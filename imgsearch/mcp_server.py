@@ -48,7 +48,7 @@ _INSTRUCTIONS = (
 class Photo:
     """`score`: a cosine, higher is nearer; null: found by date alone. `taken`: local time. `box`:
     left, top, width and height of the part that was found, in pixels; `page`: of the page, from 1;
-    both null: all of it."""
+    both null: all of it. `line`: text that was read there; null: it was not found by text."""
 
     rank: int
     id: str
@@ -62,6 +62,7 @@ class Photo:
     missing: bool
     box: list[int] | None
     page: int | None
+    line: str | None
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,7 @@ def _photo(hit: Hit) -> Photo:
         missing=hit.missing,
         box=None if hit.box is None else list(hit.box),
         page=hit.page,
+        line=None if hit.line is None else shown(hit.line),
     )
 
 

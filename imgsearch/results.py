@@ -35,9 +35,13 @@ class Hit:
     # whether it answers the question, or is only nearest: by its score, or since it has all the
     # words; None: not known
     fits: bool | None = None
-    # "fit": by its score; and where all the words are: "name", "caption", "tag", "place"
+    # "fit": by its score; and where all the words are: "name", "caption", "tag", "place",
+    # "text"
     why: tuple[Reason, ...] = ()
-    part: Part | None = None  # of the photo, which scored higher than all of it
+    # of the photo, which scored higher than all of it; where the words were read in the photo, the
+    # line that has them
+    part: Part | None = None
+    line: str | None = None  # of text, as it was read there
 
     @property
     def box(self) -> Box | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -92,6 +93,16 @@ class Ingest(CommandOptions):
         "No further films; those that there are stay.",
         heading=PICTURES,
     )
+    read_text: bool = flag(
+        "--text",
+        "Read text in photos too, from now on: --match and questions find its words.",
+        heading=PICTURES,
+    )
+    no_text: bool = flag(
+        "--no-text",
+        "Read no text in further photos; what was read stays.",
+        heading=PICTURES,
+    )
     thumbnails: bool = flag(
         "--thumbnails",
         "Make the page's thumbnails of new photos too, while they are decoded anyway.",
@@ -122,6 +133,7 @@ class Ingest(CommandOptions):
     (
         *INDEX_AND_MODELS,
         *("exclude", "follow_links", "max_megapixels", "precision", "batch_size", "workers"),
+        "ocr_model",
         *NEW_INDEX,
     ),
     examples=["imgsearch ingest ./photos"],
@@ -162,6 +174,7 @@ def wanted_parts(given: Ingest) -> dict[PartKind, bool]:
     flags: dict[PartKind, tuple[bool, bool]] = {
         "region": (given.regions, given.no_regions),
         "frame": (given.films, given.no_films),
+        "text": (given.read_text, given.no_text),
     }
     for kind, (wanted, unwanted) in flags.items():
         if wanted and unwanted:
@@ -217,6 +230,7 @@ def options(chosen: Settings, *, background: bool = False, **given: Any) -> Opti
         exclude=() if for_good else tuple(chosen.exclude),
         exclude_for_good=tuple(chosen.exclude) if for_good else (),
         follow_links=chosen.follow_links,
+        recogniser=Path(chosen.ocr_model).expanduser() if chosen.ocr_model else None,
         **given,
     )
 

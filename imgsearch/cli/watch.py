@@ -53,6 +53,7 @@ class Watching(CommandOptions):
     (
         *INDEX_AND_MODELS,
         *("exclude", "follow_links", "max_megapixels", "precision", "batch_size", "workers"),
+        "ocr_model",
         *NEW_INDEX,
     ),
     examples=["imgsearch watch", "imgsearch watch ./photos"],

@@ -104,6 +104,8 @@ class Capabilities:
     text_models: TextModels | None = None
     distant: bool = False  # each look into it is a request over the network
     no_parts: str | None = None  # why it can hold no parts of photos; None: it can
+    # what was read in those of some photos that have text, by id: `parts` without the other kinds
+    texts: Callable[[Sequence[str]], dict[str, PartTexts]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,7 @@ class Index(Protocol):
         exclude: Collection[str] = (),
     ) -> Near:
         """The k nearest by cosine, and the k (or `NAMED`, if that is more) nearest of those photos
-        that have each of the wanted words in their names, caption, tags or place."""
+        that have each of the wanted words in their names, caption, tags, place or text."""
         ...
 
     def match(self, wanted: Wanted, k: int, where: Filter = ALL) -> list[Record]:

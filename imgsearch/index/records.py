@@ -232,3 +232,7 @@ class Near(NamedTuple):
     neighbours: list[Neighbour]
     named: list[Neighbour]
     photos: int | None
+
+    @property
+    def records_named(self) -> list[Record]:
+        return [one.record for one in self.named]

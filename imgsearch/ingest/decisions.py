@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from imgsearch import photos
+from imgsearch import ocr, photos
 from imgsearch.errors import Action, Advice, UsageError
 from imgsearch.escaping import shown
 from imgsearch.index.part_kinds import PART_KINDS, PartKind
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 _LOOKED_UP = 512  # records at a time
 # those that have to be asked for, as their options are called
-NAMES_OF_PARTS: Mapping[PartKind, str] = {"region": "regions", "frame": "films"}
+NAMES_OF_PARTS: Mapping[PartKind, str] = {"region": "regions", "frame": "films", "text": "text"}
 _TO_END: Mapping[PartKind, Action] = {
     "region": Action("make no regions"),
     "frame": Action("take in no films"),
+    "text": Action("read no text"),
 }
 
 
@@ -135,7 +136,11 @@ def check_excluded(jobs: Sequence[Job], options: Options) -> None:
 
 
 def check_parts(index: Index, options: Options) -> None:
-    """Raises UsageError where parts of photos are asked for and the index can hold none."""
+    """Raises UsageError where parts of photos are asked for and the index can hold none;
+    ModelUnavailable where text is to be read and the extra for it is missing."""
+    missing = ocr.missing() if options.parts.get("text") else None
+    if missing is not None:
+        raise missing
     reason = index.capabilities.no_parts
     asked = [NAMES_OF_PARTS[kind] for kind, wanted in options.parts.items() if wanted]
     if asked and reason is not None:
@@ -143,6 +148,14 @@ def check_parts(index: Index, options: Options) -> None:
         raise UsageError(
             reason, f"Ingest without {without}; or into an index on this machine, which holds them."
         )
+
+
+def tell_unread(library: Library, found: Iterable[Rules]) -> None:
+    """A word where rules want text to be read and the extra for it is missing: it is read later."""
+    wanted = any("text" in each.parts for each in found)
+    missing = ocr.missing() if wanted and library.index.capabilities.no_parts is None else None
+    if missing is not None:
+        library.talk.tell(f"No text in photos is read. {missing.message} {missing.cure}")
 
 
 def _changed(known: Rules, globs: Sequence[str], options: Options) -> Rules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from imgsearch.index.part_kinds import PartKind
 from imgsearch.ingest.events import Event
@@ -23,6 +24,7 @@ class Options:
     # which kinds of parts photos are looked through for from now on, as a rule of the libraries;
     # a kind that is not named: as before
     parts: Mapping[PartKind, bool] = field(default_factory=dict)
+    recogniser: Path | None = None  # a network that reads text, in place of the extra's
     follow_links: bool = False
     limit: int | None = None  # new or changed photos
     dry_run: bool = False  # nothing is embedded or written

@@ -8,13 +8,16 @@ from itertools import islice
 
 import numpy as np
 
-from imgsearch.index.base import PART_KINDS, PartKind, Parts, PartVectors, Place
+from imgsearch import ocr
+from imgsearch.index.base import PART_KINDS, PartKind, Parts, PartTexts, PartVectors, Place
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder, Vectors
+from imgsearch.ocr import Reader
 from imgsearch.photos import film_formats, films, pages, regions
 from imgsearch.photos.decode import Decoded
 from imgsearch.photos.formats import Source, Undecodable
 from imgsearch.photos.pages import Page
+from imgsearch.question import Box
 
 _NONE = PartVectors((), np.empty((0, 0), np.float32))
 _PAGES_AT_ONCE = 16  # that are held and embedded together
@@ -47,7 +50,12 @@ def by_the_picture(kinds: Collection[PartKind]) -> bool:
 def decoded_for(kinds: Sequence[PartKind], image_size: int) -> int:
     """The target of `decode` by which parts of these kinds are seen well, by a model that sees
     `image_size` pixels."""
-    return regions.decoded_for(image_size) if "region" in kinds else image_size
+    targets = [image_size]
+    if "region" in kinds:
+        targets.append(regions.decoded_for(image_size))
+    if "text" in kinds:
+        targets.append(ocr.DECODED_FOR)
+    return max(targets)
 
 
 def parts_of(
@@ -55,12 +63,13 @@ def parts_of(
     source: Source,
     found: Decoded | None,
     encoder: ImageEncoder,
+    reader: Reader | None,
     max_megapixels: float,
     stopwatch: Stopwatch,
 ) -> Parts:
     """Of each of these kinds all that the photo has. `found`: the picture, decoded for them; None
     where none is looked for in it. Raises Undecodable."""
-    parts: dict[PartKind, PartVectors] = {}
+    parts: dict[PartKind, PartVectors | PartTexts] = {}
     if "region" in kinds and found is not None:
         parts["region"] = _regions_of(found, encoder, stopwatch)
     if "frame" in kinds and found is not None:
@@ -68,6 +77,9 @@ def parts_of(
     if "page" in kinds:
         each = pages.each(source, target=encoder.image_size, max_megapixels=max_megapixels)
         parts["page"] = _pages_of(each, encoder, stopwatch)
+    if "text" in kinds and found is not None and reader is not None:
+        with stopwatch("text"):
+            parts["text"] = _texts_of(found, reader)
     return parts
 
 
@@ -105,20 +117,32 @@ def _pages_of(found: Iterator[Page], encoder: ImageEncoder, stopwatch: Stopwatch
     return PartVectors(tuple(places), np.concatenate(vectors)) if places else _NONE
 
 
+def _texts_of(found: Decoded, reader: Reader) -> PartTexts:
+    lines = reader.lines(found.image)
+    return PartTexts(
+        _places([line.box for line in lines], found), tuple(each.text for each in lines)
+    )
+
+
+def _places(boxes: Sequence[Box], found: Decoded) -> tuple[Place, ...]:
+    """Boxes of a picture in pixels of the upright photo, however small it was decoded."""
+    across = found.metadata.width / found.image.width
+    down = found.metadata.height / found.image.height
+    places: list[Place] = []
+    for left, top, width, height in boxes:
+        corner = round(left * across), round(top * down)
+        places.append((*corner, max(1, round(width * across)), max(1, round(height * down))))
+    return tuple(places)
+
+
 def _regions_of(found: Decoded, encoder: ImageEncoder, stopwatch: Stopwatch) -> PartVectors:
-    """Their places in pixels of the upright picture, however small it was decoded."""
     image = found.image
-    across, down = found.metadata.width / image.width, found.metadata.height / image.height
     with stopwatch("decode"):
         boxes = regions.boxes(image, encoder.image_size)
         crops = [image.crop((left, top, left + w, top + h)) for left, top, w, h in boxes]
         pixels = [encoder.prepare(crop) for crop in crops]
     if not boxes:
         return _NONE
-    places: list[Place] = []
-    for left, top, width, height in boxes:
-        corner = round(left * across), round(top * down)
-        places.append((*corner, max(1, round(width * across)), max(1, round(height * down))))
     with stopwatch("embed"):
         vectors = encoder.encode(np.concatenate(pixels))
-    return PartVectors(tuple(places), vectors)
+    return PartVectors(_places(boxes, found), vectors)

@@ -206,10 +206,11 @@ class Intake:
             if not (full or last or (idle and pool.busy["workers"] < workers)):
                 return
             del self._new[: len(batch)]
-            self._embedding.open()
+            self._embedding.open(batch)
             pool.give("workers", self._take_batch, self._embedding.embed_batch, batch)
 
     def _take_batch(self, batch: Batch) -> None:
+        self._result.read += batch.read
         for read, known in batch.parted:
             self._let_go(read)
             self._take_known(read, known, with_parts=True)

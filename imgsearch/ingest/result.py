@@ -8,7 +8,10 @@ from typing import Literal
 from imgsearch.ingest.losses import Lost
 from imgsearch.photos import Skip
 
-ADDED_UP = "added", "updated", "renamed", "removed", "embedded", "described", "looked_through"
+ADDED_UP = (
+    *("added", "updated", "renamed", "removed", "embedded", "described", "looked_through"),
+    "read",
+)
 
 
 @dataclass(slots=True)
@@ -26,6 +29,7 @@ class Result:
     joined: int = 0  # RAWs and short films that are one photo with the picture beside them
     embedded: int = 0
     looked_through: int = 0  # unchanged photos, for parts that they had not
+    read: int = 0  # of the embedded and looked through ones, those in which text was looked for
     described: int = 0  # the same bytes; metadata was read again, and nothing embedded
     skipped: list[Skip] = field(default_factory=list)
     gone: list[tuple[Literal["removed", "missing"], str]] = field(default_factory=list)  # paths

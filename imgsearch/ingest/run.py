@@ -148,6 +148,7 @@ def _run(
     passed_over: Sequence[Skip] = (),
 ) -> Result:
     index = library.index
+    decisions.tell_unread(library, rules.values())
 
     def open_encoder() -> ImageEncoder:
         encoder, pair = library.models.ingest_encoder(options.limits.workers, index.index_id)
@@ -193,6 +194,7 @@ def report_of(result: Result) -> dict[str, Any]:
             "embedded",
             "described",
             "looked_through",
+            "read",
         ]
     }
     skipped = [

@@ -13,7 +13,7 @@ from itertools import compress
 
 import numpy as np
 
-from imgsearch import photos
+from imgsearch import ocr, photos
 from imgsearch.errors import Action, Advice
 from imgsearch.index.base import Index, PartKind, parts_mark
 from imgsearch.ingest.chunks import Chunk, named_like, sidecars_in
@@ -35,7 +35,7 @@ from imgsearch.photos.walk import Listing
 from imgsearch.progress import Progress, silent
 from imgsearch.roots.locations import Root
 
-STAGES = ("walk", "read", "decode", "embed", "index")
+STAGES = ("walk", "read", "decode", "embed", "text", "index")
 WALK_CHUNK = 1024  # photos compared with the index at a time, or as many as a folder has more
 CHUNKS_AHEAD = 32  # that wait for the comparing, which waits for the index's fingerprints
 WALK_AHEAD = 20_000  # photos: 8 MB, and makes the bar's total right for most libraries
@@ -74,8 +74,13 @@ class Ingest:
         self._stopwatch = Stopwatch(STAGES)
         kind = Checking if options.dry_run else Embedding
         self._embedding = kind(
-            open_encoder, options.max_megapixels, self._stopwatch, options.thumbnails
+            open_encoder,
+            options.max_megapixels,
+            self._stopwatch,
+            options.thumbnails,
+            options.recogniser,
         )
+        self._reads_text = ocr.missing() is None
         self._result = Result()
         self._moved: set[str] = set()  # the old ids of rows that moved in this run
         self._replaced: list[Departed] = []  # their file is no picture any more
@@ -155,9 +160,12 @@ class Ingest:
         return self._rules.get(job.library, Rules())
 
     def _asked_parts(self, job: Job) -> tuple[PartKind, ...] | None:
-        """The kinds that the library's rules want. None: the index can hold no parts at all."""
-        no_parts = self._index.capabilities.no_parts is not None
-        return None if no_parts else self._rules_of(job).parts
+        """The kinds that the library's rules want, of those that can be made here. None: the index
+        can hold no parts at all."""
+        if self._index.capabilities.no_parts is not None:
+            return None
+        kinds = self._rules_of(job).parts
+        return tuple(kind for kind in kinds if kind != "text" or self._reads_text)
 
     def _wants_films(self, job: Job) -> bool:
         return "frame" in (self._asked_parts(job) or ())

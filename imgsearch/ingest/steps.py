@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from imgsearch import photos
+from imgsearch import ocr, photos
 from imgsearch.index.base import PartKind, Parts
 from imgsearch.ingest.descriptions import Facts, facts_of
 from imgsearch.ingest.parts import (
@@ -98,6 +99,7 @@ class Batch:
 
     embedded: list[Embedded] = field(default_factory=list)
     parted: list[tuple[Read, Known]] = field(default_factory=list)  # with the parts they lacked
+    read: int = 0  # of both: those in which text was looked for
     checked: list[Read] = field(default_factory=list)
     failed: list[tuple[Read, Skip]] = field(default_factory=list)
 
@@ -181,18 +183,24 @@ class Embedding:
         max_megapixels: float,
         stopwatch: Stopwatch,
         thumbnails: Thumbnails | None = None,
+        recogniser: Path | None = None,
     ) -> None:
-        """`thumbnails`: in which one of each photo is put."""
+        """`thumbnails`: in which one of each photo is put. `recogniser`: as for `ocr.Reader`."""
+        self._recogniser = recogniser
+        self._reader: ocr.Reader | None = None
         self._thumbnails = thumbnails
         self._open = open_encoder
         self._encoder: ImageEncoder | None = None
         self.max_megapixels = max_megapixels
         self._stopwatch = stopwatch
 
-    def open(self) -> None:
-        """On the caller's thread, so that a missing model is the caller's error."""
+    def open(self, reads: Sequence[Read]) -> None:
+        """What is needed for them, on the caller's thread, so that a missing model is the caller's
+        error."""
         if self._encoder is None:
             self._encoder = self._open()
+        if self._reader is None and any("text" in read.lacking for read in reads):
+            self._reader = ocr.Reader(self._recogniser)
 
     def embed_batch(self, reads: Sequence[Read]) -> Batch:
         encoder = self._encoder
@@ -205,8 +213,9 @@ class Embedding:
             try:
                 found = self._decoded(read, encoder)
                 if kinds := read.lacking:
-                    about = encoder, self.max_megapixels, self._stopwatch
+                    about = encoder, self._reader, self.max_megapixels, self._stopwatch
                     parts[id] = parts_of(kinds, read.source, found, *about)
+                    batch.read += "text" in parts[id]
             except decode.Undecodable as error:
                 batch.failed.append((read, _skip(read, error)))
                 continue
@@ -252,7 +261,7 @@ class Embedding:
 class Checking(Embedding):
     """In a dry run: decodes alone, so that what is damaged is known. No model is opened."""
 
-    def open(self) -> None:
+    def open(self, reads: Sequence[Read]) -> None:
         pass
 
     def embed_batch(self, reads: Sequence[Read]) -> Batch:

@@ -47,6 +47,7 @@ HOW = {
     "prune folders only": ", or leave --prune out; see also: imgsearch remove",
     "query": 'imgsearch query "a red car"',
     "raise the limit": " (--max-megapixels)",
+    "read no text": "--no-text",
     "re-embed": "imgsearch ingest --re-embed",
     "remove": "imgsearch remove {what}",
     "remove a folder": "imgsearch remove --under {folder}",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NARROW = 60  # columns; below, a hit takes two lines
 TITLE_AT_MOST = 200  # columns of the title, however wide the output
 ELLIPSIS = "…"
+_LINE = 30  # columns of a line of text that was read in a photo
 DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
 # Latin letters, and the dashes, quotation marks and ellipsis of a title: one column each, for which
 # Rich's tables need not be imported
@@ -134,11 +135,13 @@ def _score(hit: Hit) -> str:
 
 
 def _why(hit: Hit) -> str:
-    """Where its words are, and which part of it was found; of one that was found by all of its
-    picture nothing."""
+    """Where its words are, of those that were read in the photo the line; and which part of it was
+    found; of one that was found by all of its picture nothing."""
     fields = [reason for reason in hit.why if reason != "fit"]
-    part = [found_part(hit.part)] if hit.part is not None else []
-    return ", ".join([*part, *(hit.why if fields else ())])
+    line = "" if hit.line is None else f"“{cut(shown(hit.line), _LINE)}”"
+    told = [line or reason if reason == "text" else reason for reason in hit.why]
+    part = [found_part(hit.part)] if hit.part is not None and not line else []
+    return ", ".join([*part, *(told if fields else ())])
 
 
 def _line_of_fitting(results: Results, hit: Hit, style: Callable[[str, str], str]) -> Iterator[str]:

@@ -9,7 +9,8 @@ from typing import Protocol
 from imgsearch.copies import folding
 from imgsearch.errors import Action, Advice, IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
-from imgsearch.index.base import Index, Near, Wanted
+from imgsearch.index.base import Index, Near, Record, Wanted
+from imgsearch.index.match_order import Texts
 from imgsearch.models.base import ImageEncoder, Vector, Vectors, unit
 from imgsearch.question import Box, Filter, Order, Question, Term
 from imgsearch.results import Hit, Results
@@ -132,7 +133,7 @@ def _nearest(
         if sample is not None:
             photos = index.count(where) if near.photos is None else near.photos
             chance = fitting.chance(unit(vector), sample, photos)
-        return fused(near, wanted, chance)[:k]
+        return fused(near, wanted, chance, _texts_of(index, near.records_named))[:k]
 
     found = folding.distinct(search, k, index.vectors) if question.fold else search(k)
     if not question.only_fitting:
@@ -162,9 +163,19 @@ def _inside(
 
     def search(k: int) -> list[Found] | None:
         near = encodes.search_text(words, _depth(k, wanted), question.filter, wanted)
-        return None if near is None else fused(near, wanted, None)[:k]
+        return (
+            None
+            if near is None
+            else fused(near, wanted, None, _texts_of(index, near.records_named))[:k]
+        )
 
     return folding.distinct(search, k, index.vectors) if question.fold else search(k)
+
+
+def _texts_of(index: Index, records: Sequence[Record]) -> Texts:
+    """What was read in the photos."""
+    read = index.capabilities.texts
+    return read([record.id for record in records]) if read is not None and records else {}
 
 
 def _depth(k: int, wanted: Wanted | None) -> int:
@@ -180,7 +191,8 @@ def _by_words(index: Index, question: Question) -> list[Found]:
         k = max(BY_DATE, question.k)
 
     def match(k: int) -> list[Found]:
-        return by_words(index.match(wanted, k, question.filter), wanted)
+        records = index.match(wanted, k, question.filter)
+        return by_words(records, wanted, _texts_of(index, records))
 
     found = folding.distinct(match, k, index.vectors) if question.fold else match(k)
     found = [one for one in found if one.record.id not in question.exclude]
@@ -332,4 +344,5 @@ def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None)
         fits=one.fits,
         copies=len(group) - 1,
         part=None if one.part is None else one.part.on(one.record, record),
+        line=one.line,
     )

@@ -7,11 +7,13 @@ nearest; a photo that has all the words fits. An inventory number comes before a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from imgsearch.index import match_order
-from imgsearch.index.base import Near, Neighbour, Part, Record, Wanted
+from imgsearch.index.base import Near, Neighbour, Part, PartTexts, Record, Wanted
+from imgsearch.index.match_order import Texts
+from imgsearch.index.records import NO_TEXTS
 from imgsearch.matching import Field
 from imgsearch.search.fitting import Chance
 
@@ -25,20 +27,26 @@ _CONSTANT = 60  # of the fusion: the higher, the less the first ranks weigh
 class Found:
     """A photo that was found. `score`: cosine; None where no vector was asked for. `why`: "fit"
     where its cosine says so, and the fields that have all the words. `fits`: None where it is not
-    known. `part`: the part that scored higher than the whole photo."""
+    known. `part`: the part that scored higher than the whole photo; where the words were read in
+    the photo, the line that has them, which is `line`."""
 
     record: Record
     score: float | None = None
     why: tuple[Reason, ...] = ()
     fits: bool | None = None
     part: Part | None = None
+    line: str | None = None
 
 
-def fused(near: Near, wanted: Wanted | None, chance: Chance | None) -> list[Found]:
-    """The best first. As long as `near.neighbours` has `RANKED` photos or all, those that follow
-    in a longer list change nothing before."""
+def fused(near: Near, wanted: Wanted | None, chance: Chance | None, texts: Texts) -> list[Found]:
+    """The best first. `texts`: of the photos that have the words. As long as `near.neighbours` has
+    `RANKED` photos or all, those that follow in a longer list change nothing before."""
     weights: dict[str, float] = {}
-    exact = {one.record.id for one in near.named if wanted and _is_the_one(one.record, wanted)}
+    exact = {
+        one.record.id
+        for one in near.named
+        if wanted and _is_the_one(one.record, wanted, texts.get(one.record.id, NO_TEXTS))
+    }
     named = sorted(near.named, key=lambda one: one.record.id not in exact)  # keeps their order
     for rank, one in enumerate(named, start=1):
         weights[one.record.id] = 1 / (_CONSTANT + rank)
@@ -47,7 +55,9 @@ def fused(near: Near, wanted: Wanted | None, chance: Chance | None) -> list[Foun
         if not has_words or rank <= RANKED:
             weights[one.record.id] = weights.get(one.record.id, 0) + 1 / (_CONSTANT + rank)
     both = {one.record.id: one for one in (*named, *near.neighbours)}  # these know of parts
-    found = [_judged(one, wanted, chance) for one in both.values()]
+    found = [
+        _judged(one, wanted, chance, texts.get(one.record.id, NO_TEXTS)) for one in both.values()
+    ]
 
     def order(one: Found) -> tuple[bool, bool, float, str]:
         weight = weights[one.record.id]
@@ -56,19 +66,30 @@ def fused(near: Near, wanted: Wanted | None, chance: Chance | None) -> list[Foun
     return sorted(found, key=order) if named else found
 
 
-def _is_the_one(record: Record, wanted: Wanted) -> bool:
-    return wanted.is_code and match_order.is_exact(record, wanted)
+def _is_the_one(record: Record, wanted: Wanted, read: PartTexts) -> bool:
+    return wanted.is_code and match_order.is_exact(record, wanted, read)
 
 
-def _judged(one: Neighbour, wanted: Wanted | None, chance: Chance | None) -> Found:
-    fields = wanted.fields(one.record.words) if wanted is not None else ()
+def _judged(one: Neighbour, wanted: Wanted | None, chance: Chance | None, read: PartTexts) -> Found:
+    words = match_order.words_of(one.record, read)
+    fields = wanted.fields(words) if wanted is not None else ()
     near_enough = chance is not None and one.score >= chance.line
     why: tuple[Reason, ...] = (*(("fit",) if near_enough else ()), *fields)
     fits = True if why else (None if chance is None else False)
-    return Found(one.record, one.score, why, fits, one.part)
+    return _with_line(Found(one.record, one.score, why, fits, one.part), wanted, read)
 
 
-def by_words(records: Iterable[Record], wanted: Wanted) -> list[Found]:
+def by_words(records: Iterable[Record], wanted: Wanted, texts: Texts) -> list[Found]:
     """Of photos that were found by words alone: those that have all of them fit."""
-    fields = [(record, wanted.fields(record.words)) for record in records]
-    return [Found(record, None, why, bool(why)) for record, why in fields]
+    found = []
+    for record in records:
+        read = texts.get(record.id, NO_TEXTS)
+        why = wanted.fields(match_order.words_of(record, read))
+        found.append(_with_line(Found(record, None, why, bool(why)), wanted, read))
+    return found
+
+
+def _with_line(one: Found, wanted: Wanted | None, read: PartTexts) -> Found:
+    """With the line that has the words, where they were read in the photo."""
+    line = match_order.line_with(wanted, read) if wanted is not None and "text" in one.why else None
+    return one if line is None else replace(one, part=line[0], line=line[1])

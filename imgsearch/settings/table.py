@@ -95,6 +95,12 @@ class Values:
         heading=INDEX,
         harmless=_hub_name,
     )
+    ocr_model: str | None = option(
+        text,
+        help="A network that reads lines of text, as ONNX, in place of the extra's.",
+        heading=INDEX,
+        default_text="the one that imgsearch-cli[ocr] brings",
+    )
     precision: Precision = option(
         _PRECISION,
         "--precision",

@@ -6,6 +6,7 @@ from typing import Any
 
 from imgsearch.copies.comparing import DIFFERENCES, LEAST_COSINE
 from imgsearch.index.base import FACETS
+from imgsearch.matching import FIELDS
 from imgsearch.question import ORDERS, ORIENTATIONS
 
 _TEXT = {"type": "string"}
@@ -65,9 +66,13 @@ _HIT = {
         "minimum": 1,
         "description": "The page that was found, in a file of several; a thumbnail takes ?page=7.",
     },
+    "line": {
+        "type": ["string", "null"],
+        "description": "The text that was read there, where it has the words.",
+    },
     "why": {
         "type": "array",
-        "items": {"type": "string", "enum": ["fit", "name", "caption", "tag", "place"]},
+        "items": {"type": "string", "enum": ["fit", *FIELDS]},
         "description": "fit: by its score; else where all the words are.",
     },
     "surprise": {

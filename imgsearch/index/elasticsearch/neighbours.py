@@ -138,7 +138,8 @@ class Neighbours:
         body = {"query": query, "size": size, "track_total_hits": False, **WITHOUT_VECTORS}
         hits = answers.hits(self._reader.place, self._reader.call("POST", "/_search", body))
         records = [self._reader.record(hit) for hit in hits]
-        return match_order.in_order((one for one in records if wanted.near(one.words)), wanted)[:k]
+        having = (one for one in records if wanted.near(one.words))
+        return match_order.in_order(having, wanted, {})[:k]
 
     def _body(
         self, vector: Vector | Words, k: int, filters: Sequence[Mapping[str, Any]]

@@ -44,7 +44,6 @@ class LocalIndex:
     """Implements `imgsearch.index.base.Index`."""
 
     foreign = False
-    capabilities = Capabilities()
     rows_per_write = 8  # a commit is cheap: kill -9 costs no more than a batch
 
     def __init__(
@@ -77,6 +76,7 @@ class LocalIndex:
         self._meta = Meta(self._database)
         self.rules = MetaValue(self._meta, "rules")
         self._reader = Reader(self._database, self._meta, self.place)
+        self.capabilities = Capabilities(texts=self._reader.texts)
         self._files = SearchFiles(self._database, generation, self.notes, place.exclusive, limits)
         self._counts = browsing.Counts(self._database)
         self._searcher = Searcher(self._database, self._reader, self._files)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,11 @@ from imgsearch.index.base import (
     Look,
     Neighbour,
     Parts,
+    PartTexts,
     Record,
     Row,
 )
-from imgsearch.index.local import filters, photo_parts, photo_rows, photo_vectors
+from imgsearch.index.local import filters, photo_parts, photo_rows, photo_texts, photo_vectors
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.meta import Meta
 from imgsearch.index.local.photo_rows import COLUMNS
@@ -155,6 +156,19 @@ class Reader:
             marks = {row: mark for row, _, mark in marked}
             found = photo_parts.read(self._database.rows, marks, models.dims)
         return {id.hex(): found[row] for row, id, _ in marked if row in found}
+
+    def texts(self, ids: Sequence[str]) -> dict[str, PartTexts]:
+        """The lines of those photos that have some, by id."""
+        statement = "select row, id from photos where id in ({}) and parted != 0"
+        with self._database.view():
+            named = dict(self._database.rows_in(statement, photo_rows.id_blobs(ids)))
+            found = photo_texts.read(self._database.rows, list(named))
+        return {named[row].hex(): read for row, read in found.items()}
+
+    def texts_of(self, records: Mapping[int, Record]) -> dict[str, PartTexts]:
+        """As `texts`, of records by their row. To be called within a view."""
+        found = photo_texts.read(self._database.rows, list(records))
+        return {records[row].id: read for row, read in found.items()}
 
     def rows(self, where: Filter = ALL) -> Iterator[Row]:
         condition, values = filters.condition(where)

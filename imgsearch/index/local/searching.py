@@ -97,4 +97,6 @@ class Searcher:
                 rows += words.having_any(self._database, wanted, where, most)
             rows = list(dict.fromkeys(rows))
             records = self._reader.by_row(rows)
-        return match_order.in_order((records[row] for row in rows if row in records), wanted)[:k]
+            texts = self._reader.texts_of(records)
+        found = (records[row] for row in rows if row in records)
+        return match_order.in_order(found, wanted, texts)[:k]
