@@ -44,7 +44,7 @@ PARTS = {  # one box each, with the modules and packages in it; the longest name
         *("question", "matching", "ingest.fingerprints", "ingest.file_states"),
     ),
     "roots": ("roots", "ingest.recognition", "ingest.losses"),
-    "models": ("models",),
+    "models": ("models", "ocr"),
     "photos": ("photos", "thumbnails"),
 }
 EVERYWHERE = (  # each part may import these

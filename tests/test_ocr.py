@@ -74,7 +74,7 @@ def test_without_the_extra_a_sentence_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(networks, "missing", lambda: True)
-    index = SimpleNamespace(capabilities=Capabilities())
+    index = SimpleNamespace(capabilities=Capabilities(texts=lambda ids: {}))
     with pytest.raises(ModelUnavailable, match="rapidocr") as caught:
         decisions.check_parts(index, Options(parts={"text": True}))  # type: ignore[arg-type] # enough
     assert "[ocr]" in caught.value.cure
@@ -84,6 +84,13 @@ def test_without_the_extra_a_sentence_says_what_to_install(
     assert said == []
     decisions.tell_unread(library, [Rules(parts=("text",))])  # type: ignore[arg-type]
     assert "[ocr]" in said[0]
+
+
+def test_an_index_that_searches_no_text_says_so() -> None:
+    index = SimpleNamespace(capabilities=Capabilities())
+    with pytest.raises(UsageError, match="does not search text") as caught:
+        decisions.check_parts(index, Options(parts={"text": True}))  # type: ignore[arg-type] # enough
+    assert "on this machine" in caught.value.cure
 
 
 def test_yes_and_no_contradict_each_other() -> None:

@@ -138,6 +138,11 @@ def check_excluded(jobs: Sequence[Job], options: Options) -> None:
 def check_parts(index: Index, options: Options) -> None:
     """Raises UsageError where parts of photos are asked for and the index can hold none;
     ModelUnavailable where text is to be read and the extra for it is missing."""
+    if options.parts.get("text") and index.capabilities.texts is None:
+        raise UsageError(
+            "An index on a cluster does not search text in photos.",
+            "Ingest without text; or into an index on this machine, which does.",
+        )
     missing = ocr.missing() if options.parts.get("text") else None
     if missing is not None:
         raise missing
@@ -153,7 +158,7 @@ def check_parts(index: Index, options: Options) -> None:
 def tell_unread(library: Library, found: Iterable[Rules]) -> None:
     """A word where rules want text to be read and the extra for it is missing: it is read later."""
     wanted = any("text" in each.parts for each in found)
-    missing = ocr.missing() if wanted and library.index.capabilities.no_parts is None else None
+    missing = ocr.missing() if wanted and library.index.capabilities.texts is not None else None
     if missing is not None:
         library.talk.tell(f"No text in photos is read. {missing.message} {missing.cure}")
 

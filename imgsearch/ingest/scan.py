@@ -80,7 +80,7 @@ class Ingest:
             options.thumbnails,
             options.recogniser,
         )
-        self._reads_text = ocr.missing() is None
+        self._reads_text = index.capabilities.texts is not None and ocr.missing() is None
         self._result = Result()
         self._moved: set[str] = set()  # the old ids of rows that moved in this run
         self._replaced: list[Departed] = []  # their file is no picture any more
