@@ -18,6 +18,7 @@ from imgsearch.ingest.options import Options
 from imgsearch.ingest.rules import Rules
 from imgsearch.ocr import networks
 from imgsearch.settings.table import KNOWN
+from tests import lettering, text_recall
 from tests.command import Command
 
 
@@ -143,3 +144,11 @@ def test_a_hit_shows_what_was_read(user: Command) -> None:
     page = user.home / "found.html"
     user.run("query", "vogel", "--html", page)
     assert "“Bakery Vogel”" in page.read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not all(face.exists() for face in lettering.FACES), reason="no such fonts")
+def test_words_and_plates_find_their_pictures() -> None:
+    found = text_recall.measured()
+    assert found["words"] >= text_recall.WORDS_AT_LEAST
+    assert found["plates"] >= text_recall.PLATES_AT_LEAST

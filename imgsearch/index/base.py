@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from imgsearch.index.part_kinds import PART_KINDS, PartKind
 from imgsearch.index.records import (
+    NO_TEXTS,
     Failure,
     Fingerprint,
     Fingerprints,
@@ -293,6 +294,7 @@ class Index(Protocol):
 
 __all__ = [
     "ALL",
+    "NO_TEXTS",
     "PART_KINDS",
     "Failure",
     "Filter",

@@ -230,8 +230,7 @@ class Intake:
         self._let_go(read)
         self._result.embedded += 1
         for same in (read, *self._twins.pop(read.content_hash, ())):
-            if same is not read:
-                facts = facts_of_copy(same.candidate, inside)
+            facts = facts if same is read else facts_of_copy(same.candidate, inside)
             self._rows.append(Row(record_of(same, facts), vector, parts))
             self._tally.count(same.candidate)
             self._known.add_size(same.candidate.photo.size)

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from imgsearch.index import match_order
-from imgsearch.index.base import Near, Neighbour, Part, PartTexts, Record, Wanted
+from imgsearch.index.base import NO_TEXTS, Near, Neighbour, Part, PartTexts, Record, Wanted
 from imgsearch.index.match_order import Texts
-from imgsearch.index.records import NO_TEXTS
 from imgsearch.matching import Field
 from imgsearch.search.fitting import Chance
 
