@@ -66,6 +66,8 @@ def same(one: Mapping[str, Parts], other: Mapping[str, Parts]) -> bool:
 
 
 class PartsContract:
+    inexact = 0.0  # by how much the part of a hit may be farther than the photo's nearest one
+
     @pytest.fixture
     def with_parts(self, index_factory: Making) -> Callable[[Sequence[Row]], Index]:
         def make(rows: Sequence[Row], name: str = "photos") -> Index:
@@ -102,8 +104,10 @@ class PartsContract:
             found[each.record.relative_path].part == Part("region", (10, 5, 100, 80))
             for each in others
         )
-        best = max(range(40), key=lambda n: float(near(2000 + n) @ QUESTION))
-        assert found["many.jpg"].part == Part("region", (10 * best, 5, 100, 80))
+        scores = [float(near(2000 + n) @ QUESTION) for n in range(40)]
+        part = found["many.jpg"].part
+        assert part in [Part("region", (10 * n, 5, 100, 80)) for n in range(40)]
+        assert scores[part.place[0] // 10] >= max(scores) - self.inexact
         assert index.search(QUESTION, 1)[0].record == whole.record
 
     def test_photos_with_many_parts_do_not_win_by_their_number(self, with_parts: Making) -> None:
