@@ -28,7 +28,7 @@ from imgsearch.index.parts import ahead
 from imgsearch.models.base import Vector
 from imgsearch.question import Filter
 
-_RESCORED_HERE = 200  # hits: 2 MB of JSON
+_RESCORED_HERE = 1000  # hits: 10 MB of JSON
 
 
 class Neighbours:
@@ -68,7 +68,11 @@ class Neighbours:
     def rescores_here(self, k: int) -> bool:
         """Whether hits are scored again by us, for which the query's vector must be here."""
         quantised = self._found.index_type in OVERSAMPLE
-        return quantised and not self._cluster.features.rescores and k <= _RESCORED_HERE
+        return (
+            quantised
+            and not self._cluster.features.rescores
+            and k <= _RESCORED_HERE + EXPECTED_TIES
+        )
 
     def _scored_here(self, vector: Vector | Words, k: int) -> bool:
         return self.rescores_here(k) and not isinstance(vector, Words)
