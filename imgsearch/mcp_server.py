@@ -48,7 +48,8 @@ _INSTRUCTIONS = (
 class Photo:
     """`score`: a cosine, higher is nearer; null: found by date alone. `taken`: local time. `box`:
     left, top, width and height of the part that was found, in pixels; `page`: of the page, from 1;
-    both null: all of it. `line`: text that was read there; null: it was not found by text."""
+    both null: all of it. `line`: text that was read there; null: it was not found by text.
+    `moment`: what was found in a film, in seconds from its start; null: it is none."""
 
     rank: int
     id: str
@@ -63,6 +64,7 @@ class Photo:
     box: list[int] | None
     page: int | None
     line: str | None
+    moment: float | None
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,7 @@ def _photo(hit: Hit) -> Photo:
         box=None if hit.box is None else list(hit.box),
         page=hit.page,
         line=None if hit.line is None else shown(hit.line),
+        moment=hit.moment,
     )
 
 

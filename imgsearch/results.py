@@ -54,6 +54,11 @@ class Hit:
         return None if self.part is None else self.part.page
 
     @property
+    def moment(self) -> float | None:
+        """Where in a film that part is: seconds from its start. None: it is no frame of a film."""
+        return None if self.part is None else self.part.moment
+
+    @property
     def path(self) -> Path | None:
         """The file on this machine; None where it cannot be known."""
         return None if self.raw_path is None else Path(os.fsdecode(self.raw_path))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch import paths
+from imgsearch.photos import film_formats
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,7 +40,7 @@ class _Wanted:
     record: Record
     path: bytes
     size: int
-    page: int | None = None  # of a file of several; None: the whole photo's picture
+    part: Part | None = None  # a page or a film's frame; None: the whole photo's picture
 
 
 class Thumbnails:
@@ -56,10 +57,11 @@ class Thumbnails:
 
     def get(self, record: Record, path: bytes, size: int, part: Part | None = None) -> bytes:
         """WebP bytes of the picture at `path`, its longer side `size` pixels or less. `part`: a
-        region gets a frame around it, a page is shown itself. Raises
+        region gets a frame around it, a page or a film's frame is shown itself. Raises
         imgsearch.photos.decode.Undecodable, OSError."""
-        data = self._whole(_Wanted(record, path, size, None if part is None else part.page))
-        return data if part is None or part.box is None else framed(data, record, part.box)
+        box = None if part is None else part.box
+        data = self._whole(_Wanted(record, path, size, part if box is None else None))
+        return data if box is None else framed(data, record, box)
 
     def _whole(self, wanted: _Wanted) -> bytes:
         kept = self._file(wanted)
@@ -98,10 +100,13 @@ class Thumbnails:
                 self._keep(kept, made(source, GRID, self._max_megapixels))
 
     def prepare(self, photos: Iterable[tuple[Record, bytes]], size: int) -> None:
-        """Makes those that are missing in the background, while few are waited for."""
+        """Makes those that are missing in the background, while few are waited for; none of films,
+        of which it matters at which moment."""
         for record, path in photos:
             if len(self._making) >= _AHEAD_AT_MOST:
                 return
+            if record.format in film_formats.FORMATS:
+                continue
             wanted = _Wanted(record, path, size)
             if not self._file(wanted).exists():
                 self._submit(wanted, self._ahead)
@@ -129,7 +134,7 @@ class Thumbnails:
                 del self._making[kept]
 
     def _make(self, wanted: _Wanted, kept: Path) -> bytes:
-        data = made(os.fsdecode(wanted.path), wanted.size, self._max_megapixels, wanted.page)
+        data = made(os.fsdecode(wanted.path), wanted.size, self._max_megapixels, wanted.part)
         with contextlib.suppress(OSError):  # a full disk: it is made again the next time
             self._keep(kept, data)
         return data
@@ -171,7 +176,10 @@ class Thumbnails:
         """Named by what the picture is, never by what its file is called."""
         record = wanted.record
         what = record.content_hash or f"{record.id} {record.mtime_ns} {record.size}"
-        return self._named(what if wanted.page is None else f"{what} {wanted.page}", wanted.size)
+        if wanted.part is not None:
+            kind = "" if wanted.part.kind == "page" else f"{wanted.part.kind} "
+            what += f" {kind}{wanted.part.place[0]}"
+        return self._named(what, wanted.size)
 
     def _named(self, what: str, size: int) -> Path:
         name = hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()
@@ -188,14 +196,18 @@ def opened(cache: Path, max_megapixels: float) -> Iterator[Thumbnails]:
         thumbnails.close()
 
 
-def made(source: Source, size: int, max_megapixels: float, page: int | None = None) -> bytes:
-    """WebP of a picture file, or of its bytes, as `Thumbnails.get` returns it. Raises
-    imgsearch.photos.decode.Undecodable."""
-    from imgsearch.photos import decode, pages
+def made(source: Source, size: int, max_megapixels: float, part: Part | None = None) -> bytes:
+    """WebP of a picture file, or of its bytes, as `Thumbnails.get` returns it. `part`: a page, or a
+    film's frame. Raises imgsearch.photos.decode.Undecodable."""
+    from imgsearch.photos import decode, films, pages
     from imgsearch.photos.reducing import SPARE
 
     target = math.ceil(size / SPARE)
-    if page is not None:
+    if part is not None and part.kind == "frame":
+        assert isinstance(source, str)  # films are read from files alone
+        shown = films.at(source, part.place[0], side=size, max_megapixels=max_megapixels)
+    elif part is not None:
+        [page] = part.place
         shown = pages.one(source, page, target=target, max_megapixels=max_megapixels)
     else:
         shown = decode.decode(

@@ -31,8 +31,8 @@ def icons(count: int, seed: int = 0) -> dict[str, Image.Image]:
     scenes = {}
     for name in draw.sample(sorted(found), count):
         image = _ground(draw).resize(SIZE)
-        side = draw.randrange(150, 210)
-        corner = draw.randrange(SIZE[0] - side), draw.randrange(SIZE[1] - side)
+        side = draw.randrange(200, 240)
+        corner = draw.randrange(SIZE[0] - side), draw.randrange(SIZE[1] - side + 1)
         _put(image, found[name], (*corner, side, side))
         scenes[name] = image
     return scenes

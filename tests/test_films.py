@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from imgsearch.photos import SkipReason, decode, film_facts, film_formats, films
 from imgsearch.photos.decode import Undecodable
 from tests import films as made
 from tests.command import Command
+from tests.web_server import serving
 
 KINDS = {  # by file name: codec and its options
     "a.mp4": ("libx264", {"preset": "ultrafast"}),
@@ -292,6 +296,8 @@ def user(
     (library / "broken.mp4").write_bytes(data[: len(data) // 2])
     (library / "IMG_1.MOV").write_bytes((library / "a.mp4").read_bytes())
     scenes[0].save(library / "IMG_1.JPG")
+    with open(library / "IMG_1.JPG", "ab") as motion_photo:  # Google's has its film inside
+        motion_photo.write(data)
     first = user.run("ingest", "library", "--json").json
     assert (first["added"], first["joined"], first["skipped"]) == (1, 0, [])
     done = user.run("ingest", "library", "--films", "--json")
@@ -302,15 +308,56 @@ def user(
     return user
 
 
-def test_the_right_film_is_found(user: Command, shown: dict[str, Image.Image]) -> None:
+def test_the_right_film_and_moment_are_found(user: Command, shown: dict[str, Image.Image]) -> None:
+    """Within two seconds of the scene."""
     names = list(shown)
     (user.home / "names.txt").write_text("\n".join(names) + "\n")
-    asked = user.run("query", "--from-file", "names.txt", "--literal", "--json", "-k", "1")
-    right = [
-        hit["name"] == OF_LIBRARY[names.index(hit["question"]) // 8] for hit in asked.json_lines
-    ]
-    assert len(right) == len(names)
+    asked = user.run("query", "--from-file", "names.txt", "--literal", "--json", "-k", "2")
+    first = {hit["question"]: hit for hit in reversed(asked.json_lines) if hit["format"] != "JPEG"}
+    right = []
+    for number, name in enumerate(names):
+        film, scene = divmod(number, 8)
+        hit, start = first[name], made.SECONDS * scene
+        near = start - 2 <= hit["moment"] <= start + made.SECONDS + 2
+        right.append(hit["name"] == OF_LIBRARY[film] and near)
     assert sum(right) >= 0.95 * len(right)
+    table = user.run("query", names[2], "--literal").stdout
+    assert re.search(r"at 0:0[678]\b.* library/a\.mp4", table)
+    user.run("query", names[2], "--literal", "--html", "gallery.html")
+    assert "at 0:0" in (user.home / "gallery.html").read_text()
+
+
+def test_the_page_plays_a_film_from_the_moment(
+    user: Command, shown: dict[str, Image.Image]
+) -> None:
+    name = list(shown)[12]
+    with serving(user) as server:
+        hits = server.ask("/api/v1/search?" + urlencode({"q": name})).json["hits"]
+        hit = next(hit for hit in hits if hit["relative_path"] == "d.webm")
+        assert hit["moment"] == pytest.approx(3 * (12 - 8), abs=2)
+        shown_at = f"moment={hit['moment']:.3f}"
+        grid = server.ask("/?" + urlencode({"q": name}))
+        images = [found["src"] for tag, found in grid.tags if tag == "img"]
+        address = next(src for src in images if hit["id"] in src)
+        assert shown_at in address
+        with Image.open(io.BytesIO(server.ask(address).body)) as thumbnail:
+            assert _difference(thumbnail.convert("RGB"), shown[name]) < 15
+        large = server.ask(f"/photo/{hit['id']}?" + urlencode({"q": name, "at": hit["rank"]}))
+        [video] = [found for tag, found in large.tags if tag == "video"]
+        assert video["src"] == f"/film/{hit['id']}#t={hit['moment']:.3f}"
+        assert shown_at in video["poster"]
+        data = (user.home / "library" / "d.webm").read_bytes()
+        film = server.ask(f"/film/{hit['id']}", range="bytes=100-199")
+        assert (film.status, film.body) == (206, data[100:200])
+        assert film.headers["content-range"] == f"bytes 100-199/{len(data)}"
+        assert film.headers["content-type"] == "video/webm"
+        assert film.headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in film.headers["content-security-policy"]
+        photo = next(hit for hit in hits if hit["format"] == "JPEG")
+        assert server.ask(f"/film/{photo['id']}").status == 410
+        assert server.ask("/film/..%2F..%2Fetc%2Fpasswd").status == 404
+        for wrong in ("-1", "x", "nan", "1e99"):
+            assert server.ask(f"/thumbnail/{hit['id']}?moment={wrong}").status == 400
 
 
 def test_later_ingests_keep_to_films(user: Command) -> None:

@@ -111,10 +111,14 @@ def merged(
 
 
 def _best_of(whole: Sequence[Neighbour], found: Best, calibration: Calibration) -> list[Neighbour]:
+    """The vector of a whole film is that of one of its frames: by which one a film is found is said
+    whichever score counts."""
     best = {one.record.id: one for one in whole}
     for one in found.photos:
         id = one.record.id
         score = calibration.score(one.score, found.counts.get(id, 1))
         if id not in best or score > best[id].score:
             best[id] = replace(one, score=score)
+        elif one.part is not None and one.part.kind == "frame":
+            best[id] = replace(best[id], part=one.part)
     return sorted(best.values(), key=lambda one: (-one.score, one.record.id))

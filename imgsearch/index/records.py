@@ -95,6 +95,11 @@ class Part(NamedTuple):
         """The number of a page, from 1."""
         return self.place[0] if self.kind == "page" else None
 
+    @property
+    def moment(self) -> float | None:
+        """Of a frame, seconds from the start of its film."""
+        return self.place[0] / 1000 if self.kind == "frame" else None
+
     def on(self, record: Record, copy: Record) -> Part:
         """The same part of a copy of the picture, which may have another size."""
         if not (self.box and record.width and record.height and copy.width and copy.height):

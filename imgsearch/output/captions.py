@@ -15,6 +15,13 @@ def name(record: Record) -> str:
     return shown(record.relative_path.rpartition("/")[2])
 
 
+def clock(seconds: float) -> str:
+    """ "1:23", or "1:02:03"."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
 def alternative_text(record: Record) -> str:
     """What is known about the picture in words."""
     taken = f", taken {record.taken[:10]}" if record.taken else ""
@@ -23,6 +30,8 @@ def alternative_text(record: Record) -> str:
 
 def found_part(part: Part) -> str:
     """Which part of a photo was found, in as few words as a table has room for."""
+    if part.moment is not None:
+        return f"at {clock(part.moment)}"
     return "part" if part.page is None else f"page {part.page}"
 
 

@@ -19,7 +19,7 @@ FIELDS = (
     *("rank", "score", "id", "path", "relative_path", "name", "taken", "width", "height"),
     *("library", "missing", "path_escaped", "relative_path_escaped", "fits", "why", "surprise"),
     *("copies", "title", "caption", "tags", "rating", "country", "city", "latitude", "longitude"),
-    *("camera", "lens", "format", "bytes", "box", "page", "line"),
+    *("camera", "lens", "format", "bytes", "box", "page", "line", "moment"),
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one
 _LINE_BREAK = re.compile(rb"[\r\n]")
@@ -63,6 +63,7 @@ def as_dict(hit: Hit) -> dict[str, Any]:
         "box": None if hit.box is None else list(hit.box),
         "page": hit.page,
         "line": hit.line,
+        "moment": hit.moment,
     }
 
 

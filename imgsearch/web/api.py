@@ -141,7 +141,7 @@ def _hit(hit: Hit) -> dict[str, Any]:
     surprise = None if hit.surprise is None else round(hit.surprise, 4)
     judged = {"fits": hit.fits, "why": list(hit.why), "surprise": surprise}
     box = None if hit.box is None else list(hit.box)
-    part = {"box": box, "page": hit.page, "line": hit.line}
+    part = {"box": box, "page": hit.page, "line": hit.line, "moment": hit.moment}
     return found | judged | part | record_values(hit.record)
 
 

@@ -39,6 +39,7 @@ def create_app(context: Context) -> Guard:
             Route("/photo/{id}", pages.photo),
             Route("/thumbnail/{id}", media.thumbnail),
             Route("/original/{id}", media.original),
+            Route("/film/{id}", media.film),
             Route("/upload", forms.upload, methods=["POST"]),
             Route("/upload/{name}", media.uploaded),
             Route("/take-along", forms.take_along, methods=["POST"]),

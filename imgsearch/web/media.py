@@ -12,7 +12,10 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
+from imgsearch import regular_files
 from imgsearch.index.base import Part
+from imgsearch.photos import film_formats
+from imgsearch.photos.formats import HEAD_BYTES
 from imgsearch.question import read_box
 from imgsearch.roots import locations
 from imgsearch.thumbnails import CONTENT_TYPE, SIZES
@@ -38,14 +41,15 @@ _TYPES = {
     "JPEG2000": "image/jp2",
 }
 _NUMBER = re.compile("[1-9][0-9]{0,6}")
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _FOREVER = "private, max-age=31536000, immutable"
 _ASK_AGAIN = "private, no-cache"
 
 
 async def thumbnail(request: Request) -> Response:
     """`/thumbnail/ID?size=240`: WebP; with `&box=10,20,300,200`, a frame around that part; with
-    `&page=7`, that page. 404 where there is no such photo here, 410 where its file is gone or
-    cannot be read."""
+    `&page=7`, that page; with `&moment=83.2`, a film at that second. 404 where there is no such
+    photo here, 410 where its file is gone or cannot be read."""
     context: Context = request.app.state.context
     size = _size(request.query_params.get("size", "480"))
     id = request.path_params["id"]
@@ -72,6 +76,10 @@ def _part(asked: Mapping[str, str]) -> Part | None:
         if _NUMBER.fullmatch(asked["page"]) is None:
             raise HTTPException(400, "A page is a number from 1.")
         return Part("page", (int(asked["page"]),))
+    if "moment" in asked:
+        if _SECONDS.fullmatch(asked["moment"]) is None:
+            raise HTTPException(400, "A moment is a number of seconds from the film's start.")
+        return Part("frame", (round(1000 * float(asked["moment"])),))
     if "box" in asked:
         try:
             return Part("region", read_box(asked["box"]))
@@ -103,8 +111,32 @@ async def original(request: Request) -> Response:
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
         "cache-control": _ASK_AGAIN,
     }
-    media_type = _TYPES.get(record.format, "application/octet-stream")
+    known = _TYPES | film_formats.CONTENT_TYPES
+    media_type = known.get(record.format, "application/octet-stream")
     return FileResponse(os.fsdecode(path), media_type=media_type, headers=headers)
+
+
+async def film(request: Request) -> Response:
+    """`/film/ID`: a film to be played, or the range of its bytes that is asked for. 404 where there
+    is no such film here, 410 where its file is none any more."""
+    context: Context = request.app.state.context
+    id = request.path_params["id"]
+    _, path = await context.ask(lambda library: located(library, id))
+    format = await context.media_turns.run(lambda: _format_of_film(path))
+    if format is None:
+        raise HTTPException(410, "The film's file is gone, or is no film.")
+    headers = {"cache-control": _ASK_AGAIN}
+    media_type = film_formats.CONTENT_TYPES[format]
+    return FileResponse(os.fsdecode(path), media_type=media_type, headers=headers)
+
+
+def _format_of_film(path: bytes) -> str | None:
+    """By its content; None for what is no film, or cannot be read."""
+    try:
+        head = regular_files.read(path, follow_links=True, limit=HEAD_BYTES)
+    except OSError:
+        return None
+    return film_formats.format_of(head, os.fsdecode(path))
 
 
 async def uploaded(request: Request) -> Response:

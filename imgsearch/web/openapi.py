@@ -70,6 +70,11 @@ _HIT = {
         "type": ["string", "null"],
         "description": "The text that was read there, where it has the words.",
     },
+    "moment": {
+        "type": ["number", "null"],
+        "minimum": 0,
+        "description": "Of a film, what was found: seconds; a thumbnail takes ?moment=83.2.",
+    },
     "why": {
         "type": "array",
         "items": {"type": "string", "enum": ["fit", *FIELDS]},

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from imgsearch.escaping import shown
 from imgsearch.output.captions import alternative_text, found_part, name, ratio, ratio_step
 from imgsearch.output.console import moment, size
+from imgsearch.photos.film_formats import FORMATS
 from imgsearch.question import RATINGS
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def environment() -> jinja2.Environment:
         "name": name,
         "thumbnail": thumbnail,
         "found_part": found_part,
+        "film": film,
+        "is_film": lambda record: record.format in FORMATS,
         "ratio": ratio,
         "ratio_step": ratio_step,
         "alt": alternative_text,
@@ -66,12 +69,20 @@ def page(
     return HTMLResponse(text, status, {"cache-control": "private, no-store", **(headers or {})})
 
 
+def film(record: Record, moment: float | None = None) -> str:
+    """The address from which a film is played, from `moment` on (seconds)."""
+    start = "" if moment is None else f"#t={moment:.3f}"
+    return f"/film/{quote(record.id, safe='')}{start}"
+
+
 def thumbnail(record: Record, size: int, part: Part | None = None) -> str:
     """Its address, which changes with the picture, so that browsers may keep it. `part`: is shown
     as `Thumbnails.get` says."""
     version = quote(record.content_hash[:16], safe="")
     shown = ""
-    if part is not None:
+    if part is not None and part.moment is not None:
+        shown = f"&moment={part.moment:.3f}"
+    elif part is not None:
         name = "page" if part.box is None else "box"
         shown = f"&{name}={','.join(map(str, part.place))}"
     return f"/thumbnail/{quote(record.id, safe='')}?size={size}&v={version}{shown}"
