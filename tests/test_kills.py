@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.command import Command
 
@@ -60,6 +61,8 @@ def situation(command: Command, demo_photos: Path, tmp_path: Path) -> Callable[[
         path = album / ("gone" if number % 3 else "kept") / f"{number:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(sources[number % len(sources)].read_bytes() + b"%d" % number)
+        if number % 10 == 0:
+            _as_two_pages(path)
     options = ("--workers", "1", "--precision", "f32")
     command.environment |= {"IMGSEARCH_WORKERS": "1", "IMGSEARCH_PRECISION": "f32"}
     command.run("--index", base, "ingest", album, *options)
@@ -67,6 +70,8 @@ def situation(command: Command, demo_photos: Path, tmp_path: Path) -> Callable[[
     def make(operation: str, index: Path) -> Path:
         if operation not in ("ingest", "copy"):
             shutil.copytree(base, index)
+        if operation == "pages":
+            _without_pages(index)
         if operation == "prune":
             shutil.rmtree(album / "gone", ignore_errors=True)
         return album
@@ -74,7 +79,21 @@ def situation(command: Command, demo_photos: Path, tmp_path: Path) -> Callable[[
     return make
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+def _as_two_pages(path: Path) -> None:
+    with Image.open(path) as image:
+        image.save(path.with_suffix(".tif"), save_all=True, append_images=[image.rotate(90)])
+    path.unlink()
+
+
+def _without_pages(index: Path) -> None:
+    """As a version left it that knew no pages."""
+    current = index / (index / "CURRENT").read_text().strip() / "index.sqlite"
+    with contextlib.closing(sqlite3.connect(current)) as connection, connection:
+        connection.execute("delete from embeddings where kind = 2")
+        connection.execute("update photos set parted = 0")
+
+
+@pytest.mark.parametrize("operation", [*OPERATIONS, pytest.param("pages", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("moments", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_and_repeated(
     command: Command,
@@ -85,7 +104,7 @@ def test_killed_and_repeated(
 ) -> None:
     undisturbed = tmp_path / "undisturbed"
     album = situation(operation, undisturbed)
-    line = OPERATIONS[operation]
+    line = OPERATIONS.get(operation, OPERATIONS["ingest"])
     started = time.monotonic()
     command.run(*line(undisturbed, album))
     duration = time.monotonic() - started

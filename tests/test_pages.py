@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import io
 import os
+import shutil
 import sqlite3
 import struct
 from collections.abc import Callable
@@ -246,6 +247,7 @@ def test_directories_that_name_the_same_values_are_not_all_read() -> None:
 @pytest.fixture(scope="module")
 def user(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Command:
     """With a folder of scans that an earlier version has ingested, which knew no pages."""
+    pillow_heif.register_heif_opener()
     user = Command(tmp_path_factory.mktemp("home"), model_cache, {"IMGSEARCH_MODEL": "demo"})
     folder = user.home / "scans"
     folder.mkdir()
@@ -312,3 +314,28 @@ def test_a_hits_thumbnail_shows_its_page(user: Command, tmp_path: Path) -> None:
         assert webp == thumbnails.made(str(user.home / "asked.png"), 240, 250)
         assert webp != made.of(hit, 240)
         assert made.of(dataclasses.replace(hit, part=Part("page", (9,))), 240) is None
+
+
+def test_pages_go_along_with_their_photos(user: Command) -> None:
+    """Ingested by halves, copied, embedded anew, removed, pruned."""
+    folder = shutil.copytree(user.home / "scans", user.home / "others")
+    for part in ("1/2", "2/2"):
+        user.run("--index", "./one", "ingest", "others", "--part", part)
+    both = {"letters.tif": [1, 2, 3, 4], "album.heic": [1, 2]}
+    assert _numbers(user, "one") == both
+    user.run("copy", "./one", "./two")
+    assert _numbers(user, "two") == both
+    user.run("--index", "./two", "ingest", "--re-embed")
+    assert _numbers(user, "two") == both
+    user.run("--index", "./two", "remove", "others/letters.tif", "--yes")
+    assert _numbers(user, "two") == {"album.heic": [1, 2]}
+    (folder / "album.heic").unlink()
+    user.run("--index", "./one", "ingest", "--prune", "--yes")
+    assert _numbers(user, "one") == {"letters.tif": [1, 2, 3, 4]}
+
+
+def _numbers(user: Command, index: str) -> dict[str, list[int]]:
+    with contextlib.closing(_database(user, index)) as connection:
+        orphans = "select count(*) from embeddings where photo not in (select row from photos)"
+        assert connection.execute(orphans).fetchone() == (0,)
+        return _kept(connection)

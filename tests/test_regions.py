@@ -18,8 +18,8 @@ from PIL import Image
 from imgsearch import demo, thumbnails
 from imgsearch.demo.training.figures import EVALUATION, read_json
 from imgsearch.errors import UsageError
-from imgsearch.index.base import Capabilities, Part, PartCount
-from imgsearch.ingest import decisions, region_costs, rules
+from imgsearch.index.base import Capabilities, Part, PartCount, PartKind
+from imgsearch.ingest import decisions, part_costs, rules
 from imgsearch.ingest.options import Options
 from imgsearch.photos import regions
 from imgsearch.results import Hit
@@ -84,13 +84,22 @@ def test_the_thumbnail_of_a_hit_shows_the_part(tmp_path: Path, demo_photos: Path
 
 def test_costs_go_by_the_last_ingest() -> None:
     seconds = {"read": 1.0, "decode": 10.0, "embed": 20.0, "walk": 99.0}
-    cost = region_costs.of_regions(1000, 128, {"embedded": 100, "seconds": seconds}, cores=2)
+    cost = part_costs.of("region", 1000, 128, {"embedded": 100, "seconds": seconds}, cores=2)
     assert cost.hours == pytest.approx((1 + 2 * 10 + 9 * 20) / 100 * 1000 / 2 / 3600)
     assert cost.bytes == 1000 * 9 * (4 * 128 + 128 + 80)
-    assert region_costs.told(cost) == "1,000 photos more: about 17 min and 6 MB"
-    assert region_costs.said_of_regions(10, PartCount(10, 42), 128, {}, 1) == "42 of 10 photos"
-    unknown = region_costs.said_of_regions(12, PartCount(10, 42), 128, {"embedded": 0}, 1)
-    assert unknown == "42 of 10 photos; 2 photos more: about 0 MB"
+    assert part_costs.told(cost) == "1,000 photos more: about 17 min and 6 MB"
+    read = part_costs.of("text", 1000, 128, {"embedded": 100, "seconds": seconds}, cores=2)
+    assert read.hours == pytest.approx((0.5 * 100 + 1 + 10) / 100 * 1000 / 2 / 3600)
+    there: dict[PartKind, PartCount] = {"region": PartCount(10, 42), "page": PartCount(3, 7)}
+    said = {
+        kind: rest
+        for kind, *rest in part_costs.said(12, there, 128, {"embedded": 0}, 1, ["region"])
+    }
+    assert said["region"] == ["42 of 10 photos; 2 photos more: about 0 MB", True]
+    assert said["page"] == ["7 of 3 photos", False]
+    assert "frame" not in said
+    there["region"] = PartCount(12, 42)
+    assert ("region", "42 of 12 photos", False) in part_costs.said(12, there, 128, {}, 1, [])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +107,7 @@ def test_costs_go_by_the_last_ingest() -> None:
     [{"embedded": "9"}, {"embedded": 9, "seconds": [1]}, {"embedded": 10**400, "seconds": {}}],
 )
 def test_a_strangers_report_tells_no_time(report: dict[str, object]) -> None:
-    assert region_costs.of_regions(10, 128, report, 1).hours is None
+    assert part_costs.of("region", 10, 128, report, 1).hours is None
 
 
 def test_an_index_that_can_hold_no_parts_says_so() -> None:

@@ -178,20 +178,23 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
     if known.last_ingest:
         facts["last ingest"] = _last_ingest(known.last_ingest, verbose)
     if info.models is not None and known.no_parts is None and (info.parts or verbose):
-        facts["regions"] = _regions(info, known.last_ingest)
+        facts |= _parts(info, known.last_ingest)
     facts["size"] = rendering.size(info.bytes_on_disk)
     return facts
 
 
-def _regions(info: IndexInfo, last_ingest: dict[str, Any]) -> str:
+def _parts(info: IndexInfo, last_ingest: dict[str, Any]) -> dict[str, str]:
+    """What there is of each kind, and what the rest would cost."""
     from imgsearch import resources
-    from imgsearch.ingest import region_costs
+    from imgsearch.ingest import part_costs
+    from imgsearch.ingest.decisions import NAMES_OF_PARTS
 
     assert info.models is not None
-    there, dims = info.parts.get("region"), info.models.dims
-    said = region_costs.said_of_regions(info.photos, there, dims, last_ingest, resources.cores())
-    lacking = info.photos > (0 if there is None else there.photos)
-    return f"{said} (ingest --regions)" if lacking else said
+    about = info.photos, info.parts, info.models.dims, last_ingest, resources.cores()
+    return {
+        part_costs.NAMES[kind]: f"{said} (ingest --{NAMES_OF_PARTS[kind]})" if lacking else said
+        for kind, said, lacking in part_costs.said(*about, NAMES_OF_PARTS)
+    }
 
 
 def _rules(known: Known, library: str) -> list[str]:

@@ -14,7 +14,8 @@ from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.index import recorded_models as stamps
 from imgsearch.index.local import deep_check, photo_parts, schema, words_damage
 from imgsearch.index.local.database import BACKUP
-from imgsearch.ingest import region_costs
+from imgsearch.ingest import part_costs
+from imgsearch.ingest.decisions import NAMES_OF_PARTS
 from imgsearch.models.base import ModelPair
 
 LARGE_WAL = 256 << 20  # bytes: it is emptied at 16 MB unless a reader stays for hours
@@ -111,21 +112,20 @@ def _looked_at(path: Path, connection: sqlite3.Connection, deep: bool) -> Iterat
     made = f", made with {stamp.image_model.name}" if stamp else ""
     yield ok("index", f"{photos:,} photos at {path.parent.parent}, intact{made}")
     if stamp is not None:
-        yield _regions(connection, photos, stamp.dims)
+        yield from _parts(connection, photos, stamp.dims)
     yield _wal(path)
 
 
-def _regions(connection: sqlite3.Connection, photos: int, dims: int) -> Finding:
+def _parts(connection: sqlite3.Connection, photos: int, dims: int) -> Iterator[Finding]:
     there = photo_parts.counts(lambda statement: connection.execute(statement).fetchall())
     found = connection.execute("select value from meta where key = 'last_ingest'").fetchone()
     try:
         last_ingest = stamps.last_ingest(None if found is None else json.loads(found[0]))
     except (TypeError, ValueError, RecursionError):
         last_ingest = None
-    cores = resources.cores()
-    region = there.get("region")
-    said = region_costs.said_of_regions(photos, region, dims, last_ingest or {}, cores)
-    return ok("regions", said)
+    about = photos, there, dims, last_ingest or {}, resources.cores()
+    for kind, said, _ in part_costs.said(*about, NAMES_OF_PARTS):
+        yield ok(part_costs.NAMES[kind], said)
 
 
 def _damaged_photos(damaged: list[str]) -> Finding:

@@ -86,7 +86,7 @@ def _spread(of: npt.ArrayLike) -> Spread | None:
 
 
 def ahead(k: int) -> int:
-    """For so many photos `merged` asks first."""
+    """For so many photos `merged` asks first, where it is not told."""
     return min(_AHEAD * k + SPARE, _MOST)
 
 
@@ -95,11 +95,12 @@ def merged(
     parts: Callable[[int], Best],
     calibration: Calibration,
     k: int,
+    first: int | None = None,
 ) -> list[Neighbour]:
     """The k best photos, each once; ties in the order of ids. `whole`: the k nearest. `parts`: as
     many photos by their parts as it is told. They are asked for until no further one can be among
-    the best, however few parts it has."""
-    wanted = ahead(k)
+    the best, however few parts it has. `first`: for so many at first."""
+    wanted = ahead(k) if first is None else first
     while True:
         found = parts(wanted)
         best = _best_of(whole, found, calibration)[:k]

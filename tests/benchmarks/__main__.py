@@ -29,6 +29,7 @@ SECTIONS = {  # in this order: what needs an idle machine most comes first
     "web": "the page with 100,000 photos behind it",
     "web_soak": "its memory, for 20 minutes",
     "index_scale": "search at a million rows, and ten more",
+    "parts": "photos with parts, and search among two million of them",
     "elasticsearch_bulk": "rows into Elasticsearch beside the bare helper",
 }
 

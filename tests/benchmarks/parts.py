@@ -5,21 +5,36 @@ million vectors of parts. The search by hand, and for other sizes:
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+import argparse
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from imgsearch.index.base import PartVectors
+from imgsearch.index.base import ALL, PartVectors
 from imgsearch.index.base import Row as Photo
 from imgsearch.index.local.index import LocalIndex
+from imgsearch.index.local.opening import open_local
 from imgsearch.index.parts import Calibration
 from imgsearch.models.base import Vectors, unit
-from tests.benchmarks.index_scale import DIMS, MODELS, Cloud, K, photo
-from tests.benchmarks.table import Bench
+from tests.benchmarks import photos
+from tests.benchmarks.full_size import Installed
+from tests.benchmarks.index_scale import DIMS, MODELS, QUERIES, Cloud, K, photo, searched
+from tests.benchmarks.table import Bench, Goal, Row, in_turns
 
+INGESTED = 24  # photos, a multiple of PAGES
+PAGES = 4  # of each file that has several
+# at least so many times as fast as without: regions are ten crops of a photo
+REGIONS_RATE, PAGES_RATE = 0.07, 0.85
+REGIONS_BYTES = 30_000  # of a photo with regions
 PHOTOS, PARTS = 200_000, 10  # vectors of parts a photo
 P50, RECALL = 12, 0.98
 _BATCH = 2048  # photos
@@ -56,7 +71,7 @@ def batches(cloud: Cloud, total: int) -> Iterator[tuple[int, Vectors, Vectors]]:
 
 def fill(index: LocalIndex, cloud: Cloud, total: int, bench: Bench) -> None:
     """Goes on where it was interrupted: a batch is there or it is not."""
-    began, there = time.perf_counter(), index.count()
+    began, there = perf_counter(), index.count()
     index.stamp(MODELS)
     places = tuple((10 * n, 20, 300, 200) for n in range(PARTS))
     with index.lock():
@@ -68,10 +83,10 @@ def fill(index: LocalIndex, cloud: Cloud, total: int, bench: Bench) -> None:
                         for n, vector in enumerate(whole)
                     ]
                 )
-        bench.say(f"{time.perf_counter() - began:.1f} s to write")
-        began = time.perf_counter()
+        bench.say(f"{perf_counter() - began:.1f} s to write")
+        began = perf_counter()
         index.finish()
-    bench.say(f"{time.perf_counter() - began:.1f} s to finish")
+    bench.say(f"{perf_counter() - began:.1f} s to finish")
 
 
 def exact(index: LocalIndex, cloud: Cloud, total: int, queries: Vectors) -> list[set[int]]:
@@ -95,3 +110,87 @@ def exact(index: LocalIndex, cloud: Cloud, total: int, queries: Vectors) -> list
             best[number] = max(best.get(number, -1.0), scale.score(score, PARTS))
         found.append(set(sorted(best, key=lambda number: -best[number])[:K]))
     return found
+
+
+def searches(bench: Bench, total: int) -> Iterator[Row]:
+    """The index is kept for the next run."""
+    scratch, cloud = bench.folder(f"parts-{total}"), Cloud("pictures")
+    index = open_local(scratch / "index", create=True)
+    if index.count() < total:
+        fill(index, cloud, total, bench)
+    queries = cloud.queries(QUERIES)
+    truth = exact(index, cloud, total, queries)
+    asked = [partial(np.asarray, query) for query in queries]
+    turns = [searched(index, asked, truth, ALL) for _ in range(bench.repeats)]
+    index.close()
+    what = f"search, {total:,} photos, {total * PARTS:,} vectors of parts"
+    yield Row(Goal(f"{what}: p50", P50, False, "ms"), tuple(each.p50 for each in turns))
+    yield Row(Goal(f"{what}: recall@10 of photos", RECALL, True, ""), (turns[0].recall,))
+
+
+class Ingests:
+    """The installed command over the same photos in turns, each time into a new index."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._installed = bench, Installed(bench)
+        self._bytes: dict[str, float] = {}  # a photo, by the way
+        self._single, self._paged = self._photos()
+
+    def _photos(self) -> tuple[Path, Path]:
+        """TIFFs of a page, and as many pages in files of PAGES."""
+        single, paged = (self._bench.folder(f"parts-{name}") for name in ("single", "paged"))
+        source = photos.folder(self._bench.folder("photos"), "1 MP JPEG", self._bench.say)
+        pictures = [Image.open(path) for path in sorted(source.iterdir())[:INGESTED]]
+        for number, picture in enumerate(pictures):
+            picture.save(single / f"{number:03}.tif", compression="tiff_lzw")
+        for start in range(0, INGESTED, PAGES):
+            first, *others = pictures[start : start + PAGES]
+            file = paged / f"{start:03}.tif"
+            first.save(file, save_all=True, append_images=others, compression="tiff_lzw")
+        return single, paged
+
+    def rows(self) -> Iterator[Row]:
+        ways: dict[str, Callable[[], float]] = {
+            "none": partial(self._rate, "none", self._single),
+            "regions": partial(self._rate, "regions", self._single, "--regions"),
+            "pages": partial(self._rate, "pages", self._paged),
+        }
+        self._rate("none", self._single)  # files into the page cache
+        rates = dict(zip(ways, in_turns(list(ways.values()), self._bench.repeats), strict=True))
+        for name, bound in (("regions", REGIONS_RATE), ("pages", PAGES_RATE)):
+            what = f"ingest, 1 MP TIFF: with {name} / without, in pictures/s"
+            ratios = (a / b for a, b in zip(rates[name], rates["none"], strict=True))
+            shown = " / ".join(f"{statistics.median(rates[each]):.1f}" for each in (name, "none"))
+            yield Row(Goal(what, bound, True), tuple(ratios), f"{shown} pictures/s")
+        note = ", ".join(f"{name} {size:,.0f}" for name, size in self._bytes.items())
+        goal = Goal("bytes a photo with regions", REGIONS_BYTES, False, "B")
+        yield Row(goal, (self._bytes["regions"],), f"bytes a file: {note}")
+
+    def _rate(self, name: str, folder: Path, *options: str) -> float:
+        """Pictures a second, pages counted each."""
+        index = self._bench.folder("indexes") / "parts"
+        shutil.rmtree(index, ignore_errors=True)
+        seconds, _ = self._installed.run("ingest", folder, "--index", index, *options)
+        files = len(list(folder.iterdir()))
+        size = sum(path.stat().st_size for path in index.rglob("*") if path.is_file())
+        self._bytes[name] = size / files
+        return INGESTED / seconds
+
+
+def measured(bench: Bench) -> Iterator[Row]:
+    yield from Ingests(bench).rows()
+    yield from searches(bench, PHOTOS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("total", type=int)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        for row in searches(Bench(Path(scratch), 1, print), options.total):
+            holds = "holds" if row.holds else "MISSED"
+            print(f"{row.goal.what:70} {row.median:10.3f} {row.goal.unit:3} {holds} {row.note}")
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,8 @@ from imgsearch.index.local.search_files.codes import Rows
 from imgsearch.index.local.search_files.files import SearchFiles
 from imgsearch.models.base import Vector, Vectors, unit
 
+_FIRST = 5  # photos beyond k that are first asked for by their parts: most hits are whole photos
+
 
 class Searcher:
     def __init__(self, database: Database, reader: Reader, files: SearchFiles) -> None:
@@ -61,7 +63,7 @@ class Searcher:
                 def parts_of(photos: int) -> photo_parts.Best:
                     return self._reader.nearest_parts(regions, vector, photos, condition, excluded)
 
-                neighbours = photo_parts.merged(neighbours, parts_of, scale, k)
+                neighbours = photo_parts.merged(neighbours, parts_of, scale, k, k + _FIRST)
         self._reader.note_left_out(left_out + unreadable)
         return neighbours
 

@@ -17,7 +17,8 @@ from imgsearch.index.local.search_files.sketches import Family, Sketch
 from imgsearch.index.local.search_files.table import WHOLE, Space
 from imgsearch.models.base import Vector
 
-SPARE = 15  # candidates beyond k, and a tenth of k: the codes' order is not quite the vectors'
+# candidates beyond k, and a tenth of k: the codes' order is not quite the vectors'
+SPARE, SPARE_PARTS = 15, 8  # of parts more than k are asked for already
 SMALL = 20_000  # a selection of up to so many photos is scanned alone
 SKETCHES_UP_TO = 1000  # candidates; for more, scanning all codes is as fast
 _SCAN = 65_536  # rows that one thread scans at a time
@@ -61,7 +62,7 @@ def nearest(
     or no more."""
     ranking = _ranking(database, parts, Query.of(vector), where, space)
     excluded = np.array(_rows_of(database, exclude, space), np.int64)
-    wanted = k + max(SPARE, k // 10)
+    wanted = k + max(SPARE if space is WHOLE else SPARE_PARTS, k // 10)
     count = wanted + len(excluded)
     if where.sql:
         count *= _FILTERED  # some will fall away; to confirm a candidate costs 10 us
