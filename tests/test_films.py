@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -397,3 +399,19 @@ def test_without_the_extra_the_number_of_films_is_said(user: Command) -> None:
     assert user.run("status", "--json").json["parts"]["frame"]["photos"] == 3
     for name in ("x.mp4", "y.mp4"):
         (library / name).unlink()
+
+
+@pytest.mark.slow
+def test_an_hour_costs_seconds(tmp_path: Path) -> None:
+    """Of 720p with a key frame each second. The goal is a minute, on two cores."""
+    scenes = [scene.resize((1280, 720)) for scene in made.icons(20, seed=5).values()]
+    minute = made.make(tmp_path / "minute.mp4", scenes, options={"preset": "ultrafast"})
+    hour = made.repeated(minute, tmp_path / "hour.mp4", 60)
+    before = os.times()
+    film = _read(hour)
+    after = os.times()
+    spent = after.children_user + after.children_system + after.user + after.system
+    spent -= before.children_user + before.children_system + before.user + before.system
+    print(json.dumps({"seconds of film": film.seconds, "seconds of work": round(spent, 1)}))
+    assert film.seconds == pytest.approx(3600, rel=0.01)
+    assert len(film.frames) == len(scenes)

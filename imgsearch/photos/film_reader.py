@@ -24,9 +24,8 @@ FORMATS = {
     "WEBM": "webm",
     "AVI": "avi",
 }
-LOOKED_AT = 600  # key frames of a film at most, spread over its length
 EVERY = 1.0  # seconds between two of them at least
-CPU_SECONDS = 100.0  # after which no further frame is looked at
+CPU_SECONDS = 50.0  # for looking at frames, spread over the length of the film
 MOST_CPU_SECONDS = 200  # after which the system ends this process
 MOST_MEMORY = 6 << 30  # bytes of addresses: a frame of 8K with those it refers to takes one GB
 _LONGEST = 48 * 3600  # seconds: what claims to last longer does not say how long it lasts
@@ -191,9 +190,7 @@ class _Reader:
         at = self._wanted.get("at")
         if at is not None:
             self._seek(at / 1000)
-        seconds = self._seconds()
-        step = max(EVERY, seconds / LOOKED_AT)
-        following, looked = 0.0 if at is None else at / 1000 - 0.0005, 0
+        seconds, following = self._seconds(), 0.0
         for packet in self._packets():
             moment = self._moment(packet)
             if moment is None or (at is None and moment < following):
@@ -202,9 +199,9 @@ class _Reader:
             if frame is None:
                 continue
             yield max(0, round(moment * 1000)), frame
-            looked += 1
-            following = moment + step * 0.999
-            if looked >= 2 * LOOKED_AT or time.process_time() > CPU_SECONDS:
+            spent = time.process_time() / CPU_SECONDS
+            following = max(moment + 0.999 * EVERY, seconds * spent)
+            if spent > 1:
                 return
 
     def _packets(self) -> Iterator[Any]:
