@@ -114,6 +114,7 @@ class Library:
         """The photos that answer a question, best first. Words may stand for a question; `others`
         are fields of `Question`, such as `k=5`. Raises UsageError (nothing is asked for),
         IndexNotFound (nothing has been ingested), ModelError, PhotoError."""
+        self.roots.refresh()
         asked = Question.of(question) if isinstance(question, str) else question
         return asking.ask(self.index, self.roots, self, replace(asked, **others))
 

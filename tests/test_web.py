@@ -303,6 +303,27 @@ def test_a_file_that_is_gone_is_a_frame_with_its_name(command: Command, album: P
         assert "is missing" in server.ask(f"/photo/{gone[0]['id']}").text
 
 
+def test_a_library_that_moves_is_found_at_its_new_place(command: Command, album: Path) -> None:
+    (album / "moon again.png").write_bytes((album / "moon.png").read_bytes())
+    pages = ("/", "/?q=moon", "/duplicates")
+    command.run("ingest", album)
+    with serving(command) as server:
+        assert "is missing" not in server.ask("/?q=moon").text
+        moved = album.rename(album.with_name("moved"))
+        for address in pages:
+            told = server.ask(address).text
+            assert f"{album}, the folder of library" in told
+            assert "is not there. Is its disk not mounted?" in told
+        command.run("ingest", moved)
+        hits = server.ask("/api/v1/search?q=moon").json["hits"]
+        assert hits
+        assert not any(hit["missing"] for hit in hits)
+        for address in pages:
+            told = server.ask(address).text
+            assert "is not there" not in told
+            assert "is missing" not in told
+
+
 def test_a_date_in_the_words_becomes_a_filter(command: Command, album: Path) -> None:
     exif = Image.Exif()
     exif[0x0132] = "2019:07:14 12:00:00"

@@ -12,7 +12,6 @@ from imgsearch.cli.gallery import STDOUT, Gallery
 from imgsearch.cli.preview import Preview
 from imgsearch.cli.query_options import Asked
 from imgsearch.errors import EXIT_FAILURE, UsageError
-from imgsearch.escaping import shown
 
 if TYPE_CHECKING:
     from imgsearch.library import Library
@@ -122,13 +121,10 @@ class Output:
 
 def _say_which_are_away(results: Results, library: Library) -> None:
     """Of hits that are missing: whose library's folder, as a whole, is not there."""
-    for name in dict.fromkeys(hit.record.library for hit in results if hit.missing):
-        root = library.roots.get(name)
-        if root is not None and not root.is_dir():
-            say(
-                f"{shown(root)}, the folder of library {name!r}, is not there. Is its disk not"
-                " mounted? If it has moved, ingest its new place: nothing is embedded again."
-            )
+    from imgsearch.output.captions import folder_away
+
+    for name, root in library.roots.away(hit.record.library for hit in results if hit.missing):
+        say(folder_away(name, root))
 
 
 def _nothing_found(library: Library) -> str:

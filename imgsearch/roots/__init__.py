@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,18 @@ class Roots:
         # None: a cluster
         self._index_folder = None if index_folder is None else Path(os.path.realpath(index_folder))
         self._registry = Registry(registry, self._note)
+        self._state = self._registry.state()
         self._registered = self._registry.roots(index.index_id)
+        self._known = self._registered | self._hinted()
+
+    def refresh(self) -> None:
+        """Read this machine's registry again where another process has changed it since, so that
+        a program that runs for long finds a library at its new place."""
+        state = self._registry.state()
+        if state == self._state:
+            return
+        self._state = state
+        self._registered = self._registry.roots(self._index.index_id)
         self._known = self._registered | self._hinted()
 
     def _note(self, line: str) -> None:
@@ -54,6 +66,11 @@ class Roots:
 
     def items(self) -> list[tuple[str, Path]]:
         return sorted((name, root.path) for name, root in self._known.items())
+
+    def away(self, libraries: Iterable[str]) -> list[tuple[str, Path]]:
+        """Those of these libraries whose whole folder is not there now, with that folder."""
+        known = ((name, self.get(name)) for name in dict.fromkeys(libraries))
+        return [(name, root) for name, root in known if root is not None and not root.is_dir()]
 
     def registered(self, library: str) -> bool:
         """Whether the root was ingested on this machine. Otherwise the index alone names it, and

@@ -31,6 +31,14 @@ class Registry:
         """The roots of one index's libraries; none, with a note, where the file cannot be read."""
         return self._read().get(index_id, {})
 
+    def state(self) -> tuple[int, int, int] | None:
+        """What differs once another process has written the file; None where there is none."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
     def set(self, index_id: str, library: str, root: Root | None) -> None:
         """Set a library's root; None forgets it."""
         from filelock import FileLock, Timeout

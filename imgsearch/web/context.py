@@ -48,11 +48,13 @@ class Libraries:
 
     @contextlib.contextmanager
     def using(self) -> Iterator[Library]:
-        """The open library. Raises ImgsearchError where it cannot be opened."""
+        """The open library, which knows where other processes have found its folders since. Raises
+        ImgsearchError where it cannot be opened."""
         with self._lock:
             opened = self._now = self._now or self._opened_now()
             opened.users += 1
         try:
+            opened.library.roots.refresh()
             yield opened.library
         except IndexError_:
             self._retire(opened)

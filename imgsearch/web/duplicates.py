@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from imgsearch.copies import comparing
 from imgsearch.errors import UsageError
+from imgsearch.output.captions import folder_away
 from imgsearch.question import Filter, Folder, Question
 from imgsearch.web import export, state
 from imgsearch.web.templating import page, record_values
@@ -121,6 +122,7 @@ class _Page:
     groups: list[Group]
     located: Mapping[str, Located]
     libraries: list[str]
+    away: list[str]  # a line for each library whose whole folder is not there
 
 
 async def _page(context: Context, asked: Asked) -> _Page:
@@ -141,7 +143,10 @@ async def _page(context: Context, asked: Asked) -> _Page:
 def _read(library: Library, found: Duplicates, asked: Asked) -> _Page:
     groups = found.page(asked.offset, asked.k, SHOWN)
     located = {record.id: library.location(record) for group in groups for record in group.photos}
-    return _Page(found, groups, located, list(library.index.libraries()))
+    photos = (record for group in groups for record in group.photos)
+    missing = (record.library for record in photos if located[record.id].missing)
+    away = [folder_away(name, root) for name, root in library.roots.away(missing)]
+    return _Page(found, groups, located, list(library.index.libraries()), away)
 
 
 async def show(request: Request) -> Response:
@@ -156,6 +161,7 @@ async def show(request: Request) -> Response:
         found=shown.found,
         groups=shown.groups,
         located=shown.located,
+        away=shown.away,
         first=asked.offset + 1,
         last=min(last, len(shown.found)),
         before=before,

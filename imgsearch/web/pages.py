@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from imgsearch.errors import UsageError
+from imgsearch.output.captions import folder_away
 from imgsearch.output.results_table import fitting_told
 from imgsearch.question import Filter, Near, Question, Term
 from imgsearch.search import places
@@ -72,10 +73,20 @@ async def search(request: Request) -> Response:
     if request.headers.get("x-fragment") == "grid":
         return page(request, "grid.html", **_grid(question, await _found(request, question)))
     results = await _found(request, question)
-    groups = await context(request).ask(lambda library: facets.groups(library, question))
+
+    def look(library: Library) -> dict[str, Any]:
+        return {"facets": facets.groups(library, question), "away": _away(library, results)}
+
+    beside = await context(request).ask(look)
     said = request.query_params.get("said", "")
     grid = _grid(question, results)
-    return page(request, "search.html", **grid, **_form(question), facets=groups, said=said)
+    return page(request, "search.html", **grid, **_form(question), **beside, said=said)
+
+
+def _away(library: Library, results: Results) -> list[str]:
+    """A line for each library of these photos whose whole folder is not there."""
+    missing = (hit.record.library for hit in results if hit.missing)
+    return [folder_away(name, root) for name, root in library.roots.away(missing)]
 
 
 async def _found(request: Request, question: Question) -> Results:
@@ -96,10 +107,12 @@ def _near(request: Request, question: Question) -> Question:
 async def _welcome(request: Request, question: Question) -> Response:
     def look(library: Library) -> dict[str, Any]:
         library.check_not_empty()
+        newest = library.search(Question(k=_NEWEST, order="newest"))
         return {
             "libraries": library.index.libraries(),
             "photos": library.count(),
-            "newest": library.search(Question(k=_NEWEST, order="newest")),
+            "newest": newest,
+            "away": _away(library, newest),
             "facets": facets.groups(library, question),
         }
 
