@@ -17,6 +17,22 @@ from tests.elasticsearch import certificates, servers
 # would be by every program that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests run in one process, for what they share. So do all those that want a server,
+    which takes half a minute of processor time to start."""
+    modules = {item.path.stem: getattr(item, "module", None) for item in items}
+    shared = {"servers": servers, "Space": servers.Space}
+    wanting = {
+        stem
+        for stem, module in modules.items()
+        if any(getattr(module, name, None) is value for name, value in shared.items())
+    }
+    for item in items:
+        group = "servers" if item.path.stem in wanting else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 SKIMAGE = Path(str(files("skimage"))) / "data"  # real photos, inside the wheel
 
 
