@@ -199,7 +199,7 @@ def _photo(hit: Hit) -> Photo:
         library=shown(record.library),
         relative_path=shown(record.relative_path),
         score=None if hit.score is None else round(hit.score, 4),
-        taken=shown(record.taken) if record.taken else None,
+        taken=shown(record.taken_known) if record.taken_known else None,
         camera=shown(record.camera or ""),
         width=record.width,
         height=record.height,

@@ -35,8 +35,8 @@ class Hit:
     # whether it answers the question, or is only nearest: by its score, or since it has all the
     # words; None: not known
     fits: bool | None = None
-    # "fit": by its score; and where all the words are: "name", "caption", "tag", "place",
-    # "text"
+    # "fit": by its score, or as a copy of the picture that is asked for; and where all the words
+    # are: "name", "caption", "tag", "place", "text"
     why: tuple[Reason, ...] = ()
     # of the photo, which scored higher than all of it; where the words were read in the photo, the
     # line that has them

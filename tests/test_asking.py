@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import imgsearch
 from imgsearch import demo
@@ -287,6 +290,38 @@ def test_only_what_fits_is_shown(searched: Command) -> None:
     assert not answer.stdout
     assert "Nothing fits" in answer.stderr
     assert " %" in searched.run("query", "red heart", "--only-fitting").stdout
+
+
+def test_a_near_copy_fits_whatever_chance_says(
+    library: imgsearch.Library, demo_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    high = fitting.Chance(photos=1000, share=0.1, start=0.9, fall=0.05)
+    assert high.line > 1
+    monkeypatch.setattr(fitting, "chance", lambda *given: high)
+    name = next(iter(CONCEPTS))
+    with Image.open(demo_photos / name) as whole:
+        whole.resize((whole.width // 2, whole.height // 2)).save(tmp_path / "half.png")
+    found = library.similar(tmp_path / "half.png")
+    assert (found[0].record.relative_path, found[0].fits, found[0].why) == (name, True, ("fit",))
+    assert found.fitting == sum((hit.score or 0) >= 0.95 for hit in found) < len(found)
+    assert library.search("qqq").fitting == 0
+    mixed = library.like(tmp_path / "half.png")
+    assert library.search(replace(mixed, terms=(*mixed.terms, Term(words="qqq")))).fitting == 0
+
+
+def test_the_surprise_of_what_does_not_fit_is_below_the_lines(library: imgsearch.Library) -> None:
+    from imgsearch.output.results_table import Page, table_lines
+
+    found = library.search("red heart", k=2)
+    least = fitting.LEAST_SURPRISE
+    fitted = replace(found[0], surprise=least, fits=True)
+    other = replace(found[1], surprise=least - 1e-6, fits=False)
+    named = replace(found[1], surprise=0.2, fits=True, why=("name",))
+    table = "\n".join(
+        table_lines(replace(found, hits=(named, fitted, other)), None, Page(80, False))
+    )
+    assert re.findall(r"\d+ %", table) == ["95 %", "94 %"]
+    assert [line.split()[2] for line in table.splitlines()[:2]] == ["surprise", "name"]
 
 
 def test_several_that_fit_are_not_taken_for_chance(searched: Command) -> None:

@@ -101,8 +101,9 @@ def test_a_hit_says_why(shop: Command) -> None:
     [heart] = shop.run("query", "red heart", "-k", "1", "--json").json_lines
     assert heart["why"] == ["fit"]
     table = shop.run("query", "blue whale").stdout.splitlines()
-    assert table[1].split() == ["rank", "score", "why", "path"]
-    assert "name" in table[2]
+    assert table[1].split() == ["rank", "score", "surprise", "why", "path"]
+    assert table[2].split()[2:4] == ["name", "all/blueWhale.png"]  # its score has no part in that
+    assert "%" in table[-1]
     assert "why" not in shop.run("query", "red heart").stdout.splitlines()[1]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import shlex
 import shutil
@@ -12,8 +14,11 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+import imgsearch
 from imgsearch.escaping import shell_quoted
 from imgsearch.output.results_table import width
+from imgsearch.question import Question
+from imgsearch.web import templating
 from tests.command import SCRIPT, Command
 from tests.terminal import on_terminal
 
@@ -123,6 +128,52 @@ def test_a_date_has_its_column(command: Command, tmp_path: Path) -> None:
     assert lines[2].split()[2] == "2019-05-04"
     narrow = _at(command, 40).run("query", "x").stdout.splitlines()
     assert "2019-05-04" in narrow[1]
+
+
+def test_of_a_date_no_more_is_shown_than_is_known(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF'
+        ' xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'
+        ' xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" photoshop:DateCreated="{}"/>'
+        "</rdf:RDF></x:xmpmeta>"
+    )
+    for name, date in (("a", "1901"), ("b", "1941-06"), ("c", "1950-02-03")):
+        Image.effect_mandelbrot((64, 64), (-2, -1, 1, 1), 50).save(folder / f"{name}.png")
+        (folder / f"{name}.png.xmp").write_text(packet.format(date), "utf-8")
+    command.run("ingest", folder)
+    known = ["1901", "1941-06", "1950-02-03"]
+    args = ("query", "--sort", "oldest", "--no-fold")
+    table = command.run(*args).stdout.splitlines()
+    assert [line.split()[1] for line in table[2:]] == known
+    rows = csv.DictReader(io.StringIO(command.run(*args, "--csv").stdout))
+    assert [row["taken"] for row in rows] == known
+    told = command.run(*args, "--json").json_lines
+    assert [hit["taken"][:10] for hit in told] == ["1901-01-01", "1941-06-01", "1950-02-03"]
+    assert [hit["taken_precision"] for hit in told] == ["year", "month", "day"]
+    gallery = command.run(*args, "--html", "-").stdout
+    copies = command.run("duplicates").stdout
+    for text in (gallery, copies):
+        assert all(date in text for date in known)
+        assert "1901-" not in text
+        assert "1941-06-" not in text
+        assert "00:00" not in text
+    for name, value in command.env().items():
+        monkeypatch.setenv(name, value)
+    with imgsearch.open() as library:
+        records = [hit.record for hit in library.search(Question(order="oldest", fold=False))]
+    assert [dict(templating.facts(record))["Taken"] for record in records] == known
+    assert [
+        value
+        for record in records
+        for key, _, value in templating.copy_facts(record)
+        if key == "taken"
+    ] == known
 
 
 def test_colours_are_for_terminals_that_want_them(trip: Command) -> None:

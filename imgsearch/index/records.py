@@ -21,6 +21,7 @@ _FARTHEST = 2**31 - 1
 # of a region and of a line of text: left, top, width, height in pixels of the upright picture; of a
 # page its number, from 1; of a frame the milliseconds from the start of a film
 Place = tuple[int, ...]
+_KNOWN = {"year": 4, "month": 7, "day": 10}  # characters of `taken`, by its precision
 _BOXES: tuple[PartKind, ...] = ("region", "text")
 
 
@@ -55,6 +56,12 @@ class Record:
     metadata_mark: int = 0  # of what the metadata was read from; 0: by a version before
     # 64 hexadecimal digits (`imgsearch.photos.perceptual_hash`); None: by a version before
     perceptual_hash: str | None = None
+
+    @property
+    def taken_known(self) -> str | None:
+        """`taken` as far as it is known: "1941" of a year, "1941-06" of a month."""
+        length = None if self.taken_precision is None else _KNOWN.get(self.taken_precision)
+        return None if self.taken is None else self.taken[:length]
 
     @property
     def orientation(self) -> Orientation:

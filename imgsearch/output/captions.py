@@ -25,7 +25,7 @@ def clock(seconds: float) -> str:
 
 def alternative_text(record: Record) -> str:
     """What is known about the picture in words."""
-    taken = f", taken {record.taken[:10]}" if record.taken else ""
+    taken = f", taken {record.taken_known[:10]}" if record.taken_known else ""
     return shown(f"{name(record)}{taken}")
 
 

@@ -66,7 +66,7 @@ def _cells(library: Library, record: Record) -> tuple[str, ...]:
         f"{record.width} x {record.height}",
         console.size(record.size),
         shown(record.format),
-        (record.taken or "")[:19].replace("T", " "),
+        shown((record.taken_known or "")[:19].replace("T", " ")),
         shown(path if path is not None else f"{record.library}: {record.relative_path}"),
     )
 

@@ -19,7 +19,7 @@ FIELDS = (
     *("rank", "score", "id", "path", "relative_path", "name", "taken", "width", "height"),
     *("library", "missing", "path_escaped", "relative_path_escaped", "fits", "why", "surprise"),
     *("copies", "title", "caption", "tags", "rating", "country", "city", "latitude", "longitude"),
-    *("camera", "lens", "format", "bytes", "box", "page", "line", "moment"),
+    *("camera", "lens", "format", "bytes", "box", "page", "line", "moment", "taken_precision"),
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one
 _LINE_BREAK = re.compile(rb"[\r\n]")
@@ -64,6 +64,7 @@ def as_dict(hit: Hit) -> dict[str, Any]:
         "page": hit.page,
         "line": hit.line,
         "moment": hit.moment,
+        "taken_precision": record.taken_precision,
     }
 
 
@@ -84,9 +85,15 @@ def print_csv(results: Results, asked: str | None = None, *, header: bool = True
     if header:
         writer.writeheader()
     for hit in results:
-        cells = {**about, **as_dict(hit)}.items()
+        cells = {**about, **csv_values(hit)}.items()
         writer.writerow({name: csv_cell(value, on_terminal) for name, value in cells})
     write_bytes(text.getvalue().encode(sys.stdout.encoding, "backslashreplace"))
+
+
+def csv_values(hit: Hit) -> dict[str, Any]:
+    """As in JSON, but for a date of which less than a second is known: that much of it."""
+    record, values = hit.record, as_dict(hit)
+    return values if record.taken_known == record.taken else {**values, "taken": record.taken_known}
 
 
 def csv_cell(value: Any, on_terminal: bool = False) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from imgsearch import photos
 from imgsearch.escaping import shell_quoted, shown
 from imgsearch.output.captions import found_part
 from imgsearch.roots.locations import Refusal
+from imgsearch.search.fitting import LEAST_SURPRISE
 
 if TYPE_CHECKING:
     from imgsearch.results import Hit, Results
@@ -73,14 +74,13 @@ def facts_beside(hit: Hit, columns: int, page: Page) -> list[Piece]:
 
 def _one_line_each(results: Results, page: Page) -> Iterator[str]:
     style = styling(page.styled)
-    before = [[str(hit.rank), _score(hit)] for hit in results]
-    names = ["rank", "score"]
-    if not any(map(_score, results)):  # found without a vector
-        before, names = [cells[:1] for cells in before], names[:1]
-    numbered = len(names)
-    for name, cell in (("why", _why), ("date", _date)):
+    before = [[str(hit.rank)] for hit in results]
+    names = ["rank"]
+    numbered = 1
+    for name, cell in _COLUMNS.items():
         if any(map(cell, results)):
             names.append(name)
+            numbered += cell in (_cosine, _surprise)
             for cells, hit in zip(before, results, strict=True):
                 cells.append(cell(hit))
     widths = [max(map(width, column)) for column in zip(names, *before, strict=True)]
@@ -127,11 +127,24 @@ def styling(styled: bool) -> Callable[[str, str], str]:
 
 
 def _score(hit: Hit) -> str:
-    """The cosine; where it is known, also how surprising that is in this index."""
-    if hit.score is None:
+    """The cosine; where it tells whether the hit fits, also how surprising that is."""
+    return f"{_cosine(hit)} {_surprise(hit):>5}".rstrip()
+
+
+def _cosine(hit: Hit) -> str:
+    return "" if hit.score is None else f"{hit.score:.3f}"
+
+
+def _surprise(hit: Hit) -> str:
+    """How surprising the cosine is in this index, in percent; nothing where that is not known, or
+    where the hit fits for another reason. Below the line it is never rounded up to the line's."""
+    if hit.surprise is None:
         return ""
-    percent = "" if hit.surprise is None else f" {100 * hit.surprise:3.0f} %"
-    return f"{hit.score:.3f}{percent}"
+    if hit.surprise >= LEAST_SURPRISE:
+        return f"{100 * hit.surprise:.0f} %"
+    if hit.fits:
+        return ""
+    return f"{min(int(100 * hit.surprise), round(100 * LEAST_SURPRISE) - 1)} %"
 
 
 def _why(hit: Hit) -> str:
@@ -176,7 +189,15 @@ def by_fit(results: Results) -> Iterator[tuple[str | None, Sequence[Hit]]]:
 
 
 def _date(hit: Hit) -> str:
-    return shown((hit.record.taken or "")[:10])
+    return shown((hit.record.taken_known or "")[:10])
+
+
+_COLUMNS: Mapping[str, Callable[[Hit], str]] = {  # after the rank, those that say something
+    "score": _cosine,
+    "surprise": _surprise,
+    "why": _why,
+    "date": _date,
+}
 
 
 def _note(hit: Hit) -> str:

@@ -17,7 +17,7 @@ from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
 from imgsearch.search import fitting, mixture
 from imgsearch.search.fitting import Chance
-from imgsearch.search.ranking import RANKED, Found, by_words, fused
+from imgsearch.search.ranking import RANKED, Found, by_words, copies_from, fused
 
 BY_DATE = 100  # photos: so many of the nearest are brought into the order of their dates
 # neighbours that a mixture asks for at least: its best photos are harder to find than those of one
@@ -133,7 +133,8 @@ def _nearest(
         if sample is not None:
             photos = index.count(where) if near.photos is None else near.photos
             chance = fitting.chance(unit(vector), sample, photos)
-        return fused(near, wanted, chance, _texts_of(index, near.records_named))[:k]
+        texts = _texts_of(index, near.records_named)
+        return fused(near, wanted, chance, texts, copies_from(terms))[:k]
 
     found = folding.distinct(search, k, index.vectors) if question.fold else search(k)
     if not question.only_fitting:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imgsearch.models.base import Vector, Vectors
 
 _CHANCE_HITS = 0.05  # expected among all photos, at the line
+LEAST_SURPRISE = exp(-_CHANCE_HITS)  # of what fits by its score
 _MATCHES = 20  # photos of the sample that may be what is looked for
 _LEAST_SHARE = 0.01  # of the sample, above which no scores are looked at
 _RATIO, _MOST = 5.0, 0.8  # the lower quantile's share beside the upper one's, and at most

@@ -6,14 +6,17 @@ nearest; a photo that has all the words fits. An inventory number comes before a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal
 
+from imgsearch.copies.comparing import LEAST_COSINE
 from imgsearch.index import match_order
 from imgsearch.index.base import NO_TEXTS, Near, Neighbour, Part, PartTexts, Record, Wanted
 from imgsearch.index.match_order import Texts
 from imgsearch.matching import Field
+from imgsearch.question import Term
 from imgsearch.search.fitting import Chance
 
 Reason = Literal["fit"] | Field
@@ -37,9 +40,19 @@ class Found:
     line: str | None = None
 
 
-def fused(near: Near, wanted: Wanted | None, chance: Chance | None, texts: Texts) -> list[Found]:
-    """The best first. `texts`: of the photos that have the words. As long as `near.neighbours` has
-    `RANKED` photos or all, those that follow in a longer list change nothing before."""
+def copies_from(terms: Sequence[Term]) -> float:
+    """The cosine from which on a hit is a copy of the one picture that is asked for, or nearly, and
+    so fits, however many others are as near; infinite where anything else is asked for."""
+    one = terms[0] if len(terms) == 1 else None
+    return inf if one is None or one.words is not None or one.weight < 0 else LEAST_COSINE
+
+
+def fused(
+    near: Near, wanted: Wanted | None, chance: Chance | None, texts: Texts, sure: float = inf
+) -> list[Found]:
+    """The best first. `texts`: of the photos that have the words. `sure`: the score from which on a
+    photo fits whatever scores come by chance. As long as `near.neighbours` has `RANKED` photos or
+    all, those that follow in a longer list change nothing before."""
     weights: dict[str, float] = {}
     exact = {
         one.record.id
@@ -54,8 +67,10 @@ def fused(near: Near, wanted: Wanted | None, chance: Chance | None, texts: Texts
         if not has_words or rank <= RANKED:
             weights[one.record.id] = weights.get(one.record.id, 0) + 1 / (_CONSTANT + rank)
     both = {one.record.id: one for one in (*named, *near.neighbours)}  # these know of parts
+    line = sure if chance is None else min(sure, chance.line)
     found = [
-        _judged(one, wanted, chance, texts.get(one.record.id, NO_TEXTS)) for one in both.values()
+        _judged(one, wanted, line, chance is not None, texts.get(one.record.id, NO_TEXTS))
+        for one in both.values()
     ]
 
     def order(one: Found) -> tuple[bool, bool, float, str]:
@@ -69,12 +84,14 @@ def _is_the_one(record: Record, wanted: Wanted, read: PartTexts) -> bool:
     return wanted.is_code and match_order.is_exact(record, wanted, read)
 
 
-def _judged(one: Neighbour, wanted: Wanted | None, chance: Chance | None, read: PartTexts) -> Found:
+def _judged(
+    one: Neighbour, wanted: Wanted | None, line: float, known: bool, read: PartTexts
+) -> Found:
+    """`line`: the score from which on it fits; `known`: whether it does not fit below that."""
     words = match_order.words_of(one.record, read)
     fields = wanted.fields(words) if wanted is not None else ()
-    near_enough = chance is not None and one.score >= chance.line
-    why: tuple[Reason, ...] = (*(("fit",) if near_enough else ()), *fields)
-    fits = True if why else (None if chance is None else False)
+    why: tuple[Reason, ...] = (*(("fit",) if one.score >= line else ()), *fields)
+    fits = True if why else (False if known else None)
     return _with_line(Found(one.record, one.score, why, fits, one.part), wanted, read)
 
 

@@ -32,7 +32,17 @@ KINDS = {
     "gallery": "Gallery",
 }
 _CHUNK = 1 << 20
-_FIELDS = ("id", "path", "library", "relative_path", "taken", "width", "height", "camera")
+_FIELDS = (
+    "id",
+    "path",
+    "library",
+    "relative_path",
+    "taken",
+    "taken_precision",
+    "width",
+    "height",
+    "camera",
+)
 
 Selected = Sequence[tuple["Record", "bytes | None"]]
 
@@ -93,7 +103,7 @@ def _csv(selected: Selected) -> str:
     writer = csv.writer(out)
     writer.writerow(_FIELDS)
     for each in selected:
-        row = _row(*each)
+        row = _row(*each) | {"taken": each[0].taken_known}
         writer.writerow([csv_cell(row[name]) for name in _FIELDS])
     return out.getvalue()
 

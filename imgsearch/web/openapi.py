@@ -30,6 +30,10 @@ _PHOTO = {
     "library": _TEXT,
     "relative_path": _TEXT | {"description": "From the library's folder, with / between."},
     "taken": {"type": ["string", "null"], "description": "Local time, ISO 8601."},
+    "taken_precision": {
+        "type": ["string", "null"],
+        "description": "How much of it is known: second, day, month or year.",
+    },
     "width": _WHOLE | {"description": "Pixels, upright."},
     "height": _WHOLE,
     "bytes": _WHOLE,

@@ -94,8 +94,8 @@ def facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "Library", record.library
     if folder:
         yield "Folder", folder
-    if record.taken:
-        yield "Taken", record.taken.replace("T", " ") + (record.taken_offset or "")
+    if record.taken_known:
+        yield "Taken", record.taken_known.replace("T", " ") + _offset(record)
     place = _place(record)
     if place:
         yield "Place", place
@@ -110,6 +110,11 @@ def facts(record: Record) -> Iterator[tuple[str, str]]:
         megapixels = record.width * record.height / 1e6
         yield "Pixels", f"{record.width} × {record.height} ({megapixels:.1f} megapixels)"
     yield "File size", f"{size(record.size)}, {record.format}"
+
+
+def _offset(record: Record) -> str:
+    """From UTC, of a time that is known."""
+    return record.taken_offset or "" if record.taken_known == record.taken else ""
 
 
 def _place(record: Record) -> str:
@@ -141,7 +146,7 @@ def copy_facts(record: Record) -> Iterator[tuple[str, str, str]]:
         yield "pixels", "Pixels", f"{record.width} × {record.height}"
     yield "size", "File size", size(record.size)
     yield "format", "Kind", record.format
-    yield "taken", "Taken", (record.taken or "no date").replace("T", " ")
+    yield "taken", "Taken", (record.taken_known or "no date").replace("T", " ")
 
 
 def record_values(record: Record) -> dict[str, Any]:
@@ -152,6 +157,7 @@ def record_values(record: Record) -> dict[str, Any]:
         "library": record.library,
         "relative_path": record.relative_path,
         "taken": record.taken,
+        "taken_precision": record.taken_precision,
         "width": record.width,
         "height": record.height,
         "bytes": record.size,
