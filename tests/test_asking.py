@@ -223,6 +223,39 @@ def test_a_value_that_cannot_be_has_its_sentence(
     assert not answer.stdout
 
 
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        (("heart", "--minus", "blue"), "“heart” without “blue”"),
+        (
+            ("heart", "--under", "icons", "--orientation", "square"),
+            "“heart”, in the folder icons, square",
+        ),
+        (("--orientation", "square", "-k", "3"), f"square: 3 of {len(CONCEPTS)}"),
+    ],
+)
+def test_the_title_says_all_that_is_asked_for(
+    searched: Command, options: tuple[str, ...], title: str
+) -> None:
+    assert searched.run("query", *options, "--no-fold").stdout.splitlines()[0] == title
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--in", "Florence"), "no photo was taken in Florence, Italy."),
+        (("--on", "2019-07", "--in", "Italy"), "no photo was taken in July 2019 in Italy."),
+        (("--tag", "a\x1bb"), "no photo has all of this: tagged “a\\x1bb”."),
+        (("--min-score", "1"), "with a score of 1 or more"),
+    ],
+)
+def test_nothing_found_says_what_no_photo_has(
+    searched: Command, options: tuple[str, ...], said: str
+) -> None:
+    answer = searched.run("query", "heart", *options)
+    assert (answer.stdout, said in answer.stderr) == ("", True), answer.stderr
+
+
 def test_an_unreadable_picture_has_its_sentence(searched: Command, tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
     answer = searched.run("query", "heart", "--like", tmp_path / "text.jpg", code=1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import os
 import shutil
 import sqlite3
@@ -39,6 +41,11 @@ def test_groups_with_what_could_be_saved_first(command: Command, ingested: Path)
     sizes = [photo["bytes"] for photo in first["photos"]]
     assert first["saved_bytes"] == sum(sizes[1:]) > second["saved_bytes"]
     assert {photo["format"] for photo in first["photos"]} == {"JPEG", "PNG"}
+    rows = list(csv.DictReader(io.StringIO(command.run("duplicates", "--csv").stdout)))
+    assert [row["group"] for row in rows] == ["1"] * 4 + ["2"] * 2
+    assert [row["name"] for row in rows] == [*names(first), *names(second)]
+    assert {row["missing"] for row in rows} == {"false"}
+    assert "--csv" in command.run("duplicates", "--csv", "--json", code=2).stderr
     assert {path.name: path.stat().st_mtime_ns for path in ingested.iterdir()} == before
 
 

@@ -87,9 +87,9 @@ def test_names_of_any_bytes(command: Command, tmp_path: Path) -> None:
     command.run("ingest", folder, "--report", report)
     by_path = {row["path"]: row["path_escaped"] for row in rows_of(report)}
     assert by_path == {
-        f"{folder}/%FF.png": "True",
-        f'{folder}/a\nb, "c".png': "False",
-        f"{folder}/\x1b[31m.png": "False",
+        f"{folder}/%FF.png": "true",
+        f'{folder}/a\nb, "c".png': "false",
+        f"{folder}/\x1b[31m.png": "false",
     }
 
 

@@ -32,6 +32,7 @@ class Comparing(CommandOptions):
         default=0.95,
     )
     json: bool = flag("--json", "One JSON object a line: a group.")
+    csv: bool = flag("--csv", "Comma-separated values: a photo a line, with its group's number.")
     paths: bool = flag("--paths", "Paths of all but the largest of each group, one a line.")
     nul: bool = flag("-0", "With --paths: end each with NUL, for xargs -0.")
     html: str | None = option(
@@ -57,8 +58,10 @@ def duplicates(common: Common, given: Comparing) -> None:
 
     Groups that could save most come first, in each the largest photo. Nothing is deleted.
     """
-    if sum((given.json, given.paths, given.html is not None)) > 1:
-        raise UsageError("--json, --paths and --html exclude each other.", "Give one of them.")
+    if sum((given.json, given.csv, given.paths, given.html is not None)) > 1:
+        raise UsageError(
+            "--json, --csv, --paths and --html exclude each other.", "Give one of them."
+        )
     if given.nul and not given.paths:
         raise UsageError("-0 goes with --paths.", "Give both: --paths -0")
     with parts.opened(parts.load_settings(common)) as library:
@@ -82,13 +85,15 @@ def _show(library: Library, found: Duplicates, given: Comparing) -> None:
         _write_gallery(library, found, given.html)
     elif given.json:
         copies_list.print_json(library, found)
+    elif given.csv:
+        copies_list.print_csv(library, found)
     elif given.paths:
         left_out = copies_list.print_paths(library, found, given.nul)
         if left_out:
             say(f"{console.count(left_out, 'photo')} left out: no path on this machine.")
     else:
         copies_list.print_groups(library, found)
-    if not given.json and not given.paths:
+    if not (given.json or given.csv or given.paths):
         say(copies_list.summary(found))
 
 

@@ -12,9 +12,11 @@ from imgsearch.cli.gallery import STDOUT, Gallery
 from imgsearch.cli.preview import Preview
 from imgsearch.cli.query_options import Asked
 from imgsearch.errors import EXIT_FAILURE, UsageError
+from imgsearch.escaping import shown
 
 if TYPE_CHECKING:
     from imgsearch.library import Library
+    from imgsearch.question import Question
     from imgsearch.results import Results
 
 FEW = 50  # photos; scores in a smaller library lie close together
@@ -108,7 +110,7 @@ class Output:
 
         if not results:
             about = "" if asked is None else f"“{asked}”: "
-            say(f"{about}{'Nothing fits.' if self._only_fitting else _nothing_found(library)}")
+            say(f"{about}{_nothing_found(library, results.question)}")
             return
         _say_which_are_away(results, library)
         if not results.question.terms or self._for_programs or self._shown:
@@ -127,8 +129,23 @@ def _say_which_are_away(results: Results, library: Library) -> None:
         say(folder_away(name, root))
 
 
-def _nothing_found(library: Library) -> str:
-    """The message for an empty result, which names the conditions that were set."""
+def _nothing_found(library: Library, question: Question) -> str:
+    """The message for an empty result, which names the conditions that were set: that no photo
+    fulfils the filter, as it was understood; or how high scores had to be."""
+    from dataclasses import replace
+
+    from imgsearch.question import ALL
+    from imgsearch.search.understanding import described
+
+    where = question.filter
+    if where != ALL and not question.offset and not library.count(where):
+        conditions = list(described(where))
+        if replace(where, taken_from=None, taken_to=None, country=None, city=None) == ALL:
+            taken = " ".join(one.removeprefix("taken ") for one in conditions)
+            return f"Nothing found: no photo was taken {shown(taken)}."
+        return f"Nothing found: no photo has all of this: {shown(', '.join(conditions))}."
+    if question.only_fitting:
+        return "Nothing fits."
     least = library.settings.setting("min_score")
     if least.value is None:
         return "Nothing found."

@@ -15,7 +15,9 @@ from imgsearch.cli.results import Output
 from imgsearch.escaping import typed_text
 
 if TYPE_CHECKING:
-    from imgsearch.question import Question
+    from imgsearch.library import Library
+    from imgsearch.question import Question, Term
+    from imgsearch.results import Results
 
 
 @command(
@@ -41,7 +43,7 @@ def query(common: Common, given: AskedInWords) -> None:
             if understood:
                 say(f"Understood: {understood}; --literal searches the words as they are")
             results = library.search(question)
-            output.show(results, _titles(question, pictures), library, one_of_many)
+            output.show(results, _titles(library, results, pictures), library, one_of_many)
 
         words = typed_text(" ".join(text))
         if from_file is None:
@@ -69,34 +71,42 @@ def similar(common: Common, given: AskedByPictures) -> None:
             box = given.box if number == 0 else None
             question = asking.joined(asking.picture(library, photo, box=box), question)
         names = asking.shown_names(library, [*given.photos, *asking.pictures(given)])
-        output.show(library.search(question), _titles(question, names), library)
+        results = library.search(question)
+        output.show(results, _titles(library, results, names), library)
         output.say_how_it_was_searched(library, common.verbose)
         output.end(library)
 
 
-def _titles(question: Question, pictures: Sequence[str]) -> tuple[str, str]:
+def _titles(library: Library, results: Results, pictures: Sequence[str]) -> tuple[str, str]:
     """Two titles for the results: with the pictures as they were typed, and without their folders,
     for a file that may be sent on."""
-    return _title(question, pictures), _title(question, list(map(os.path.basename, pictures)))
+    asked = results.question
+    count = ""
+    if results and not asked.terms and not asked.match:
+        here = sum(1 + hit.copies for hit in results)
+        count = f": {here:,} of {library.count(asked.filter):,}"
+    names = list(map(os.path.basename, pictures))
+    return f"{_title(asked, pictures)}{count}", f"{_title(asked, names)}{count}"
 
 
 def _title(question: Question, pictures: Sequence[str]) -> str:
-    """“beach” + 0.5 “film grain” - “people”, or: similar to photo.jpg. `pictures`: as they were
-    typed, in the order of the terms."""
-    if question.terms and all(term.words is None and term.weight > 0 for term in question.terms):
-        return f"similar to {', '.join(pictures)}"
-    if not question.terms:
-        from imgsearch.search.understanding import described
+    """“beach” + 0.5 “film grain” without “people”, in Italy; or: similar to photo.jpg. `pictures`:
+    as they were typed, in the order of the terms."""
+    from imgsearch.search.understanding import described
 
-        words = (
-            [f"“{question.match}” in names, captions, tags and places"] if question.match else []
-        )
-        return ", ".join([*words, *described(question.filter)]) or "by date"
+    terms = [_terms(question.terms, pictures)] if question.terms else []
+    words = [f"“{question.match}” in names, captions, tags and places"] if question.match else []
+    return ", ".join([*terms, *words, *described(question.filter)]) or "by date"
+
+
+def _terms(terms: Sequence[Term], pictures: Sequence[str]) -> str:
+    if all(term.words is None and term.weight > 0 for term in terms):
+        return f"similar to {', '.join(pictures)}"
     names = iter(pictures)
     title = ""
-    for term in question.terms:
-        sign = " - " if term.weight < 0 else " + "
+    for term in terms:
+        sign = " without " if term.weight < 0 else " + "
         weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g} "
         name = next(names) if term.words is None else f"“{term.words}”"
         title += f"{sign}{weight}{name}"
-    return title.removeprefix(" + ")
+    return title.removeprefix(" + ").strip()

@@ -84,6 +84,18 @@ def print_json(library: Library, found: Duplicates) -> None:
         console.write_bytes(json_text(line).encode() + b"\n")
 
 
+def print_csv(library: Library, found: Duplicates) -> None:
+    """One photo a line, with the number of its group, from 1, in which the largest comes first."""
+    left_out = {"rank", "score", "fits", "why", "surprise"}
+    fields = ("group", *(name for name in machine_formats.FIELDS if name not in left_out))
+    rows = (
+        {"group": number, **machine_formats.csv_values(hit)}
+        for number, group in enumerate(found, start=1)
+        for hit in as_results(library, group)
+    )
+    machine_formats.print_rows(fields, ({name: row[name] for name in fields} for row in rows))
+
+
 def print_paths(library: Library, found: Duplicates, nul: bool) -> int:
     """Those besides the largest of each group. Returns how many have none that can be printed."""
     left_out = 0

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imgsearch import photos
@@ -76,17 +77,24 @@ def print_json_lines(results: Results, asked: str | None = None) -> None:
 
 
 def print_csv(results: Results, asked: str | None = None, *, header: bool = True) -> None:
-    """By RFC 4180, all at once; several values of one field with "; " between. A terminal gets
-    control characters escaped. `asked`: the question, where it is one of several."""
-    on_terminal = sys.stdout.isatty()
+    """`asked`: the question, where it is one of several."""
     about = {} if asked is None else {"question": asked}
+    rows = ({**about, **csv_values(hit)} for hit in results)
+    print_rows((*about, *FIELDS), rows, header=header)
+
+
+def print_rows(
+    fields: Sequence[str], rows: Iterable[Mapping[str, Any]], *, header: bool = True
+) -> None:
+    """As CSV by RFC 4180, all at once; several values of one field with "; " between. A terminal
+    gets control characters escaped."""
+    on_terminal = sys.stdout.isatty()
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, (*about, *FIELDS))
+    writer = csv.DictWriter(text, fields)
     if header:
         writer.writeheader()
-    for hit in results:
-        cells = {**about, **csv_values(hit)}.items()
-        writer.writerow({name: csv_cell(value, on_terminal) for name, value in cells})
+    for row in rows:
+        writer.writerow({name: csv_cell(value, on_terminal) for name, value in row.items()})
     write_bytes(text.getvalue().encode(sys.stdout.encoding, "backslashreplace"))
 
 
@@ -98,7 +106,9 @@ def csv_values(hit: Hit) -> dict[str, Any]:
 
 def csv_cell(value: Any, on_terminal: bool = False) -> Any:
     """A spreadsheet would calculate a text that begins like a formula: an apostrophe makes it text
-    (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    (https://owasp.org/www-community/attacks/CSV_Injection). Yes and no are written as in JSON."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, list):
         value = "; ".join(map(str, value))
     if not isinstance(value, str):

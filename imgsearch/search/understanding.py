@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from imgsearch.question import ALL, Filter, Question, Term
+from imgsearch.question import ALL, Filter, Folder, Question, Term
 
 if TYPE_CHECKING:
     from imgsearch.phrases import Filter as Meaning
@@ -84,7 +84,7 @@ def told(question: Question, beside: Filter = ALL) -> str:
 
 
 def described(where: Filter) -> Iterator[str]:
-    """The date and the place of a filter, in words."""
+    """What a filter asks for, in words: the date and the place first."""
     first, last = where.taken_from, where.taken_to
     if first is not None and last is not None:
         yield f"taken {_days(first, last)}"
@@ -97,6 +97,38 @@ def described(where: Filter) -> Iterator[str]:
 
         country = gazetteer.country_name(where.country) or where.country
         yield f"in {country}" if where.city is None else f"in {where.city}, {country}"
+    elif where.city is not None:
+        yield f"in {where.city}"
+    if where.undated:
+        yield "without a date"
+    if where.near is not None:
+        circle = where.near
+        yield f"within {circle.km:g} km of {circle.latitude:g}, {circle.longitude:g}"
+    yield from (f"in the folder {_folder(one)}" for one in where.under)
+    yield from (f"not in the folder {_folder(one)}" for one in where.not_under)
+    yield from (f"tagged “{tag}”" for tag in where.tags)
+    yield from _of_the_picture(where)
+
+
+def _folder(folder: Folder) -> str:
+    return "/".join(part for part in (folder.library, folder.path) if part)
+
+
+def _of_the_picture(where: Filter) -> Iterator[str]:
+    if where.camera:
+        yield f"camera {' or '.join(where.camera)}"
+    if where.lens:
+        yield f"lens {' or '.join(where.lens)}"
+    if where.format:
+        yield " or ".join(where.format)
+    if where.orientation is not None:
+        yield where.orientation
+    if where.min_megapixels is not None:
+        yield f"at least {where.min_megapixels:g} megapixels"
+    if where.max_megapixels is not None:
+        yield f"at most {where.max_megapixels:g} megapixels"
+    if where.min_rating is not None:
+        yield f"{where.min_rating} stars or more"
 
 
 def _days(first: date, last: date) -> str:
