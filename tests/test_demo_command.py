@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from imgsearch import demo
 from tests.command import SCRIPT, Command
 
 
@@ -47,6 +48,10 @@ def test_its_commands_can_be_repeated_as_they_are_printed(user: Command) -> None
         "query",
         "similar",
     ]
+    lines = shown.splitlines()
+    about = [lines[place - 1] for place, line in enumerate(lines) if line.startswith("$ ")][1:]
+    assert about == [*demo.QUERIES.values(), demo.SIMILAR]
+    assert max(map(len, about)) <= 80
     for line, below in blocks:
         done = _typed(user, line)
         assert done.returncode == 0, done.stderr

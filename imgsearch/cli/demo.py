@@ -43,7 +43,7 @@ _NEXT = """\
 def demo(common: Common, given: NoOptions) -> None:
     """See it work, offline: icons and a small model are included."""
     from imgsearch import settings as all_settings
-    from imgsearch.demo import PHOTOS, QUERIES
+    from imgsearch.demo import PHOTOS, QUERIES, SIMILAR
     from imgsearch.output import console as rendering
 
     del common, given  # the user's settings are for the user's pictures
@@ -56,12 +56,14 @@ def demo(common: Common, given: NoOptions) -> None:
         def draw(results: Results) -> bool:
             return preview.show(results, None, library)
 
-        for words in QUERIES:
+        for words, about in QUERIES.items():
+            _print(console, about)
             _show(console, _asking("query", words), library.search(words, k=SHOWN), draw)
         record = library.search("European E", k=1)[0].record
         results = library.similar(record.id, k=SHOWN)
+        _print(console, SIMILAR)
         _show(console, _asking("similar", record.relative_path), results, draw)
-    serve, gallery = _on_index("serve"), _gallery(QUERIES[0])
+    serve, gallery = _on_index("serve"), _gallery(next(iter(QUERIES)))
     _print(console, _NEXT.format(serve=serve, gallery=gallery, program=_program()))
 
 
