@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from imgsearch.cli import progress
 from tests.command import SCRIPT, Command
 from tests.terminal import on_terminal
 
@@ -80,6 +81,16 @@ def test_the_first_use_at_80_columns(command: Command, mixed: Path, tmp_path: Pa
     assert "31/31" in bar
 
 
+def test_a_step_that_is_wider_than_the_terminal_ends_with_an_ellipsis(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    bar = progress._Drawn("B", True, HEADING)
+    bar("waiting for another imgsearch to finish this", 0, 0)
+    bar.close()
+    assert capsys.readouterr().err.strip() == f"{HEADING}waiting fo…"
+
+
 def test_the_first_use_in_a_pipe(command: Command, mixed: Path, tmp_path: Path) -> None:
     command.cache = tmp_path / "empty cache"
     lines = command.run("ingest", mixed).stderr.splitlines()
@@ -108,10 +119,12 @@ def test_more_and_more_is_said(command: Command, mixed: Path) -> None:
     (mixed / "4.png").unlink()
     runs = [command.run("ingest", mixed, *more, "--dry-run") for more in ([], ["-v"], ["-vv"])]
     plain, verbose, everything = [run.stdout + run.stderr for run in runs]
-    for words in ("added up over threads", "damaged.png"):
-        assert words not in plain
-        assert words in verbose
-        assert words in everything
+    assert "added up over threads" not in plain
+    assert "added up over threads" in verbose
+    assert "added up over threads" in everything
+    for said in (plain, verbose, everything):  # few are named at once, and nothing is to be asked
+        assert f"skipped {mixed}/damaged.png: " in said
+        assert "-v names" not in said
     assert "4.png" in plain  # a dry run names what is not there
     for words in (f"added {mixed}/copy of 5.png", f"renamed {mixed}/three.png"):
         assert words not in verbose

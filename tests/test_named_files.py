@@ -85,7 +85,12 @@ def test_a_library_out_of_reach_is_said_and_loses_nothing(shelf: Shelf, tmp_path
     shutil.rmtree(one)
     nothing = shelf.run("--prune", code=1)
     assert str(one) in nothing.stderr
-    assert "Nothing was changed" in nothing.stderr
+    assert nothing.stderr.splitlines() == [
+        f"{one}, the folder of library 'one', is not there. {two}, the folder of library 'two', is"
+        " empty. Nothing was changed.",
+        "Is its disk not mounted? If it has moved, ingest its new place; nothing is embedded again:"
+        " imgsearch ingest NEW-FOLDER",
+    ]
     assert shelf.libraries() == {"one": 1, "two": 1}
 
 
@@ -112,7 +117,11 @@ def test_what_only_the_index_names_is_not_read(command: Command, tmp_path: Path)
     shutil.rmtree(command.home / "data")
     picture(folder / "b.png", 2)
     refused = command.run("--index", index, "ingest", code=2)
-    assert "only the index says" in refused.stderr
+    assert refused.stderr.splitlines() == [
+        f"The index says that library 'album' lies in {folder}; this machine has not ingested it"
+        " yet.",
+        f"If that is right, ingest it once: imgsearch --index {index} ingest {folder}",
+    ]
     [library] = command.run("--index", index, "status", "--json").json["libraries"]
     assert library["photos"] == 1
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from imgsearch.cli import hints
+from imgsearch.errors import ModelUnavailable
+from imgsearch.installation import reinstall_command
+from imgsearch.models import cache
+from imgsearch.models.names import model_names
+from imgsearch.output import cures
 from tests.command import Command
 
 
@@ -142,6 +149,9 @@ def test_hints_keep_the_index_that_was_named(
     command.environment["COLUMNS"] = "400"  # so that nothing is wrapped
     answer = command.run("--index", place, *words, code=None)
     assert f"imgsearch --index '{place}' ingest" in answer.stdout + answer.stderr
+    if words[0] == "query":
+        last = answer.stderr.splitlines()[-1]
+        assert last.strip().startswith("Ingest a folder of pictures first: imgsearch ")
     command.environment["IMGSEARCH_INDEX"] = os.fspath(place)
     answer = command.run(*words, code=None)
     assert "imgsearch ingest" in answer.stdout + answer.stderr
@@ -153,3 +163,33 @@ def test_a_name_that_begins_with_a_dash(command: Command, name: str) -> None:
     """Ids that Elasticsearch makes may."""
     said = command.run(name, "-QnOFq", code=2).stderr
     assert f"imgsearch {name} -- -Q" in said
+
+
+def test_a_set_up_that_is_proposed_is_for_the_model_that_was_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A query finds the model in the index; what chooses one needs it named again."""
+    monkeypatch.setattr(hints, "_typed", {})
+    hints.remember({"model": "demo", "index": "my index"})
+    assert hints.as_typed("first: imgsearch setup-model") == (
+        "first: imgsearch --index 'my index' --model demo setup-model"
+    )
+    proposed = hints.as_typed("imgsearch ingest --re-embed, then imgsearch query x")
+    assert proposed == (
+        "imgsearch --index 'my index' --model demo ingest --re-embed, then"
+        " imgsearch --index 'my index' query x"
+    )
+    assert hints.as_typed(proposed) == proposed
+    other = "imgsearch --index 'my index' setup-model --model NAME"
+    assert hints.as_typed("imgsearch setup-model --model NAME") == other
+
+
+def test_an_incomplete_installation_says_how_it_is_completed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelUnavailable) as raised:
+        cache.set_up(model_names("demo", None, None), tmp_path)
+    assert "incomplete: it lacks torch, sentence_transformers, onnx." in raised.value.message
+    assert reinstall_command() in raised.value.cure
+    assert cures.of(raised.value).endswith("; then: imgsearch setup-model")

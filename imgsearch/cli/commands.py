@@ -93,10 +93,11 @@ class Command(TyperCommand):
         before = {} if ctx.parent is None else ctx.parent.params
         common = _common(str(self.name), self.shared, before, ctx.params)
         given = {name: _parsed(option, ctx.params[name]) for name, option in self.own.items()}
+        hints.remember(common.options)
         try:
             self._function(common, self._own_class(**given))
         except ImgsearchError as error:
-            error.cure = hints.with_index(cures.of(error), common.index)
+            error.cure = hints.as_typed(cures.of(error))
             error.action = None  # the cure says it now
             raise
 

@@ -46,7 +46,7 @@ def doctor(common: Common, given: Looking) -> None:
     for each in chosen.not_obeyed:
         say(each.line)
     found = [
-        _typed_here(finding, common)
+        _typed_here(finding)
         for finding in findings(chosen, index_place(chosen), paths.cache_dir(), deep=given.deep)
     ]
     if given.json:
@@ -58,10 +58,10 @@ def doctor(common: Common, given: Looking) -> None:
         raise typer.Exit(1)
 
 
-def _typed_here(finding: Finding, common: Common) -> Finding:
+def _typed_here(finding: Finding) -> Finding:
     cure = cures.shown(finding.cure, finding.action)
     detail = cures.shown(finding.detail)
-    detail, cure = (hints.with_index(text, common.index) for text in (detail, cure))
+    detail, cure = (hints.as_typed(text) for text in (detail, cure))
     return replace(finding, detail=detail, cure=cure, action=None)
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import typer
 
-from imgsearch.cli import streams
+from imgsearch.cli import hints, streams
 from imgsearch.errors import (
     EXIT_BUG,
     EXIT_FAILURE,
@@ -63,7 +63,7 @@ def reporting() -> Iterator[None]:
 
 def say(text: str) -> None:
     """Lines for the person, on stderr, which escapes them; what `hide` was told is left out."""
-    sys.stderr.write(f"{_without(_hidden, cures.shown(text))}\n")
+    sys.stderr.write(f"{_without(_hidden, hints.as_typed(cures.shown(text)))}\n")
     sys.stderr.flush()
 
 

@@ -288,7 +288,7 @@ def _show_cost(chosen: Settings, given: Ingest) -> None:
     """What a dry run of --re-embed says; nothing is fetched for it."""
     from dataclasses import asdict
 
-    from imgsearch.errors import ModelUnavailable
+    from imgsearch.errors import Action, ModelUnavailable
     from imgsearch.ingest import cost
     from imgsearch.output.console import console, print_json
 
@@ -298,7 +298,8 @@ def _show_cost(chosen: Settings, given: Ingest) -> None:
         raise ModelUnavailable(
             "What it costs cannot be told: these models are not on this machine yet, or none of the"
             " photos can be read.",
-            "Fetch the models first: imgsearch setup-model --model NAME",
+            "Fetch the models first",
+            Action("set up"),
         )
     if given.json:
         print_json(asdict(found))

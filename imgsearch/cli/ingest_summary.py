@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imgsearch.cli import hints
 from imgsearch.cli.error_handler import say
 from imgsearch.output import cures
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from imgsearch.library import Library
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
+NAMED_AT_ONCE = 5  # skipped files that are named without -v
 CHANGES = ("added", "updated", "renamed", "removed", "missing")
 
 
@@ -60,6 +60,7 @@ def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> No
     if verbose:
         for lost in result.lost:
             say(f"lost {shown(lost.path)}: {lost.reason}")
+    if verbose or len(result.skipped) <= NAMED_AT_ONCE:
         for skip in result.skipped:
             say(f"skipped {shown(skip.path)}: {skip.reason.value} ({cures.shown(skip.detail)})")
     if verbose or dry_run:
@@ -70,7 +71,7 @@ def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> No
     facts = _facts(result, filled, dry_run=dry_run, verbose=verbose)
     rendering.print_facts(title, facts)
     for line in _next_steps(result, filled, dry_run=dry_run, verbose=verbose):
-        say(hints.with_index(line, common.index))
+        say(line)
 
 
 def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> dict[str, str]:
@@ -122,7 +123,7 @@ def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) 
     from imgsearch.photos import SkipReason
 
     steps = []
-    if result.skipped and not verbose:
+    if len(result.skipped) > NAMED_AT_ONCE and not verbose:
         steps.append("-v names the skipped files.")
     unread = sum(skip.reason is SkipReason.NOT_INSTALLED for skip in result.skipped)
     if unread:

@@ -105,7 +105,9 @@ class _Drawn:
     def _write(self, text: str) -> None:
         """Over the line that stands there."""
         self.step_aside()
-        text = shown(text)[: shutil.get_terminal_size().columns - 1]
+        text, room = shown(text), shutil.get_terminal_size().columns - 1
+        if len(text) > room:
+            text = f"{text[: room - 1]}…"
         file = streams.bar_file() or sys.stderr
         file.write("\r" + text.ljust(self._width))
         file.flush()

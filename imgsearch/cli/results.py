@@ -123,7 +123,7 @@ class Output:
 
 def _say_which_are_away(results: Results, library: Library) -> None:
     """Of hits that are missing: whose library's folder, as a whole, is not there."""
-    from imgsearch.output.captions import folder_away
+    from imgsearch.roots import folder_away
 
     for name, root in library.roots.away(hit.record.library for hit in results if hit.missing):
         say(folder_away(name, root))

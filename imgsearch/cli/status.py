@@ -37,7 +37,7 @@ def status(common: Common, given: JsonObject) -> None:
     With -v, every setting and its source.
     """
     chosen = parts.load_settings(common, ask=False)
-    known = _look(chosen, common.index)
+    known = _look(chosen)
     if given.json:
         from imgsearch.output import console as rendering
 
@@ -54,7 +54,6 @@ class Known:
     where the index cannot be reached (`error`)."""
 
     place: str
-    named: str | None = None  # as --index says
     info: IndexInfo | None = None
     roots: dict[str, str] = field(default_factory=dict)  # of libraries, on this machine
     folders: dict[str, list[str]] = field(default_factory=dict)  # of those that are here in part
@@ -74,10 +73,10 @@ class Known:
         return (self.info and self.info.last_ingest) or {}
 
 
-def _look(chosen: Settings, named: str | None) -> Known:
+def _look(chosen: Settings) -> Known:
     from imgsearch.library import index_place
 
-    known = Known(str(index_place(chosen)), named)
+    known = Known(str(index_place(chosen)))
     try:
         with parts.opened(chosen) as library:
             known.info = library.status()
@@ -154,7 +153,7 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
     if known.error is not None:
         return {"photos": "not known: the index cannot be read"}
     if known.info is None:
-        return {"photos": hints.with_index("none yet: imgsearch ingest ./photos", known.named)}
+        return {"photos": hints.as_typed("none yet: imgsearch ingest ./photos")}
     info = known.info
     facts = {"photos": f"{info.photos:,}"}
     for name, summary in info.libraries.items():
@@ -162,7 +161,7 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
         if name in known.folders:
             where += f" (here only {', '.join(known.folders[name])})"
         photos = rendering.count(summary.photos, "photo")
-        facts[f"library {name}"] = "; ".join([f"{photos} in {where}", *_rules(known, name)])
+        facts[f"library {name}"] = "\n".join([f"{photos} in {where}", *_rules(known, name)])
     if info.models is not None:
         facts["model"] = _model(info)
     if known.int8 is not None:
@@ -207,7 +206,7 @@ def _rules(known: Known, library: str) -> list[str]:
     if rules.exclude:
         told.append(f"excludes {', '.join(map(shown, rules.exclude))} (--no-exclude forgets that)")
     if rules.removed:
-        stay = "stays" if len(rules.removed) == 1 else "stay"
+        stay = "photo stays" if len(rules.removed) == 1 else "photos stay"
         told.append(f"{len(rules.removed):,} removed {stay} out (--include-removed lifts that)")
     if rules.raw_apart:
         told.append("a RAW and its JPEG are two photos (--raw-pairs one)")

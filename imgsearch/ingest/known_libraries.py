@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch.errors import Action, Advice, PhotoError, UsageError
-from imgsearch.escaping import shown
+from imgsearch.escaping import shell_quoted, shown
 from imgsearch.ingest.sources import Job, distinct, has_entries
 from imgsearch.photos import Skip, SkipReason
 from imgsearch.question import Filter
-from imgsearch.roots import Roots, locations
+from imgsearch.roots import FOLDER_AWAY, Roots, locations, said_of_folder_away
 from imgsearch.roots.locations import Root
 
 if TYPE_CHECKING:
@@ -28,37 +29,42 @@ def known_jobs(
     those that are not within reach, of which nothing is concluded. Raises UsageError (there is
     none) and PhotoError (none is within reach)."""
     jobs: list[Job] = []
-    away: list[Skip] = []
+    away: list[tuple[str, Path]] = []
+    hinted: list[tuple[str, Path]] = []
     for library, root in sorted(roots.all().items()):
         if name not in (None, library):
             continue
         if not roots.registered(library):
-            note(
-                Advice(
-                    f"Library {library!r} was left out: only the index says that it is"
-                    f" {shown(root.path)}. If that is right, ingest it once",
-                    Action("ingest", {"folder": shown(root.path)}),
-                )
-            )
+            hinted.append((library, root.path))
             continue
         for job in jobs_of(library, root, index):
             if has_entries(os.fsencode(job.folder)):
                 jobs.append(job)
             else:
-                detail = f"library {library!r}; is a disk not mounted?"
-                away.append(Skip(str(job.folder), SkipReason.UNREACHABLE, detail))
+                away.append((library, job.folder))
     if not jobs:
-        raise _nothing_to_do(name, roots, away)
-    return jobs, away
+        raise _nothing_to_do(name, roots, away, hinted)
+    for one in hinted:
+        message, action = _never_ingested_here([one])
+        note(Advice(f"{message} {_IF_RIGHT}", action))
+    return jobs, [
+        Skip(str(folder), SkipReason.UNREACHABLE, f"library {library!r}; is a disk not mounted?")
+        for library, folder in away
+    ]
 
 
-def _nothing_to_do(name: str | None, roots: Roots, away: list[Skip]) -> UsageError | PhotoError:
+def _nothing_to_do(
+    name: str | None,
+    roots: Roots,
+    away: Sequence[tuple[str, Path]],
+    hinted: Sequence[tuple[str, Path]],
+) -> UsageError | PhotoError:
     if away:
-        folders = ", ".join(shown(skip.path) for skip in away)
-        return PhotoError(
-            f"Not within reach: {folders}. Nothing was changed.",
-            "Mount the disk and give the same command again.",
-        )
+        folders = " ".join(said_of_folder_away(*each) for each in away)
+        return PhotoError(f"{folders} Nothing was changed.", FOLDER_AWAY, FOLDER_AWAY.action)
+    if hinted:
+        message, action = _never_ingested_here(hinted)
+        return UsageError(message, _IF_RIGHT, action)
     if name is not None:
         here = ", ".join(shown(library) for library, _ in roots.items()) or "none"
         return UsageError(
@@ -71,6 +77,28 @@ def _nothing_to_do(name: str | None, roots: Roots, away: list[Skip]) -> UsageErr
         "Name one",
         Action("ingest", {"folder": "./photos"}),
     )
+
+
+_IF_RIGHT = "If that is right, ingest it once"
+
+
+def _never_ingested_here(hinted: Sequence[tuple[str, Path]]) -> tuple[str, Action]:
+    """What to say of libraries whose folders only the index names, and what to do."""
+    each = " and ".join(f"{library!r} lies in {shown(folder)}" for library, folder in hinted)
+    folders = " ".join(shell_quoted(os.fsencode(folder)) for _, folder in hinted)
+    return (
+        f"The index says that library {each}; this machine has not ingested it yet.",
+        Action("ingest", {"folder": folders}),
+    )
+
+
+def check_all_ingested_here(roots: Roots) -> None:
+    """Before everything in the roots is read anew: the index alone may not say what that is.
+    Raises PhotoError."""
+    hinted = [each for each in roots.items() if not roots.registered(each[0])]
+    if hinted:
+        message, action = _never_ingested_here(hinted)
+        raise PhotoError(message, _IF_RIGHT, action)
 
 
 def all_jobs(roots: Roots, index: Index) -> list[Job]:

@@ -13,7 +13,7 @@ from imgsearch import paths
 from imgsearch.errors import Interrupted
 from imgsearch.ingest import decisions, losses, sources
 from imgsearch.ingest.file_states import FileStates
-from imgsearch.ingest.known_libraries import all_jobs, known_jobs
+from imgsearch.ingest.known_libraries import all_jobs, check_all_ingested_here, known_jobs
 from imgsearch.ingest.losses import Lost
 from imgsearch.ingest.named_files import named_jobs
 from imgsearch.ingest.options import Options
@@ -111,7 +111,7 @@ def _delete(index: Index, where: Filter) -> None:
 
 def re_embed(library: Library, options: Options) -> Result:
     sources.check_all_reachable(library.index, library.roots, options.prune)
-    sources.check_all_ingested_here(library.roots)
+    check_all_ingested_here(library.roots)
     jobs = all_jobs(library.roots, library.index)
     decisions.check_parts(library.index, options)
     decisions.keep(library, jobs, Options(parts=options.parts))

@@ -327,16 +327,3 @@ def check_all_reachable(index: Index, roots: Roots, prune: bool) -> None:
 def _covered(library: str, root: Root) -> Filter:
     each = [within_folder([library], within).under for within in root.within]
     return Filter(under=tuple(itertools.chain.from_iterable(each)) or (Folder(library),))
-
-
-def check_all_ingested_here(roots: Roots) -> None:
-    """Before everything in the roots is read anew: the index alone may not say what that is.
-    Raises PhotoError."""
-    for library, root in roots.items():
-        if not roots.registered(library):
-            raise PhotoError(
-                f"Only the index says that library {library!r} is the folder {shown(root)};"
-                " everything in it would be read.",
-                "If that is right, ingest it once on this machine",
-                Action("ingest", {"folder": shown(root)}),
-            )

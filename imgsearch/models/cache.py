@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch.errors import Action, ModelError, ModelUnavailable
+from imgsearch.installation import reinstall_command
 from imgsearch.models.base import Kind, ModelIdentity
 from imgsearch.models.names import ModelNames, is_directory, shown_name
 from imgsearch.models.towers import MANIFEST, ModelSet, Tower
@@ -130,10 +131,10 @@ def _require_exporter(source: str) -> None:
     missing = [name for name in ("torch", "sentence_transformers", "onnx") if not find_spec(name)]
     if missing:
         raise ModelUnavailable(
-            f"The model {shown_name(source)} is not exported yet, and this installation cannot"
-            f" export it: it lacks {', '.join(missing)}.",
-            "Set it up where these are installed (in es-docker: the image imgsearch-models), with"
-            " the same cache folder",
+            f"The model {shown_name(source)} has to be exported once, and this installation is"
+            f" incomplete: it lacks {', '.join(missing)}.",
+            f"Complete it ({reinstall_command()}), or use a complete one with the same cache"
+            " folder; then",
             Action("set up"),
         )
 
@@ -203,7 +204,7 @@ def _locked(cache: Path, progress: Progress) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        progress("waiting for another imgsearch that sets the model up", 0, 0)
+        progress("waiting for another imgsearch to finish this", 0, 0)
         lock.acquire()
     try:
         for remains in cache.glob(".building-*"):  # of a run that was interrupted

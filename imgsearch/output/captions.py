@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch.escaping import shown
@@ -34,14 +33,6 @@ def found_part(part: Part) -> str:
     if part.moment is not None:
         return f"at {clock(part.moment)}"
     return "part" if part.page is None else f"page {part.page}"
-
-
-def folder_away(library: str, root: Path) -> str:
-    """What to say where the whole folder of a library is not there."""
-    return (
-        f"{shown(root)}, the folder of library {shown(repr(library))}, is not there. Is its disk"
-        " not mounted? If it has moved, ingest its new place: nothing is embedded again."
-    )
 
 
 def ratio(record: Record) -> float:

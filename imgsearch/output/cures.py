@@ -25,6 +25,7 @@ HOW = {
     "give up what is away": "imgsearch ingest --re-embed --prune",
     "ingest": "imgsearch ingest {folder}",
     "ingest as a library": "imgsearch ingest FOLDER --library NAME",
+    "ingest the new place": "imgsearch ingest NEW-FOLDER",
     "ingest there": "imgsearch --index {place} ingest ./photos",
     "list models": "imgsearch models",
     "list odd documents": ". imgsearch doctor lists them, imgsearch remove ID takes one out.",

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgsearch.errors import Action, Advice
+from imgsearch.escaping import shown
 from imgsearch.question import Filter
 from imgsearch.roots import locations
 from imgsearch.roots.locations import Root
@@ -22,6 +24,22 @@ if TYPE_CHECKING:
 
 _HINT = re.compile(r"\.\.(/\.\.)*|\.\./(?!\.\.?$)[^/\\:]+")  # around the index, or beside it
 SAMPLE = 50  # photos of a known library that are looked for under a root that claims its name
+
+FOLDER_AWAY = Advice(
+    "Is its disk not mounted? If it has moved, ingest its new place; nothing is embedded again.",
+    Action("ingest the new place"),
+)
+
+
+def said_of_folder_away(library: str, folder: Path) -> str:
+    """A sentence about a library's folder that cannot be looked through now."""
+    how = "is empty" if folder.is_dir() else "is not there"
+    return f"{shown(folder)}, the folder of library {shown(repr(library))}, {how}."
+
+
+def folder_away(library: str, folder: Path) -> Advice:
+    """The same with what to do."""
+    return Advice(f"{said_of_folder_away(library, folder)} {FOLDER_AWAY}", FOLDER_AWAY.action)
 
 
 class Roots:

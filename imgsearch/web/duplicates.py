@@ -11,13 +11,13 @@ from starlette.responses import JSONResponse, Response
 
 from imgsearch.copies import comparing
 from imgsearch.errors import UsageError
-from imgsearch.output.captions import folder_away
 from imgsearch.question import Filter, Folder, Question
+from imgsearch.roots import folder_away
 from imgsearch.web import export, state
 from imgsearch.web.templating import page, record_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -122,7 +122,7 @@ class _Page:
     groups: list[Group]
     located: Mapping[str, Located]
     libraries: list[str]
-    away: list[str]  # a line for each library whose whole folder is not there
+    away: Sequence[str]  # a line for each library whose whole folder is not there
 
 
 async def _page(context: Context, asked: Asked) -> _Page:

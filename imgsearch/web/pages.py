@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from imgsearch.errors import UsageError
-from imgsearch.output.captions import folder_away
 from imgsearch.output.results_table import fitting_told
 from imgsearch.question import Filter, Near, Question, Term
+from imgsearch.roots import folder_away
 from imgsearch.search import places
 from imgsearch.web import export, facets, file_manager, state
 from imgsearch.web.templating import page

@@ -105,7 +105,7 @@ class IndexFolder:
             )
             raise IndexNotFound(
                 f"There is no index at {self.path} yet.",
-                f"{also}Name another one, or make it by ingesting a folder of pictures.",
+                f"{also}Ingest a folder of pictures first.",
                 Action("ingest", {"folder": "FOLDER"}),
             )
         if self.path.exists() and holds_other_files(self.path):
