@@ -9,6 +9,7 @@ import pytest
 from tests.elasticsearch import servers
 from tests.index_contract import IndexContract, IndexFactory
 from tests.parts_contract import PartsContract
+from tests.texts_contract import TextsContract
 
 
 @pytest.fixture(scope="session", params=servers.versions())
@@ -17,7 +18,7 @@ def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-class TestElasticsearch(IndexContract, PartsContract):
+class TestElasticsearch(IndexContract, PartsContract, TextsContract):
     # servers of version 8 choose among a photo's parts by the quantised vectors, and score the
     # photo by the full one; `tests/test_elastic_parts.py` compares unquantised ones exactly
     inexact = 0.01

@@ -24,6 +24,7 @@ from imgsearch.index.base import (
     PartTexts,
     PartVectors,
     Row,
+    Wanted,
 )
 from imgsearch.index.elasticsearch import part_fields
 from imgsearch.index.elasticsearch.features import Features
@@ -131,6 +132,11 @@ def test_a_query_takes_three_requests_at_most(space: Space, shared: Elasticsearc
                 "_msearch",
                 "_msearch",
             ]
+        before = len(front.requests)
+        near = index.search_words(QUESTION, 5, Wanted("line 15"))
+        assert {one.relative_path for one in near.records_named} == {"even/15.jpg"}
+        assert near.texts is not None
+        assert len(front.requests) == before + 2
         sizes = [len(each.body) for each in front.requests]
         assert max(sizes) < 64_000
 
@@ -181,6 +187,18 @@ def test_an_index_of_a_version_before_gets_the_fields(own: Space) -> None:
     assert same(
         index.parts([record("a.jpg").id]), {record("a.jpg").id: {**regions(QUESTION), **page}}
     )
+
+
+def test_a_process_that_has_an_index_open_finds_text_that_is_read_later(own: Space) -> None:
+    index = filled(own.open, [row("a.jpg", 1), row("b.jpg", 2)])
+    if index.capabilities.no_parts is not None:
+        pytest.skip(index.capabilities.no_parts)
+    reading = own.open(create=False)
+    assert reading.match(Wanted("bakery"), 5) == []
+    sign: Parts = {"text": PartTexts(((1, 2, 30, 4),), ("Bakery",))}
+    assert index.write([Row(record("a.jpg"), None, sign)]) == []
+    index.finish()
+    assert [each.relative_path for each in reading.match(Wanted("bakery"), 5)] == ["a.jpg"]
 
 
 def test_a_photo_with_more_parts_than_a_request_holds(own: Space) -> None:
@@ -269,6 +287,11 @@ def test_whatever_stands_in_the_place_of_parts_stops_nothing(own: Space, tmp_pat
     assert same({id: found for id, found in index.parts(there).items() if id in ids},
         {each.record.id: each.parts or {} for each in honest})  # fmt: skip
     assert len(list(index.rows())) == len(there)
+    assert index.match(Wanted("stolen"), 40) == []  # words that no line has
+    assert index.search_words(noise(1), 5, Wanted("stolen")).named == []
+    texts = index.capabilities.texts
+    assert texts is not None
+    assert {line for read in texts(there).values() for line in read.texts} == {"\x1b[2J\u202e"}
     assert sum(1 for some in index.fingerprints() for each in some if each.parted) >= len(ids)
     assert index.info().parts["region"].photos >= len(ids)
     faults = dict(index._live.reader.faults())
@@ -296,6 +319,7 @@ def test_another_programs_index_keeps_its_sentence(own: Space) -> None:
         {"image_embedding": noise(1).tolist(), "parts": "x"})  # fmt: skip
     index = own.open()
     assert "not made by imgsearch" in (index.capabilities.no_parts or "")
+    assert index.capabilities.texts is None
     assert index.search(noise(1), 1)[0].part is None
     index.stamp(MODELS)
     assert "fields of another program" in (index.capabilities.no_parts or "")

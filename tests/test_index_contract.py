@@ -14,6 +14,7 @@ from imgsearch.index.local.opening import open_local
 from imgsearch.index.local.search_files.segments import Limits
 from tests.index_contract import IndexContract, IndexFactory, filled, row, vector
 from tests.parts_contract import PartsContract
+from tests.texts_contract import TextsContract
 
 # so that a few dozen rows go through files, merges and sketches
 SMALL_LIMITS = Limits(
@@ -52,7 +53,7 @@ def test_a_copy_says_what_the_target_cannot_hold(tmp_path: Path) -> None:
         assert new.info().parts == old.info().parts == {"region": PartCount(1, 1)}
 
 
-class TestLocal(IndexContract, PartsContract):
+class TestLocal(IndexContract, PartsContract, TextsContract):
     @pytest.fixture(params=[None, SMALL_LIMITS], ids=["usual files", "small files"])
     def index_factory(
         self, tmp_path: Path, request: pytest.FixtureRequest

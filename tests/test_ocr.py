@@ -20,6 +20,7 @@ from imgsearch.ocr import networks
 from imgsearch.settings.table import KNOWN
 from tests import lettering, text_recall
 from tests.command import Command
+from tests.elasticsearch import servers
 
 
 def lettered(*lines: str, size: tuple[int, int] = (900, 500)) -> Image.Image:
@@ -87,9 +88,9 @@ def test_without_the_extra_a_sentence_says_what_to_install(
     assert "[ocr]" in said[0]
 
 
-def test_an_index_that_searches_no_text_says_so() -> None:
-    index = SimpleNamespace(capabilities=Capabilities())
-    with pytest.raises(UsageError, match="does not search text") as caught:
+def test_an_index_that_can_hold_no_text_says_why() -> None:
+    index = SimpleNamespace(capabilities=Capabilities(no_parts="Whole photos only."))
+    with pytest.raises(UsageError, match="Whole photos only") as caught:
         decisions.check_parts(index, Options(parts={"text": True}))  # type: ignore[arg-type] # enough
     assert "on this machine" in caught.value.cure
 
@@ -144,6 +145,18 @@ def test_a_hit_shows_what_was_read(user: Command) -> None:
     page = user.home / "found.html"
     user.run("query", "vogel", "--html", page)
     assert "“Bakery Vogel”" in page.read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_text_is_read_into_an_index_on_a_cluster(user: Command) -> None:
+    with servers.space(servers.NEWEST) as space:
+        index = ("--index", f"{space.server}/{space.name()}", "--json")
+        assert user.run("ingest", "photos", "--text", *index).json["read"] == 4
+        assert user.run("ingest", "photos", *index).json["read"] == 0
+        for asking in (("query",), ("query", "--match")):
+            first = user.run(*asking, "RE16 TGK", *index).json_lines[0]
+            assert (first["name"], first["line"]) == ("c.png", "RE16 TGK")
+            assert "text" in first["why"]
 
 
 @pytest.mark.slow

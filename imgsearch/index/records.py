@@ -239,11 +239,13 @@ class Neighbour:
 
 class Near(NamedTuple):
     """`named`: the nearest of the photos that have every word that was looked for. `photos`: how
-    many the filter lets through; None: not told."""
+    many the filter lets through; None: not told. `texts`: what was read in those of `named` that
+    have text, by id; None: not told, and `Capabilities.texts` tells it."""
 
     neighbours: list[Neighbour]
     named: list[Neighbour]
     photos: int | None
+    texts: Mapping[str, PartTexts] | None = None
 
     @property
     def records_named(self) -> list[Record]:

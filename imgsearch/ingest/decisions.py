@@ -138,14 +138,6 @@ def check_excluded(jobs: Sequence[Job], options: Options) -> None:
 def check_parts(index: Index, options: Options) -> None:
     """Raises UsageError where parts of photos are asked for and the index can hold none;
     ModelUnavailable where text is to be read and the extra for it is missing."""
-    if options.parts.get("text") and index.capabilities.texts is None:
-        raise UsageError(
-            "An index on a cluster does not search text in photos.",
-            "Ingest without text; or into an index on this machine, which does.",
-        )
-    missing = ocr.missing() if options.parts.get("text") else None
-    if missing is not None:
-        raise missing
     reason = index.capabilities.no_parts
     asked = [NAMES_OF_PARTS[kind] for kind, wanted in options.parts.items() if wanted]
     if asked and reason is not None:
@@ -153,6 +145,9 @@ def check_parts(index: Index, options: Options) -> None:
         raise UsageError(
             reason, f"Ingest without {without}; or into an index on this machine, which holds them."
         )
+    missing = ocr.missing() if options.parts.get("text") else None
+    if missing is not None:
+        raise missing
 
 
 def tell_unread(library: Library, found: Iterable[Rules]) -> None:

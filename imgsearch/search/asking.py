@@ -133,8 +133,7 @@ def _nearest(
         if sample is not None:
             photos = index.count(where) if near.photos is None else near.photos
             chance = fitting.chance(unit(vector), sample, photos)
-        texts = _texts_of(index, near.records_named)
-        return fused(near, wanted, chance, texts, copies_from(terms))[:k]
+        return fused(near, wanted, chance, _texts_in(index, near), copies_from(terms))[:k]
 
     found = folding.distinct(search, k, index.vectors) if question.fold else search(k)
     if not question.only_fitting:
@@ -164,13 +163,14 @@ def _inside(
 
     def search(k: int) -> list[Found] | None:
         near = encodes.search_text(words, _depth(k, wanted), question.filter, wanted)
-        return (
-            None
-            if near is None
-            else fused(near, wanted, None, _texts_of(index, near.records_named))[:k]
-        )
+        return None if near is None else fused(near, wanted, None, _texts_in(index, near))[:k]
 
     return folding.distinct(search, k, index.vectors) if question.fold else search(k)
+
+
+def _texts_in(index: Index, near: Near) -> Texts:
+    """What was read in the photos with the words."""
+    return _texts_of(index, near.records_named) if near.texts is None else near.texts
 
 
 def _texts_of(index: Index, records: Sequence[Record]) -> Texts:

@@ -75,6 +75,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "parts-place-short": {"parted": "page", "parts": [{"kind": "page", "place": [1, 2]}]},
     "parts-many": {"parted": "region", "parts": [REGION] * 1500},
     "lines-number": {"parted": "text", "lines": 5, "line_count": 2**31 - 1},
+    "lines-none": {"parted": "text", "line_words": ["stolen", "stolen words"]},
     "lines-odd": {"parted": "text", "lines": [{"place": [0], "text": "\x1b[2J"}, None, "x"]},
     "lines-escapes": {
         "parted": "text",

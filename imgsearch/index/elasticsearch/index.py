@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,8 @@ class ElasticsearchIndex:
 
         live = self._live
         no_parts = part_fields.why_none(live.found, live.place, live.cluster.features)
-        return Capabilities(ClusterTextModels(self), distant=True, no_parts=no_parts)
+        texts = None if no_parts else partial(photo_parts.texts, live)
+        return Capabilities(ClusterTextModels(self), distant=True, no_parts=no_parts, texts=texts)
 
     @property
     def foreign(self) -> bool:
@@ -237,16 +239,10 @@ class ElasticsearchIndex:
 
     def _near(self, vector: Vector | Words, k: int, wanted: Wanted | None, *which: Any) -> Near:
         """`which`: the filter, and the ids that are left out."""
-        self._live.refresh()
-        found = self._live.neighbours.near(vector, k, wanted, *which)
-        if self._live.neighbours.outdated:
-            self._live.reload()
-            found = self._live.neighbours.near(vector, k, wanted, *which)
-        return found
+        return self._live.searched(lambda index: index.near(vector, k, wanted, *which))
 
     def match(self, wanted: Wanted, k: int, where: Filter = ALL) -> list[Record]:
-        self._live.refresh()
-        return self._live.neighbours.matching(wanted, k, where)
+        return self._live.searched(lambda index: index.matching(wanted, k, where))
 
     def browse(self, where: Filter, order: BrowseOrder, k: int, offset: int = 0) -> list[Record]:
         self._live.refresh()

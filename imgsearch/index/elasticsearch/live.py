@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from imgsearch.index.base import Row
 from imgsearch.index.elasticsearch import catalogue
@@ -18,6 +18,7 @@ from imgsearch.index.elasticsearch.requests import CreateOptions
 from imgsearch.models.base import ModelPair
 
 _UNREFRESHED = 16_384  # rows; then searches are made to show them, for which writing has to stop
+_Answer = TypeVar("_Answer")
 
 
 class LiveIndex:
@@ -93,6 +94,16 @@ class LiveIndex:
             self.reader.call("POST", "/_refresh")
             self.written = False
             self.unrefreshed.clear()
+
+    def searched(self, search: Callable[[Neighbours], _Answer]) -> _Answer:
+        """The answer of a search that sees what was written by us; by the present mapping, where
+        the index holds parts that the known one has no fields for."""
+        self.refresh()
+        found = search(self.neighbours)
+        if self.neighbours.outdated:
+            self.reload()
+            found = search(self.neighbours)
+        return found
 
     def remember(self, rows: Iterable[Row]) -> None:
         """Note that these rows were written, until a refresh makes searches show them."""

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from imgsearch.index import match_order, recorded_models
-from imgsearch.index.base import NAMED, Near, Neighbour, Record, Wanted
-from imgsearch.index.elasticsearch import answers, words
+from imgsearch.index.base import NAMED, NO_TEXTS, Near, Neighbour, PartTexts, Record, Wanted
+from imgsearch.index.elasticsearch import answers, part_fields, words
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.errors import cluster_error
@@ -20,11 +20,13 @@ from imgsearch.index.elasticsearch.requests import (
     OVERSAMPLE,
     PARTED,
     VECTOR,
+    WITH_LINES,
     WITHOUT_VECTORS,
     Words,
     knn_body,
 )
 from imgsearch.index.parts import ahead
+from imgsearch.matching import Field
 from imgsearch.models.base import Vector
 from imgsearch.question import Filter
 
@@ -97,7 +99,7 @@ class Neighbours:
             bodies.append(self._parts.body(vector, ahead(k), filters, vectors=rescored))
         if wanted is not None and wanted.words:
             having = [*filters, words.having_all(wanted, self._reader.fields)]
-            bodies.append(self._body(vector, most, having))
+            bodies.append({**self._body(vector, most, having), **self._source})
         first, *others = self._reader.searches(bodies)
         self._note_photos(first)
         found = self._complete(first, vector, k, size, filters)
@@ -110,8 +112,13 @@ class Neighbours:
                 )
         if not others or wanted is None:
             return Near(found, [], self.chosen)
-        named = sorted(self._hits(others[0], vector, most), key=_best)
-        return Near(found, [one for one in named if wanted.fields(one.record.words)], self.chosen)
+        texts = self._texts(answers.hits(self._reader.place, others[0]))
+        named = [
+            one
+            for one in sorted(self._hits(others[0], vector, most), key=_best)
+            if wanted.fields(_words_of(one.record, texts))
+        ]
+        return Near(found, named, self.chosen, texts)
 
     def _complete(
         self,
@@ -133,17 +140,36 @@ class Neighbours:
             self._note_photos(answer)
 
     def matching(self, wanted: Wanted, k: int, where: Filter) -> list[Record]:
-        """Photos with some of the words, the best first."""
+        """Photos with some of the words, the best first, in one request."""
         if not wanted.words or k < 1:
             return []
         query = words.having_any(wanted, self._reader.fields)
-        query["bool"]["filter"] = self._reader.conditions(where)
+        query["bool"]["filter"] = filters = self._reader.conditions(where)
         size = min(max(k, match_order.CANDIDATES), MOST)
-        body = {"query": query, "size": size, "track_total_hits": False, **WITHOUT_VECTORS}
-        hits = answers.hits(self._reader.place, self._reader.call("POST", "/_search", body))
+        body = {"query": query, "size": size, "track_total_hits": False, **self._source}
+        answer = self._reader.call("POST", "/_search", {**body, "aggs": _counting(filters)})
+        self._note_photos(answer)
+        hits = answers.hits(self._reader.place, answer)
+        texts = self._texts(hits)
         records = [self._reader.record(hit) for hit in hits]
-        having = (one for one in records if wanted.near(one.words))
-        return match_order.in_order(having, wanted, {})[:k]
+        having = (one for one in records if wanted.near(_words_of(one, texts)))
+        return match_order.in_order(having, wanted, texts)[:k]
+
+    @property
+    def _source(self) -> Mapping[str, Any]:
+        """What is fetched of photos that have words."""
+        return WITH_LINES if self._found.holds_parts else WITHOUT_VECTORS
+
+    def _texts(self, hits: Sequence[Mapping[str, Any]]) -> dict[str, PartTexts]:
+        """What was read in those photos that have text, by id."""
+        if not self._found.holds_parts:
+            return {}
+        place = self._reader.place
+        each = (
+            (answers.text(place, hit, "_id"), part_fields.texts_of(hit.get("_source")))
+            for hit in hits
+        )
+        return {id: read for id, read in each if read.texts}
 
     def _body(
         self, vector: Vector | Words, k: int, filters: Sequence[Mapping[str, Any]]
@@ -152,12 +178,7 @@ class Neighbours:
         # 8.12 to 8.17 quantise, but cannot score again: their scores are off by a thousandth
         if self._scored_here(vector, k):
             body["fields"] = [VECTOR]
-        # saves the requests that would count the photos: all, those that may have parts, and those
-        # that the filters choose
-        counted: dict[str, Any] = {"parted": {"filter": {"exists": {"field": PARTED}}}}
-        if filters:
-            counted["chosen"] = {"filter": {"bool": {"filter": list(filters)}}}
-        body["aggs"] = {"all": {"global": {}, "aggs": counted}}
+        body["aggs"] = _counting(filters)
         return body
 
     def _knn(
@@ -200,6 +221,19 @@ class Neighbours:
                 stored = self._reader.vector(answers.at(hit, "fields", VECTOR))
                 score = score if stored is None else float(stored @ vector)
             yield Neighbour(self._reader.record(hit), max(-1.0, min(1.0, score)))
+
+
+def _counting(filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Aggregations that save the requests which would count the photos: all, those that may have
+    parts, and those that the filters choose."""
+    counted: dict[str, Any] = {"parted": {"filter": {"exists": {"field": PARTED}}}}
+    if filters:
+        counted["chosen"] = {"filter": {"bool": {"filter": list(filters)}}}
+    return {"all": {"global": {}, "aggs": counted}}
+
+
+def _words_of(record: Record, texts: Mapping[str, PartTexts]) -> dict[Field, str]:
+    return match_order.words_of(record, texts.get(record.id, NO_TEXTS))
 
 
 def _best(hit: Neighbour) -> tuple[float, str]:

@@ -20,6 +20,7 @@ from imgsearch.index.elasticsearch.requests import (
     parts_mapping,
 )
 from imgsearch.index.records import (
+    NO_TEXTS,
     Part,
     PartTexts,
     PartVectors,
@@ -168,7 +169,9 @@ def parts_of(source: Any, dims: int) -> Parts | None:
 
 
 def texts_of(source: Any) -> PartTexts:
-    """The lines of text in a document."""
+    """The lines of text in a document, whoever wrote it: what cannot be one is left out."""
+    if not isinstance(source, Mapping):
+        return NO_TEXTS
     read = [
         (place, value["text"])
         for value in _list(source.get(LINES))[:MOST_LINES]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from imgsearch.index.base import PART_KINDS, PartCount, PartKind, Parts, Row
+from imgsearch.index.base import PART_KINDS, PartCount, PartKind, Parts, PartTexts, Row
 from imgsearch.index.elasticsearch import answers, part_fields
 from imgsearch.index.elasticsearch.part_fields import Stored
 from imgsearch.index.elasticsearch.requests import LINE_COUNT, LINES, PARTED, PARTS, VECTOR
 
 if TYPE_CHECKING:
+    from imgsearch.index.elasticsearch.live import LiveIndex
     from imgsearch.index.elasticsearch.reader import Reader
 
 _AT_A_TIME = 1000  # documents without their parts
@@ -64,6 +65,17 @@ def of(reader: Reader, ids: Sequence[str]) -> dict[str, Parts]:
     """`Index.parts`."""
     found = stored(reader, marked(reader, ids))
     return {id: each.parts for id, each in found.items() if each.parts is not None}
+
+
+def texts(index: LiveIndex, ids: Sequence[str]) -> dict[str, PartTexts]:
+    """`Capabilities.texts`."""
+    found: dict[str, PartTexts] = {}
+    for start in range(0, len(ids) if index.found.holds_parts else 0, _AT_A_TIME):
+        for id, source in index.reader.documents(ids[start : start + _AT_A_TIME], [LINES]):
+            read = part_fields.texts_of(source)
+            if read.texts:
+                found[id] = read
+    return found
 
 
 def with_parts(reader: Reader, rows: Sequence[Row]) -> list[Row]:

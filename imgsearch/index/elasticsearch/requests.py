@@ -18,6 +18,7 @@ PART_VECTOR = f"{PARTS}.vector"
 LINES, LINE_COUNT, LINE_WORDS = "lines", "line_count", "line_words"  # of text read in a photo
 NOT_OF_RECORDS = [VECTOR, PARTS, LINES, LINE_WORDS]
 WITHOUT_VECTORS = {"_source": {"excludes": NOT_OF_RECORDS}}
+WITH_LINES = {"_source": {"excludes": [VECTOR, PARTS, LINE_WORDS]}}
 INDEX_TYPES = {"none": "hnsw", "int8": "int8_hnsw", "int4": "int4_hnsw", "bbq": "bbq_hnsw"}
 GRAPH = {"m": 16, "ef_construction": 100}  # the server's defaults, which 8.6 wants to be told
 OVERSAMPLE = {"int8_hnsw": 2.0, "int4_hnsw": 3.0, "bbq_hnsw": 5.0}  # candidates per wanted hit

@@ -1,6 +1,7 @@
-"""Words of names, captions, tags and places: as a document keeps them, and as clauses that find
-them. The field `words` holds tokens of `imgsearch.matching`; in an index that has no such field,
-such as another program's, names and captions are asked for themselves."""
+"""Words of names, captions, tags and places, and of text that was read in photos: as a document
+keeps them, and as clauses that find them. The fields `words` and `line_words` hold tokens of
+`imgsearch.matching`; in an index that has no `words`, such as another program's, names and captions
+are asked for themselves."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from imgsearch.index.elasticsearch.bulk import Operation
 from imgsearch.index.elasticsearch.client import encode
 from imgsearch.index.elasticsearch.documents import words_of
 from imgsearch.index.elasticsearch.filters import Clause, Fields, any_of
-from imgsearch.index.elasticsearch.requests import WORDS, WORDS_MARK
+from imgsearch.index.elasticsearch.requests import LINE_WORDS, LINES, WORDS, WORDS_MARK
 from imgsearch.matching import VERSION, Phrase, Wanted
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ def having_all(wanted: Wanted, fields: Fields) -> Clause:
 
 def having_any(wanted: Wanted, fields: Fields) -> Clause:
     """Documents with some of the words; those with all of them score highest."""
+    some: list[Clause]
     if _has_words(fields):
-        some: list[Clause] = [{"match": {WORDS: " ".join(wanted.tokens)}}]
+        some = [{"match": {name: " ".join(wanted.tokens)}} for name in _of_words(fields)]
     else:
         phrases = [*(each for word in wanted.words for each in word)]
         some = [*_clauses([*phrases, *((token,) for token in wanted.tokens)], fields)]
@@ -43,10 +45,16 @@ def _has_words(fields: Fields) -> bool:
     return fields.kinds.get(WORDS) == "text"
 
 
+def _of_words(fields: Fields) -> list[str]:
+    """The fields that hold tokens. Without `lines`, `line_words` is another program's."""
+    read = fields.kinds.get(LINE_WORDS) == "text" and fields.kinds.get(LINES) == "object"
+    return [WORDS, LINE_WORDS] if read else [WORDS]
+
+
 def _clauses(phrases: Iterable[Phrase], fields: Fields) -> Iterator[Clause]:
     for phrase in phrases:
         if _has_words(fields):
-            yield {"match_phrase": {WORDS: " ".join(phrase)}}
+            yield from ({"match_phrase": {name: " ".join(phrase)}} for name in _of_words(fields))
             continue
         for name in ("image_name", "relative_path", "title", "caption"):
             kind = fields.kinds.get(name)
