@@ -87,9 +87,17 @@ def test_the_command(command: Command, album: Path, tmp_path: Path) -> None:
     assert told["questions"]["questions"] == 2
     assert set(told["questions"]["recall"]) == {"1", "5", "10"}
     assert 0 < told["questions"]["mrr"] <= 1
-    shown = command.run("eval", table).stdout
-    assert "recall@10" in shown
-    assert "MRR" in shown
+    with table.open("a") as more:
+        more.write("nowhere.png,sea,\n,sun,\n")
+    partly = command.run("eval", table, code=1)
+    assert "On 2 questions" in partly.stdout
+    assert "recall@10" in partly.stdout
+    assert "MRR" in partly.stdout
+    assert partly.stderr.splitlines()[-4:-1] == [
+        "Not measured:",
+        "  line 4: nowhere.png is not in the index",
+        "  line 5: the path is missing",
+    ]
     assert set(command.run("eval", "--json").json) == {"index"}
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from imgsearch import guides
 from imgsearch.demo import PHOTOS
+from imgsearch.errors import UsageError
 from imgsearch.models.choices import CHOICES
 from tests.benchmarks import results
 from tests.command import SCRIPT, Command
@@ -243,6 +244,13 @@ def test_guide_lists_and_shows(command: Command) -> None:
     refused = command.run("guide", "sceres", code=2).stderr
     assert "sceres" in refused
     assert "scores" in refused
+
+
+def test_the_beginning_of_a_topic_is_enough() -> None:
+    assert guides.text("photos") == guides.text("photos-at-home")
+    for several in ("from-", "s", ""):
+        with pytest.raises(UsageError, match="There is no guide"):
+            guides.text(several)
 
 
 def test_topics_are_the_files() -> None:

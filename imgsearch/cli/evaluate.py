@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from imgsearch.cli import parts
 from imgsearch.cli.commands import command
+from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common, JsonObject
+from imgsearch.errors import EXIT_FAILURE
 from imgsearch.settings.options import argument, option
 from imgsearch.settings.values import text, whole
 
@@ -43,9 +47,9 @@ def evaluate(common: Common, given: Evaluating) -> None:
 
     with parts.opened(parts.load_settings(common)) as library:
         library.check_not_empty()
-        asked = None
+        asked, bad = None, list[str]()
         if given.csv is not None:
-            asked = evaluation.read_questions(given.csv, _finder(library))
+            asked, bad = evaluation.read_questions(given.csv, _finder(library))
         with library.talk.photo_progress() as progress:
             exact = evaluation.exactness(
                 library.index, given.questions, library.settings.k, progress
@@ -59,6 +63,9 @@ def evaluate(common: Common, given: Evaluating) -> None:
         console.print_json(_as_dict(exact, judged))
     else:
         _show(exact, judged)
+    if bad:
+        say("\n".join(["Not measured:", *(f"  {each}" for each in bad), evaluation.BAD_LINES_CURE]))
+        raise typer.Exit(EXIT_FAILURE)
 
 
 def _finder(library: Library) -> Any:

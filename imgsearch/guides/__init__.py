@@ -22,9 +22,13 @@ def _title(path: Path) -> str:
 
 
 def text(topic: str) -> str:
-    """A guide, as Markdown. Raises UsageError for an unknown topic."""
+    """A guide, as Markdown; the beginning of its topic is enough where no other begins so. Raises
+    UsageError for an unknown topic."""
     known = topics()
     if topic not in known:
+        meant = [name for name in known if topic and name.startswith(topic)]
+        if len(meant) == 1:
+            return text(meant[0])
         raise UsageError(f"There is no guide named {topic!r}.", f"There are: {', '.join(known)}.")
     path = _FOLDER / f"{topic}.md"
     return (path if path.exists() else _FOLDER / "reference" / path.name).read_text("utf-8")

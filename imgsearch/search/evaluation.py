@@ -28,7 +28,7 @@ DEPTH = 100  # results of a question that are looked at
 _AT_ONCE = 2000  # photos whose scores are computed at a time
 _SAME = 1e-5  # cosines that differ by less are equal: a server rounds them
 _MOST_BYTES = 64 << 20  # of a list of questions
-_NAMED = 3  # paths that an error names
+_NAMED = 3  # lines that an error names
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,35 +104,42 @@ def _some(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
 # -- against known photos
 
 
-def read_questions(file: str, find: Callable[[str], str | None]) -> dict[str, list[str]]:
+def read_questions(
+    file: str, find: Callable[[str], str | None]
+) -> tuple[dict[str, list[str]], list[str]]:
     """The ids of the photos of each question, from a CSV file with the columns COLUMNS; a question
-    may stand in several lines. `find`: the id of a photo with that path, None where there is none.
-    Raises UsageError."""
+    may stand in several lines. And what is wrong with those lines that cannot be measured. `find`:
+    the id of a photo with that path, None where there is none. Raises UsageError where nothing is
+    left."""
     found: dict[str, list[str]] = {}
-    missing = []
+    bad = []
     for line, question, path in _lines(file):
-        id = find(path)
-        if id is None:
-            missing.append(f"line {line}: {shown(path)}")
-        else:
+        id = find(path) if question and path else None
+        if id is not None:
             found.setdefault(question, []).append(id)
-    if missing:
-        more = f", and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
+        elif question and path:
+            bad.append(f"line {line}: {shown(path)} is not in the index")
+        else:
+            bad.append(f"line {line}: the {COLUMNS[1] if question else COLUMNS[0]} is missing")
+    if bad and not found:
+        more = f"; and {len(bad) - _NAMED:,} more" if len(bad) > _NAMED else ""
         raise UsageError(
-            f"{shown(file)} names photos that are not in the index: {', '.join(missing[:_NAMED])}"
-            f"{more}.",
-            "Write paths as results show them, or ingest these photos first.",
+            f"No line of {shown(file)} can be measured: {'; '.join(bad[:_NAMED])}{more}.",
+            BAD_LINES_CURE,
         )
     if not found:
         raise UsageError(f"{shown(file)} holds no question.", _CURE)
-    return found
+    return found, bad
 
 
+BAD_LINES_CURE = (
+    "Write a question, and the path of its photo as results show it, on disk or in its library."
+)
 _CURE = f"Write a header line with {' and '.join(COLUMNS)}, then one question and one path a line."
 
 
 def _lines(file: str) -> Iterator[tuple[int, str, str]]:
-    """Line number, question and path."""
+    """Line number, question and path; one of these may be empty."""
     try:
         data = regular_files.read(Path(file), follow_links=True, limit=_MOST_BYTES)
         text = data.decode("utf-8-sig")
@@ -153,11 +160,6 @@ def _lines(file: str) -> Iterator[tuple[int, str, str]]:
             if not any(cell.strip() for cell in cells):
                 continue
             values = [cells[at].strip() if at < len(cells) else "" for at in places]
-            if not all(values):
-                lacking = COLUMNS[values.index("")]
-                raise UsageError(
-                    f"{shown(file)}, line {reader.line_num}: the {lacking} is missing.", _CURE
-                )
             yield reader.line_num, values[0], values[1]
     except csv.Error as error:
         raise UsageError(f"{shown(file)}, line {reader.line_num}: {error}.", _CURE) from None
