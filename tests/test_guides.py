@@ -254,7 +254,11 @@ def test_the_beginning_of_a_topic_is_enough() -> None:
 
 
 def test_topics_are_the_files() -> None:
-    assert set(guides.topics()) >= {path.stem for path in GUIDES}
+    topics = list(guides.topics())
+    assert set(topics) >= {path.stem for path in GUIDES}
+    section = (ROOT / "README.md").read_text("utf-8").partition("## Guides")[2]
+    linked = re.findall(r"imgsearch/guides/([\w-]+)\.md", section)
+    assert topics[: len(guides.ORDER)] == linked  # in the order of the README
 
 
 def _figures() -> dict[str, list[str]]:

@@ -9,10 +9,19 @@ from imgsearch.errors import UsageError
 
 _FOLDER = Path(__file__).parent
 
+# as the README groups them: photos, asking, clusters, programs, coming from another program
+ORDER = (
+    *("photos-at-home", "inside", "archive", "shop", "designs", "outfits"),
+    *("scores", "models", "text"),
+    "elasticsearch",
+    *("scripts", "python", "assistants", "settings"),
+    *("from-elastic-tutorial", "from-rclip"),
+)
+
 
 def topics() -> dict[str, str]:
     """The title of each guide by its topic, the guides first and then the reference."""
-    files = (*sorted(_FOLDER.glob("*.md")), *sorted(_FOLDER.glob("reference/*.md")))
+    files = (*(_FOLDER / f"{topic}.md" for topic in ORDER), *sorted(_FOLDER.glob("reference/*.md")))
     return {path.stem: _title(path) for path in files}
 
 
