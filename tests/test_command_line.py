@@ -197,3 +197,10 @@ def test_an_option_that_no_command_declares_is_refused() -> None:
     assert not Yes().yes
     with pytest.raises(TypeError, match="Yes has no no"):
         Yes(no=True)  # type: ignore[call-arg]
+
+
+def test_what_an_option_means_holds_for_each_command_that_has_it() -> None:
+    """`watch` excludes for its own run alone; a help text is understood without its heading."""
+    told = {name: option.help for name, option in OFFERED.items()}
+    assert "watch while it runs" in told["exclude"]
+    assert not [text for text in told.values() if text.startswith("Of ")]

@@ -180,7 +180,7 @@ class AskedInWords(Asked):
         heading=TERMS,
         completion="files",
     )
-    literal: bool = flag("--literal", "Take no date and no place out of the words.", heading=TERMS)
+    literal: bool = flag("--literal", "Do not read dates and places from the words.", heading=TERMS)
 
 
 class AskedByPictures(Asked):

@@ -104,7 +104,7 @@ class Values:
     precision: Precision = option(
         _PRECISION,
         "--precision",
-        "Of the image model.",
+        "Number format of the image model's weights.",
         default="auto",
         heading=SPEED,
         harmless=always,
@@ -127,7 +127,7 @@ class Values:
     exclude: list[str] = option(
         texts,
         "--exclude GLOB",
-        "Leave out what matches, from now on; repeatable.",
+        "Leave out what matches: ingest from now on, watch while it runs; repeatable.",
         default=[],
         kind="several",
         heading=PICTURES,
@@ -209,7 +209,7 @@ class Values:
     shards: int = option(
         whole,
         "--shards N",
-        "Of a new index.",
+        "Shards of a new index.",
         default=1,
         heading=CLUSTER,
         harmless=always,
@@ -217,7 +217,7 @@ class Values:
     replicas: str = option(
         values.replicas,
         "--replicas auto|N",
-        "Of a new index.",
+        "Replicas of a new index.",
         default="auto",
         default_text="auto, one where there are several nodes",
         heading=CLUSTER,
@@ -226,7 +226,7 @@ class Values:
     quantization: str | None = option(
         one_of("none", "int8", "int4", "bbq"),
         "--quantization",
-        "Of a new index's vectors.",
+        "How a new index compresses its vectors.",
         default_text="int8, from Elasticsearch 8.12 on",
         heading=CLUSTER,
         harmless=always,
