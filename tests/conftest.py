@@ -6,8 +6,10 @@ import shutil
 import signal
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from imgsearch import demo
 from tests.command import Command
@@ -18,19 +20,20 @@ from tests.elasticsearch import certificates, servers
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests run in one process, for what they share. So do all those that want a server,
-    which takes half a minute of processor time to start."""
-    modules = {item.path.stem: getattr(item, "module", None) for item in items}
-    shared = {"servers": servers, "Space": servers.Space}
-    wanting = {
-        stem
-        for stem, module in modules.items()
-        if any(getattr(module, name, None) is value for name, value in shared.items())
-    }
-    for item in items:
-        group = "servers" if item.path.stem in wanting else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+class _ByFile(LoadFileScheduling):
+    """A file's tests run in one process, for what they share. So do those of all files about
+    servers, each of which takes half a minute of processor time to start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "servers" if Path(file).name.startswith(_ABOUT_SERVERS) else file
+
+
+_ABOUT_SERVERS = "test_elastic_", "test_cluster_", "test_equal_answers", "test_foreign_index"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile:
+    return _ByFile(config, log)
 
 
 SKIMAGE = Path(str(files("skimage"))) / "data"  # real photos, inside the wheel
