@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imgsearch.index.base import ALL, FACETS, Filter, Row, Wanted
-from imgsearch.index.elasticsearch import reader
+from imgsearch.index.elasticsearch import browsing
 from imgsearch.index.elasticsearch.requests import DESCRIPTIONS, PROPERTIES
 from imgsearch.question import Near
 from tests.elasticsearch import servers
@@ -116,8 +116,8 @@ def test_the_tutorials_fields_answer(space: Space) -> None:
 def test_pages_beyond_what_a_server_looks_at_from_the_first_on(
     space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "MOST", 30)
-    monkeypatch.setattr(reader, "_RECORDS_AT_A_TIME", 7)
+    monkeypatch.setattr(browsing, "MOST", 30)
+    monkeypatch.setattr(browsing, "_RECORDS_AT_A_TIME", 7)
     rows = album(200, record)
     index = filled(space.open, rows)
     index._live.reader.call("PUT", "/_settings", {"index.max_result_window": 50})  # type: ignore[attr-defined]
