@@ -492,4 +492,4 @@ def other_models(tmp_path: Path) -> tuple[Path, Path]:
 def test_json_is_one_object(command: Command, album: Path, index: Path) -> None:
     finished = command.run("--index", index, "ingest", album, "--json")
     report = json.loads(finished.stdout)
-    assert set(report["seconds"]) == {"walk", "read", "decode", "embed", "index"}
+    assert set(report["seconds"]) == {"walk", "read", "decode", "embed", "text", "index"}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imgsearch.ingest.cost import Cost
     from imgsearch.ingest.result import Result
     from imgsearch.library import Library
+    from imgsearch.photos import Skip
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 NAMED_AT_ONCE = 5  # skipped files that are named without -v
@@ -60,8 +61,9 @@ def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> No
     if verbose:
         for lost in result.lost:
             say(f"lost {shown(lost.path)}: {lost.reason}")
-    if verbose or len(result.skipped) <= NAMED_AT_ONCE:
-        for skip in result.skipped:
+    named = result.skipped if verbose else _worth_naming(result)
+    if verbose or len(named) <= NAMED_AT_ONCE:
+        for skip in named:
             say(f"skipped {shown(skip.path)}: {skip.reason.value} ({cures.shown(skip.detail)})")
     if verbose or dry_run:
         would = {"removed": "would remove", "missing": "missing"} if dry_run else {}
@@ -123,7 +125,7 @@ def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) 
     from imgsearch.photos import SkipReason
 
     steps = []
-    if len(result.skipped) > NAMED_AT_ONCE and not verbose:
+    if len(_worth_naming(result)) > NAMED_AT_ONCE and not verbose:
         steps.append("-v names the skipped files.")
     unread = sum(skip.reason is SkipReason.NOT_INSTALLED for skip in result.skipped)
     if unread:
@@ -142,6 +144,13 @@ def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) 
     if result.added and not dry_run and filled.photos == result.added:
         steps.append('Now search: imgsearch query "a red car"')
     return steps
+
+
+def _worth_naming(result: Result) -> list[Skip]:
+    """What was skipped but for films that lack a package: those are told as a number."""
+    from imgsearch.photos import SkipReason
+
+    return [skip for skip in result.skipped if skip.reason is not SkipReason.NOT_INSTALLED]
 
 
 def _of_unread_films(number: int) -> str:

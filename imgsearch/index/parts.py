@@ -22,6 +22,7 @@ SAMPLE = 256  # vectors of parts, and of whole photos, by which scores are compa
 SPARE = 15  # photos whose best parts are looked at besides
 _AHEAD = 3  # times k: their order changes with the number of their parts
 _MOST = 10_000  # photos
+_SAME = 1e-3  # cosines of one vector differ by less, however it is quantised
 _ENOUGH = 8  # vectors, to tell a spread from
 _FLAT = 1e-4  # spread of scores below which all vectors are one and the same
 _ONE_BELOW = 0.1587  # share of normal values that are a standard deviation below the mean
@@ -112,14 +113,16 @@ def merged(
 
 
 def _best_of(whole: Sequence[Neighbour], found: Best, calibration: Calibration) -> list[Neighbour]:
-    """The vector of a whole film is that of one of its frames: by which one a film is found is said
-    whichever score counts."""
+    """The vector of a whole film is that of one of its frames: such a frame is named although its
+    score counts for less."""
     best = {one.record.id: one for one in whole}
     for one in found.photos:
         id = one.record.id
         score = calibration.score(one.score, found.counts.get(id, 1))
         if id not in best or score > best[id].score:
             best[id] = replace(one, score=score)
-        elif one.part is not None and one.part.kind == "frame":
+        elif (
+            one.part is not None and one.part.kind == "frame" and one.score > best[id].score - _SAME
+        ):
             best[id] = replace(best[id], part=one.part)
     return sorted(best.values(), key=lambda one: (-one.score, one.record.id))
