@@ -154,7 +154,7 @@ def test_a_wrong_value_is_named_with_what_it_may_be(
 
 # in different commands
 DIFFERENT = {"--max-megapixels", "--json", "-y", "--yes", "--under", "--open", "-0"}
-DIFFERENT |= {"--paths", "--html"}  # of results, and of groups of copies
+DIFFERENT |= {"--paths", "--csv", "--html"}  # of results, and of groups of copies
 
 
 def test_each_option_is_declared_once() -> None:
