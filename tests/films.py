@@ -10,8 +10,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from imgsearch.demo.training.figures import EVALUATION, read_json, tiles
-from tests.scenes import _ground, _put
+from tests.scenes import ground, icons_by_name, put
 
 FPS = 10
 SIZE = (320, 240)
@@ -21,19 +20,14 @@ BLACK = Image.new("RGB", SIZE)
 
 def icons(count: int, seed: int = 0) -> dict[str, Image.Image]:
     """By the icon's English name: it, on a ground with some clutter."""
-    shown = read_json(EVALUATION / "pictures.json")["clean"]
-    names = read_json(EVALUATION / "texts.json")["names"]
-    found: dict[str, Image.Image] = {}
-    for concept, tile in zip(shown, tiles(EVALUATION / "clean.webp", len(shown)), strict=True):
-        if "en" in names[concept]:
-            found.setdefault(names[concept]["en"], tile)
+    found = icons_by_name()
     draw = random.Random(seed)
     scenes = {}
     for name in draw.sample(sorted(found), count):
-        image = _ground(draw).resize(SIZE)
+        image = ground(draw).resize(SIZE)
         side = draw.randrange(200, 240)
         corner = draw.randrange(SIZE[0] - side), draw.randrange(SIZE[1] - side + 1)
-        _put(image, found[name], (*corner, side, side))
+        put(image, found[name], (*corner, side, side))
         scenes[name] = image
     return scenes
 

@@ -84,6 +84,11 @@ def _lines(rng: random.Random, kind: str, words: list[str], asked: str) -> list[
     return lines
 
 
+def _colour(rng: random.Random, lowest: int, highest: int) -> tuple[int, int, int]:
+    red, green, blue = (rng.randint(lowest, highest) for _ in range(3))
+    return red, green, blue
+
+
 def _drawn(rng: random.Random, kind: str, lines: list[str]) -> Image.Image:
     size, letters = {
         "sign": ((1000, 700), 76),
@@ -92,9 +97,9 @@ def _drawn(rng: random.Random, kind: str, lines: list[str]) -> Image.Image:
         "slide": ((1280, 800), 52),
     }[kind]
     dark = kind == "sign" and rng.random() < 0.5
-    ground = (24, 70, 130) if dark else tuple(rng.randint(215, 250) for _ in range(3))
-    ink = (245, 245, 240) if dark else tuple(rng.randint(0, 70) for _ in range(3))
-    image = Image.new("RGB", size, ground)  # type: ignore[arg-type] # three numbers
+    ground = (24, 70, 130) if dark else _colour(rng, 215, 250)
+    ink = (245, 245, 240) if dark else _colour(rng, 0, 70)
+    image = Image.new("RGB", size, ground)
     draw = ImageDraw.Draw(image)
     face = ImageFont.truetype(str(rng.choice(FACES)), letters)
     top = size[1] // (len(lines) + 1) - letters // 2
@@ -123,9 +128,9 @@ def _some(rng: random.Random, count: int) -> str:
 
 
 def _car(rng: random.Random, plate: str) -> Image.Image:
-    image = Image.new("RGB", (1100, 760), tuple(rng.randint(60, 170) for _ in range(3)))  # type: ignore[arg-type]
+    image = Image.new("RGB", (1100, 760), _colour(rng, 60, 170))
     draw = ImageDraw.Draw(image)
-    draw.rounded_rectangle((120, 140, 980, 640), 90, tuple(rng.randint(20, 120) for _ in range(3)))
+    draw.rounded_rectangle((120, 140, 980, 640), 90, _colour(rng, 20, 120))
     left, top = rng.randint(300, 420), rng.randint(380, 470)
     draw.rectangle((left, top, left + 360, top + 84), (245, 225, 90), (0, 0, 0), 4)
     face = ImageFont.truetype(str(FONTS / "dejavu/DejaVuSans-Bold.ttf"), 56)

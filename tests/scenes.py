@@ -34,14 +34,20 @@ class Scene:
     beside: tuple[str, ...]
 
 
-def scenes(count: int = COUNT, seed: int = 0) -> Iterator[Scene]:
-    """Each with another small icon."""
+def icons_by_name() -> dict[str, Image.Image]:
+    """The shipped ones, one each, by their English names."""
     shown = read_json(EVALUATION / "pictures.json")["clean"]
     names = read_json(EVALUATION / "texts.json")["names"]
-    icons: dict[str, Image.Image] = {}
+    found: dict[str, Image.Image] = {}
     for concept, tile in zip(shown, tiles(EVALUATION / "clean.webp", len(shown)), strict=True):
         if "en" in names[concept]:
-            icons.setdefault(names[concept]["en"], tile)
+            found.setdefault(names[concept]["en"], tile)
+    return found
+
+
+def scenes(count: int = COUNT, seed: int = 0) -> Iterator[Scene]:
+    """Each with another small icon."""
+    icons = icons_by_name()
     draw = random.Random(seed)
     order = sorted(icons)
     draw.shuffle(order)
@@ -58,11 +64,11 @@ def _scene(name: str, icons: dict[str, Image.Image], draw: random.Random) -> Sce
         places = _places([*sides, small], draw) or _places([sides[0], small], draw)
         if places:
             break
-    image = _ground(draw)
+    image = ground(draw)
     beside = others[: len(places) - 1]
     for other, box in zip(beside, places, strict=False):
-        _put(image, icons[other], box)
-    _put(image, icons[name], places[-1])
+        put(image, icons[other], box)
+    put(image, icons[name], places[-1])
     return Scene(image, name, places[-1], tuple(beside))
 
 
@@ -86,7 +92,7 @@ def _places(sides: list[int], draw: random.Random) -> list[Box]:
     return found
 
 
-def _ground(draw: random.Random) -> Image.Image:
+def ground(draw: random.Random) -> Image.Image:
     """Two colours that pass into each other, with lines and spots."""
     colours = [tuple(draw.randrange(205, 256) for _ in range(3)) for _ in range(2)]
     mask = Image.linear_gradient("L").rotate(draw.choice((0, 90, 180, 270))).resize(SIZE)
@@ -103,7 +109,7 @@ def _ground(draw: random.Random) -> Image.Image:
     return image
 
 
-def _put(image: Image.Image, icon: Image.Image, box: Box) -> None:
+def put(image: Image.Image, icon: Image.Image, box: Box) -> None:
     """An icon's white becomes the ground."""
     left, top, width, height = box
     ground = image.crop((left, top, left + width, top + height))

@@ -196,7 +196,7 @@ def test_an_option_that_no_command_declares_is_refused() -> None:
     assert Yes(yes=True).yes
     assert not Yes().yes
     with pytest.raises(TypeError, match="Yes has no no"):
-        Yes(no=True)  # type: ignore[call-arg]
+        Yes(no=True)  # type: ignore[call-arg] # that is what is tested
 
 
 def test_what_an_option_means_holds_for_each_command_that_has_it() -> None:

@@ -117,7 +117,7 @@ def test_pages_beyond_what_a_server_looks_at_from_the_first_on(
     space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(browsing, "MOST", 30)
-    monkeypatch.setattr(browsing, "_RECORDS_AT_A_TIME", 7)
+    monkeypatch.setattr(browsing, "RECORDS_AT_A_TIME", 7)
     rows = album(200, record)
     index = filled(space.open, rows)
     index._live.reader.call("PUT", "/_settings", {"index.max_result_window": 50})  # type: ignore[attr-defined]

@@ -70,12 +70,17 @@ def space(request: pytest.FixtureRequest) -> Iterator[Space]:
         yield made
 
 
+def holding_parts(index: ElasticsearchIndex) -> ElasticsearchIndex:
+    """The index; on a server that is too old for parts the test is skipped, which says so."""
+    if index.capabilities.no_parts is not None:
+        pytest.skip(index.capabilities.no_parts)
+    return index
+
+
 @pytest.fixture(scope="module")
 def shared(space: Space) -> ElasticsearchIndex:
     """Not quantised, so that scores and the parts that have them are exact."""
-    made = space.open(options=CreateOptions(quantization="none"))
-    if made.capabilities.no_parts is not None:
-        pytest.skip(made.capabilities.no_parts)
+    made = holding_parts(space.open(options=CreateOptions(quantization="none")))
     filled(lambda name: made, some_photos())
     return made
 
@@ -159,9 +164,7 @@ def own(space: Space) -> Iterator[Space]:
 
 def test_an_index_of_a_version_before_gets_the_fields(own: Space) -> None:
     """With its first parts, which a process that has it open sees; others' fields stay."""
-    index = filled(own.open, [row("a.jpg", 1), row("b.jpg", 2)])
-    if index.capabilities.no_parts is not None:
-        pytest.skip(index.capabilities.no_parts)
+    index = filled(lambda name: holding_parts(own.open()), [row("a.jpg", 1), row("b.jpg", 2)])
     reading = own.open(create=False)
     assert reading.search(QUESTION, 1)[0].part is None
     name = own.name()
@@ -190,9 +193,7 @@ def test_an_index_of_a_version_before_gets_the_fields(own: Space) -> None:
 
 
 def test_a_process_that_has_an_index_open_finds_text_that_is_read_later(own: Space) -> None:
-    index = filled(own.open, [row("a.jpg", 1), row("b.jpg", 2)])
-    if index.capabilities.no_parts is not None:
-        pytest.skip(index.capabilities.no_parts)
+    index = filled(lambda name: holding_parts(own.open()), [row("a.jpg", 1), row("b.jpg", 2)])
     reading = own.open(create=False)
     assert reading.match(Wanted("bakery"), 5) == []
     sign: Parts = {"text": PartTexts(((1, 2, 30, 4),), ("Bakery",))}
@@ -202,9 +203,7 @@ def test_a_process_that_has_an_index_open_finds_text_that_is_read_later(own: Spa
 
 
 def test_a_photo_with_more_parts_than_a_request_holds(own: Space) -> None:
-    index = own.open()
-    if index.capabilities.no_parts is not None:
-        pytest.skip(index.capabilities.no_parts)
+    index = holding_parts(own.open())
     count = part_fields.MOST
     places = tuple((n,) for n in range(1, count + 2))
     vectors = np.tile(_vectors(*range(10)), (count // 10 + 1, 1))[: count + 1]
@@ -224,9 +223,7 @@ def test_a_photo_with_more_parts_than_a_request_holds(own: Space) -> None:
 def test_a_photo_too_large_for_a_proxy_stops_no_other(own: Space) -> None:
     book: Parts = {"page": PartVectors(tuple((n,) for n in range(1, 2001)), _vectors(*range(2000)))}
     with Front([own.server]) as front:
-        index = own.open(through=front.url, retry_for=0.0)
-        if index.capabilities.no_parts is not None:
-            pytest.skip(index.capabilities.no_parts)
+        index = holding_parts(own.open(through=front.url, retry_for=0.0))
         index.stamp(MODELS)
         front.handlers.append(
             lambda request: (
@@ -258,9 +255,7 @@ def _bulk(space: Space, index: str, documents: dict[str, dict[str, Any]]) -> Non
 
 
 def test_whatever_stands_in_the_place_of_parts_stops_nothing(own: Space, tmp_path: Path) -> None:
-    index = own.open()
-    if index.capabilities.no_parts is not None:
-        pytest.skip(index.capabilities.no_parts)
+    index = holding_parts(own.open())
     honest = [photo(f"{n}.jpg", noise(n), regions(noise(n + 50))) for n in range(1, 9)]
     filled(lambda name: index, honest)
     ids = [each.record.id for each in honest]

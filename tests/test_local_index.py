@@ -708,15 +708,21 @@ def test_an_index_of_the_third_schema_keeps_every_bit(
     assert index._database.value("select count(*) from embeddings") == 299
 
 
-def test_an_index_of_the_fourth_schema_gets_room_for_what_pictures_say(
-    folder: Path, opened: list[LocalIndex]
-) -> None:
+def brought_up_to_date(folder: Path, opened: list[LocalIndex], schema: str) -> LocalIndex:
+    """An index of 300 photos that had an older schema: opened without a word and without a loss."""
     fill(folder, 300)
     before = stored_rows(folder)
-    make_older(folder, schema=OF_SCHEMA_4)
+    make_older(folder, schema=schema)
     index = reopen(folder, opened)
     assert index.notes == []
     assert stored_rows(folder) == before
+    return index
+
+
+def test_an_index_of_the_fourth_schema_gets_room_for_what_pictures_say(
+    folder: Path, opened: list[LocalIndex]
+) -> None:
+    index = brought_up_to_date(folder, opened, OF_SCHEMA_4)
     assert {each.metadata_mark for some in index.fingerprints() for each in some} == {0}
     full = record("3.jpg", tags=("Dog", "sea"), title="One", rating=4, country="IT", city="Rome")
     assert index.write([Row(full, None)]) == []
@@ -747,12 +753,7 @@ def test_an_index_of_the_fifth_schema_is_read_and_its_facets_counted(
 def test_an_index_of_the_seventh_schema_gets_room_for_parts(
     folder: Path, opened: list[LocalIndex]
 ) -> None:
-    fill(folder, 300)
-    before = stored_rows(folder)
-    make_older(folder, schema=OF_SCHEMA_7)
-    index = reopen(folder, opened)
-    assert index.notes == []
-    assert stored_rows(folder) == before
+    index = brought_up_to_date(folder, opened, OF_SCHEMA_7)
     assert index.info().parts == {}
     parts = {"region": PartVectors(((0, 0, 9, 9),), vector(54321)[None])}
     assert index.write([Row(record("3.jpg"), None, parts)]) == []
@@ -763,12 +764,7 @@ def test_an_index_of_the_seventh_schema_gets_room_for_parts(
 def test_an_index_of_the_eighth_schema_gets_room_for_text(
     folder: Path, opened: list[LocalIndex]
 ) -> None:
-    fill(folder, 300)
-    before = stored_rows(folder)
-    make_older(folder, schema=OF_SCHEMA_8)
-    index = reopen(folder, opened)
-    assert index.notes == []
-    assert stored_rows(folder) == before
+    index = brought_up_to_date(folder, opened, OF_SCHEMA_8)
     assert index.match(Wanted("3.jpg"), 1) == [record("3.jpg")]
     read: Parts = {"text": PartTexts(((5, 6, 70, 9),), ("Bäckerei Vogel",))}
     assert index.write([Row(record("3.jpg"), None, read)]) == []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,13 +17,13 @@ from imgsearch.ocr import Reader
 from imgsearch.photos import film_formats, films, pages, regions
 from imgsearch.photos.decode import Decoded
 from imgsearch.photos.formats import Source, Undecodable
-from imgsearch.photos.pages import Page
 from imgsearch.question import Box
 
-_NONE = PartVectors((), np.empty((0, 0), np.float32))
-_PAGES_AT_ONCE = 16  # that are held and embedded together
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-_AT_ONCE = 16  # frames of a film that are embedded together
+_NONE = PartVectors((), np.empty((0, 0), np.float32))
+_AT_ONCE = 16  # pages, or frames of a film, that are embedded together
 
 
 def kinds_of(name: bytes, asked: Collection[PartKind]) -> tuple[PartKind, ...]:
@@ -73,10 +74,12 @@ def parts_of(
     if "region" in kinds and found is not None:
         parts["region"] = _regions_of(found, encoder, stopwatch)
     if "frame" in kinds and found is not None:
-        parts["frame"] = _frames_of(found, encoder, stopwatch)
+        frames = (((frame.place,), frame.image) for frame in found.frames)  # milliseconds
+        parts["frame"] = _embedded(frames, encoder, stopwatch)
     if "page" in kinds:
         each = pages.each(source, target=encoder.image_size, max_megapixels=max_megapixels)
-        parts["page"] = _pages_of(each, encoder, stopwatch)
+        numbered = (((page.number,), page.image) for page in each)
+        parts["page"] = _embedded(numbered, encoder, stopwatch)
     if "text" in kinds and found is not None and reader is not None:
         with stopwatch("text"):
             parts["text"] = _texts_of(found, reader)
@@ -88,30 +91,19 @@ def frames_wanted(kinds: Sequence[PartKind]) -> int:
     return films.MOST if "frame" in kinds else 1
 
 
-def _frames_of(found: Decoded, encoder: ImageEncoder, stopwatch: Stopwatch) -> PartVectors:
-    """Their places in milliseconds from the film's start."""
-    vectors = []
-    for start in range(0, len(found.frames), _AT_ONCE):
-        with stopwatch("decode"):
-            some = found.frames[start : start + _AT_ONCE]
-            pixels = np.concatenate([encoder.prepare(frame.image) for frame in some])
-        with stopwatch("embed"):
-            vectors.append(encoder.encode(pixels))
-    places = tuple((frame.place,) for frame in found.frames)
-    return PartVectors(places, np.concatenate(vectors)) if places else _NONE
-
-
-def _pages_of(found: Iterator[Page], encoder: ImageEncoder, stopwatch: Stopwatch) -> PartVectors:
+def _embedded(
+    found: Iterable[tuple[Place, Image]], encoder: ImageEncoder, stopwatch: Stopwatch
+) -> PartVectors:
+    """Pictures that are parts, each with its place. Of an iterator a few at a time are taken."""
     places: list[Place] = []
     vectors: list[Vectors] = []
+    coming = iter(found)
     while True:
         with stopwatch("decode"):
-            some = [
-                (page.number, encoder.prepare(page.image)) for page in islice(found, _PAGES_AT_ONCE)
-            ]
+            some = [(place, encoder.prepare(image)) for place, image in islice(coming, _AT_ONCE)]
         if not some:
             break
-        places += [(number,) for number, _ in some]
+        places += [place for place, _ in some]
         with stopwatch("embed"):
             vectors.append(encoder.encode(np.concatenate([pixels for _, pixels in some])))
     return PartVectors(tuple(places), np.concatenate(vectors)) if places else _NONE

@@ -10,13 +10,12 @@ from imgsearch.index.base import FACET_VALUES, BrowseOrder, Facet, Record
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.documents import is_text
 from imgsearch.index.elasticsearch.filters import DATE, Fields
-from imgsearch.index.elasticsearch.requests import MOST, WITHOUT_VECTORS
+from imgsearch.index.elasticsearch.requests import MOST, RECORDS_AT_A_TIME, WITHOUT_VECTORS
 from imgsearch.question import Filter
 
 if TYPE_CHECKING:
     from imgsearch.index.elasticsearch.reader import Reader
 
-_RECORDS_AT_A_TIME = 1000  # half a megabyte
 
 _TERMS: Mapping[Facet, str] = {
     name: name for name in ("country", "city", "camera", "folder", "format", "orientation")
@@ -32,7 +31,7 @@ def in_order(
     after = None
     while len(found) < k:
         passing = offset > 0
-        size = min(MOST, offset) if passing else min(_RECORDS_AT_A_TIME, k - len(found))
+        size = min(MOST, offset) if passing else min(RECORDS_AT_A_TIME, k - len(found))
         body: dict[str, Any] = {
             "size": size,
             "sort": sort(order, reader.fields),

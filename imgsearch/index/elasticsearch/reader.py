@@ -32,6 +32,7 @@ from imgsearch.index.elasticsearch.requests import (
     NOT_OF_RECORDS,
     PART_VECTOR,
     PARTED,
+    RECORDS_AT_A_TIME,
     VECTOR,
     WITHOUT_VECTORS,
     sample_body,
@@ -39,7 +40,6 @@ from imgsearch.index.elasticsearch.requests import (
 from imgsearch.models.base import Vector, Vectors
 from imgsearch.question import ALL, Filter
 
-_RECORDS_AT_A_TIME = 1000  # half a megabyte
 _VECTORS_AT_A_TIME = 500  # 5 MB of JSON
 _HASHES_AT_A_TIME = 500
 _LONGEST_ID = 512  # bytes: the server's limit
@@ -180,7 +180,7 @@ class Reader:
         theirs = not self._found.ours or bool(self._found.meta.get("adopted"))
         every: dict[str, Any] = {"match_all": {}}
         fields = {"_source": {"excludes": [VECTOR, PART_VECTOR, LINE_WORDS]}}
-        for hits in self._pages(every, fields, _RECORDS_AT_A_TIME, "_shard_doc"):
+        for hits in self._pages(every, fields, RECORDS_AT_A_TIME, "_shard_doc"):
             for hit in hits:
                 id = answers.text(self.place, hit, "_id")
                 source = hit.get("_source")
@@ -213,7 +213,7 @@ class Reader:
 
     def without_words(self) -> Iterator[list[Record]]:
         """Photos whose words are not known yet: of a version before."""
-        for hits in self._pages(words.UNKNOWN, WITHOUT_VECTORS, _RECORDS_AT_A_TIME, "_shard_doc"):
+        for hits in self._pages(words.UNKNOWN, WITHOUT_VECTORS, RECORDS_AT_A_TIME, "_shard_doc"):
             yield [self.record(hit) for hit in hits]
 
     def query(self, where: Filter) -> dict[str, Any]:
@@ -233,7 +233,7 @@ class Reader:
 
     def records(self, ids: Sequence[str]) -> dict[str, Record]:
         found = {}
-        for some in _slices(_possible(ids), _RECORDS_AT_A_TIME):
+        for some in _slices(_possible(ids), RECORDS_AT_A_TIME):
             answer = self.call("POST", "/_mget", {"ids": some}, _source_excludes=NOT_OF_RECORDS)
             for document in answers.objects(self.place, answer, "docs"):
                 if document.get("found") is True:

@@ -26,6 +26,7 @@ MOST = 10_000  # hits, candidates and rows of a page: the server's limit for eac
 # Of 100,000 random vectors, the hardest to search, 100 candidates find 55 % of the ten nearest, 400
 # find 78 % and take a tenth longer, 800 find 88 %. Pictures lie in clusters and are easier.
 LEAST_CANDIDATES = 500
+RECORDS_AT_A_TIME = 1000  # without vectors: half a megabyte
 EXPECTED_TIES = 8  # hits beyond k that are asked for, to see whether some tie with the last
 
 _NAME = re.compile(r"[^-_+.A-Z\\/*?\"<>| ,#:][^A-Z\\/*?\"<>| ,#:]*")
