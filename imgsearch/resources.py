@@ -127,26 +127,3 @@ def _installed_memory() -> int:
         ctypes.windll.kernel32.GlobalMemoryStatusEx(status)
         return int(status[1])
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-# -- what an ingest makes of it
-
-_PROGRAM = 1 << 30  # bytes: the interpreter, a runtime, a model of the default pair's size
-_A_WORKER = 256 << 20  # its photos, and the pixels of a large one
-_ON_THE_WAY = 32 << 20  # for each worker, and for the readers
-USUAL_BATCH, SMALL_BATCH = 16, 2  # photos
-
-
-def workers(cores: int, memory: int) -> int:
-    """How many threads to use: one a core, if there is memory for each."""
-    return max(1, min(cores, (memory - _PROGRAM) // _A_WORKER))
-
-
-def batch_size(memory: int) -> int:
-    """Photos of one megapixel are ingested 4 % faster by 16 than by 8; larger ones do not care."""
-    return USUAL_BATCH if memory >= 2 * _PROGRAM else SMALL_BATCH
-
-
-def on_the_way(workers: int, memory: int) -> int:
-    """Bytes of photos that are read and not yet embedded."""
-    return min((workers + 1) * _ON_THE_WAY, memory // 8)

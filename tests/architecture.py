@@ -39,11 +39,11 @@ PARTS = {  # one box each, with the modules and packages in it; the longest name
             "index.parts",
             "index.stored_value",
             "index.recorded_models",
-            "index.match_order",
+            "index.word_matches",
         ),
         *("question", "matching", "ingest.fingerprints", "ingest.file_states"),
     ),
-    "roots": ("roots", "ingest.recognition", "ingest.losses"),
+    "roots": ("roots", "ingest.moved_folders", "ingest.lost_photos"),
     "models": ("models", "ocr"),
     "photos": ("photos", "thumbnails"),
 }

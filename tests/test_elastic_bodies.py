@@ -22,6 +22,7 @@ from imgsearch.index.elasticsearch.connection import (
     split_credentials,
 )
 from imgsearch.index.elasticsearch.documents import document, packed, parsed, unpacked
+from imgsearch.index.elasticsearch.failures import Symptom, answer_symptom
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.filters import conditions
 from imgsearch.index.elasticsearch.requests import (
@@ -34,7 +35,6 @@ from imgsearch.index.elasticsearch.requests import (
     vector_mapping,
 )
 from imgsearch.index.elasticsearch.retry import LONGEST_PAUSE, Backoff
-from imgsearch.index.elasticsearch.symptoms import Symptom, answer_symptom
 from imgsearch.paths import without_credentials
 from tests.index_contract import record as a_record
 from tests.index_contract import vector

@@ -26,8 +26,8 @@ from imgsearch.index.base import Row
 from imgsearch.index.elasticsearch import connection as connections
 from imgsearch.index.elasticsearch.connection import Connection
 from imgsearch.index.elasticsearch.errors import diagnosis
+from imgsearch.index.elasticsearch.failures import Symptom
 from imgsearch.index.elasticsearch.requests import CreateOptions
-from imgsearch.index.elasticsearch.symptoms import Symptom
 from imgsearch.output import cures
 from tests import readme
 from tests.elasticsearch import certificates, privileges, servers

@@ -32,7 +32,7 @@ LAYERS = [
     {"settings.table"},
     {"settings", "photos", "models.base", "gazetteer", "question", "index.part_kinds"},
     {"phrases", "matching"},
-    {"photos.safe_text", "photos.dates", "photos.xmp", "photos.depths", "photos.quiet"},
+    {"photos.safe_text", "photos.dates", "photos.xmp", "photos.bit_depths", "photos.quiet"},
     {"photos.perceptual_hash", "photos.tiff_directories"},
     {"photos.iptc", "photos.sidecars", "photos.film_formats", "photos.key_frames"},
     {"photos.formats", "photos.metadata", "photos.walk", "photos.film_reader"},
@@ -42,7 +42,7 @@ LAYERS = [
     {
         "photos.tiff",
         "photos.jpeg",
-        "photos.fast",
+        "photos.fast_decoders",
         "photos.photoshop",
         "photos.netpbm",
         "photos.jpeg_kinds",
@@ -63,7 +63,7 @@ LAYERS = [
     {"roots.locations"},
     {"roots.registry"},
     {"roots"},
-    {"ingest.recognition", "ingest.losses"},
+    {"ingest.moved_folders", "ingest.lost_photos"},
     {"ingest.sources", "ingest.rules"},
     {"index"},
     {
@@ -176,7 +176,7 @@ _CORE = [name for name in MODULES if any(f"{name}.".startswith(f"{each}.") for e
 @pytest.mark.parametrize("module", _CORE)
 def test_the_core_knows_neither_backends_nor_settings(module: str) -> None:
     known = _ours(MODULES[module])
-    protocol = ("index.base", "index.part_kinds", "index.match_order")
+    protocol = ("index.base", "index.part_kinds", "index.word_matches")
     assert not {name for name in known if name.startswith("index") and name not in protocol}
     assert "settings" not in known or module == "search.text_encoding"  # where words are encoded
 

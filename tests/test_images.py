@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 
 from imgsearch import installation
-from imgsearch.photos import SkipReason, colour, decode, depths, fast, formats
+from imgsearch.photos import SkipReason, bit_depths, colour, decode, fast_decoders, formats
 from tests import pictures
 
 PHOTO = pictures.photo(size=(256, 192))
@@ -157,7 +157,7 @@ def test_floating_point_pictures_are_neither_black_nor_white(scale: float) -> No
     values = np.asarray(grey, np.float32) * scale
     values[0, 0] = np.nan
     found = _decode(_bytes(Image.fromarray(values), "TIFF")).image
-    expected = grey if scale <= 1 else grey.point(lambda level: level * depths.WHITE / 255)
+    expected = grey if scale <= 1 else grey.point(lambda level: level * bit_depths.WHITE / 255)
     assert _difference(found, expected.convert("RGB")) < 3
 
 
@@ -232,7 +232,7 @@ def test_the_faster_decoder_shows_what_pillow_does(
     data = _bytes(photo, format)
     target = min(size) // 7  # so that a quarter of the lines is enough
     with Image.open(io.BytesIO(data)) as opened:
-        quick = fast.reduced(opened, io.BytesIO(data), target)
+        quick = fast_decoders.reduced(opened, io.BytesIO(data), target)
         assert quick is not None
         assert np.array_equal(np.asarray(quick), np.asarray(opened.reduce(4)))
     assert _difference(_decode(data, target).image, colour.rgb(quick)) == 0

@@ -13,7 +13,7 @@ import pytest
 import imgsearch
 from imgsearch import models
 from imgsearch.demo.training.figures import DEMO, EVALUATION, tiles
-from imgsearch.ingest.limits import Limits
+from imgsearch.ingest.batch_size import Limits
 from imgsearch.ingest.options import Options
 from imgsearch.models import calibration, encoders, int8_trial
 from imgsearch.models.base import ImageEncoder, Pixels, Vectors, unit

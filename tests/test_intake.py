@@ -18,7 +18,7 @@ from imgsearch.index.base import Failure, Row
 from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
 from imgsearch.ingest import pipeline, steps
-from imgsearch.ingest.limits import Limits
+from imgsearch.ingest.batch_size import Limits
 from imgsearch.ingest.pipeline import READERS
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.scan import Ingest, Options

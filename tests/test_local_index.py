@@ -38,7 +38,7 @@ from imgsearch.index.base import (
     Row,
     Wanted,
 )
-from imgsearch.index.local import filesystems, schema
+from imgsearch.index.local import filesystems, migrations
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
@@ -195,7 +195,7 @@ def test_a_newer_schema_is_refused(folder: Path) -> None:
 def schema_0(path: Path) -> Database:
     """Made up: an index of a version that had no column `lens`."""
     database = Database(path, create=True)
-    schema.prepare(database)
+    migrations.prepare(database)
     with database.transaction() as connection:
         connection.execute("alter table photos drop column lens")
         connection.execute("pragma user_version = 0")
@@ -205,7 +205,7 @@ def schema_0(path: Path) -> Database:
 def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     database = schema_0(tmp_path / "old.sqlite")
     add_lens = {0: lambda connection: connection.execute("alter table photos add column lens text")}
-    schema.prepare(database, add_lens, current=1)
+    migrations.prepare(database, add_lens, current=1)
     assert database.value("pragma user_version") == 1
     assert database.rows("select lens from photos") == []
     database.close()
@@ -219,7 +219,7 @@ def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
         raise RuntimeError("the power goes")
 
     with pytest.raises(RuntimeError, match="the power goes"):
-        schema.prepare(database, {0: half}, current=1)
+        migrations.prepare(database, {0: half}, current=1)
     assert database.value("pragma user_version") == 0
     with pytest.raises(IndexDamaged, match="no such column"):
         database.rows("select lens from photos")
@@ -803,7 +803,7 @@ MIGRATE = """
 import os, sys
 from pathlib import Path
 from imgsearch.index.local.opening import open_local
-from imgsearch.index.local import schema
+from imgsearch.index.local import migrations as all_migrations
 delay = int(sys.argv[2])
 steps = 0
 def count() -> int:
@@ -812,14 +812,14 @@ def count() -> int:
     if steps == delay:
         os.kill(os.getpid(), 9)
     return 0
-migrations = dict(schema.MIGRATIONS)
+migrations = dict(all_migrations.MIGRATIONS)
 original = migrations[int(sys.argv[3])]
 def watched(connection):
     connection.set_progress_handler(count, 50)
     original(connection)
     connection.set_progress_handler(None, 0)
 migrations[int(sys.argv[3])] = watched
-schema.prepare.__defaults__ = (migrations, schema.VERSION)
+all_migrations.prepare.__defaults__ = (migrations, all_migrations.VERSION)
 open_local(Path(sys.argv[1]), create=False).close()
 print("done")
 """

@@ -21,14 +21,14 @@ import tifffile
 from PIL import Image, ImageCms
 
 from imgsearch.output import cures
-from imgsearch.photos import SkipReason, decode, depths, formats
+from imgsearch.photos import SkipReason, bit_depths, decode, formats
 from tests import pictures
 
 PHOTO = pictures.photo(size=(256, 192))
 GREY = PHOTO.convert("L")
 PIXELS = np.asarray(PHOTO)
 GREYS = np.asarray(GREY)
-STRETCHED = GREY.point(lambda level: level * depths.WHITE / 255)  # where white is not known
+STRETCHED = GREY.point(lambda level: level * bit_depths.WHITE / 255)  # where white is not known
 
 
 def _shown(data: bytes) -> Image.Image:

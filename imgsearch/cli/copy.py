@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from imgsearch.cli import parts
+from imgsearch.cli import opening
 from imgsearch.cli.commands import command
+from imgsearch.cli.confirmation import confirmed
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import CERTIFICATES, MODELS, NEW_INDEX, Common, JsonObject, Yes
-from imgsearch.cli.questions import confirmed
 from imgsearch.escaping import shown
 from imgsearch.settings.options import argument
 from imgsearch.settings.values import text
@@ -44,11 +44,11 @@ def copy(common: Common, given: Copying) -> None:
     from imgsearch.index.copying import copy as copy_rows
     from imgsearch.library import index_place
 
-    from_settings = parts.load_settings(common, index=given.source)
-    to_settings = parts.load_settings(common, index=given.target)
+    from_settings = opening.load_settings(common, index=given.source)
+    to_settings = opening.load_settings(common, index=given.target)
     if index_place(from_settings) == index_place(to_settings):
         raise UsageError("Both names mean the same index.", "Name another one to copy to.")
-    with parts.opened(from_settings) as old, parts.opened_for_ingest(to_settings) as new:
+    with opening.opened(from_settings) as old, opening.opened_for_ingest(to_settings) as new:
         if not given.yes and not _may_be_added_to(old, new):
             say("Nothing was copied.")
             raise typer.Exit

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from imgsearch.cli import ingest, parts
+from imgsearch.cli import ingest, opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.options import Common, NoOptions
 from imgsearch.cli.preview import Preview
@@ -51,7 +51,7 @@ def demo(common: Common, given: NoOptions) -> None:
     console = rendering.console()
     _ingest_anew_if_need_be(chosen, PHOTOS, console)
     preview = Preview()
-    with parts.opened(chosen) as library:
+    with opening.opened(chosen) as library:
 
         def draw(results: Results) -> bool:
             return preview.show(results, None, library)
@@ -125,7 +125,7 @@ def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
     from imgsearch.escaping import shell_quoted
     from imgsearch.output import console as rendering
 
-    with parts.opened_for_ingest(chosen) as library:
+    with opening.opened_for_ingest(chosen) as library:
         result = library.ingest([photos], ingest.options(chosen))
         count = library.count()
     console.print(_INTRODUCTION.format(count=count), markup=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from imgsearch import paths
-from imgsearch.cli import hints, parts
+from imgsearch.cli import hints, opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
@@ -42,7 +42,7 @@ def doctor(common: Common, given: Looking) -> None:
     from imgsearch.library import index_place
     from imgsearch.output import console
 
-    chosen = parts.load_settings(common, ask=False)
+    chosen = opening.load_settings(common, ask=False)
     for each in chosen.not_obeyed:
         say(each.line)
     found = [

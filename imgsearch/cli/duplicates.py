@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imgsearch.cli import parts
+from imgsearch.cli import opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, Common
@@ -64,7 +64,7 @@ def duplicates(common: Common, given: Comparing) -> None:
         )
     if given.nul and not given.paths:
         raise UsageError("-0 goes with --paths.", "Give both: --paths -0")
-    with parts.opened(parts.load_settings(common)) as library:
+    with opening.opened(opening.load_settings(common)) as library:
         found = library.duplicates(_where(library, given.under), given.threshold)
         _show(library, found, given)
         if found.unseen:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from imgsearch.cli import parts
+from imgsearch.cli import opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common, JsonObject
@@ -45,7 +45,7 @@ def evaluate(common: Common, given: Evaluating) -> None:
     """Measure how well the index answers, also questions of yours."""
     from imgsearch.search import evaluation
 
-    with parts.opened(parts.load_settings(common)) as library:
+    with opening.opened(opening.load_settings(common)) as library:
         library.check_not_empty()
         asked, bad = None, list[str]()
         if given.csv is not None:

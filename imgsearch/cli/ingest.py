@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from imgsearch import resources
-from imgsearch.cli import ingest_summary, name_list, parts, report_file
+from imgsearch.cli import ingest_summary, name_list, opening, report_file
 from imgsearch.cli.commands import command
+from imgsearch.cli.confirmation import confirmed
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.ingest_summary import Filled
 from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
-from imgsearch.cli.questions import confirmed
 from imgsearch.settings import values
 from imgsearch.settings.options import CommandOptions, arguments, flag, option
 from imgsearch.settings.table import PICTURES, SPEED
@@ -152,7 +152,7 @@ def ingest(common: Common, given: Ingest) -> None:
     began = time.perf_counter()
     report_file.check(given.report)
     wanted_parts(given)
-    chosen = parts.load_settings(common)
+    chosen = opening.load_settings(common)
     if given.re_embed and given.dry_run:
         _check_whole(given)
         _show_cost(chosen, given)
@@ -214,17 +214,17 @@ def _thumbnails(chosen: Settings) -> Thumbnails:
 def options(chosen: Settings, *, background: bool = False, **given: Any) -> Options:
     """The options of an ingest. What the user did not set is chosen by what this process may use of
     the machine."""
-    from imgsearch.ingest.limits import Limits
+    from imgsearch.ingest import batch_size
     from imgsearch.ingest.options import Options
 
     for_good = chosen.setting("exclude").source == "--exclude"
     memory = resources.memory()
-    workers = chosen.workers or resources.workers(resources.cores() - background, memory)
+    workers = chosen.workers or batch_size.workers(resources.cores() - background, memory)
     return Options(
-        limits=Limits(
+        limits=batch_size.Limits(
             workers=workers,
-            batch_size=chosen.batch_size or resources.batch_size(memory),
-            on_the_way=resources.on_the_way(workers, memory),
+            batch_size=chosen.batch_size or batch_size.batch_size(memory),
+            on_the_way=batch_size.on_the_way(workers, memory),
         ),
         max_megapixels=chosen.max_megapixels,
         exclude=() if for_good else tuple(chosen.exclude),
@@ -245,7 +245,7 @@ def _ingest(chosen: Settings, given: Ingest, began: float) -> tuple[Result, Fill
     if given.files_from is not None:
         listed = name_list.read(given.files_from, nul=given.null)
     check_paths(given.paths, listed, given.prune)
-    opened = parts.opened_for_dry_run if given.dry_run else parts.opened_for_ingest
+    opened = opening.opened_for_dry_run if given.dry_run else opening.opened_for_ingest
     with opened(chosen) as library:
         if not given.dry_run and not given.yes:
             _ask_about_foreign(library)
@@ -292,7 +292,7 @@ def _show_cost(chosen: Settings, given: Ingest) -> None:
     from imgsearch.ingest import cost
     from imgsearch.output.console import console, print_json
 
-    with parts.opened(chosen) as library, report_file.opened(None) as report:
+    with opening.opened(chosen) as library, report_file.opened(None) as report:
         found = cost.of(library, _options(chosen, given, report))
     if found is None:
         raise ModelUnavailable(
@@ -309,9 +309,9 @@ def _show_cost(chosen: Settings, given: Ingest) -> None:
 
 def _re_embed(chosen: Settings, given: Ingest, began: float) -> tuple[Result, Filled]:
     _check_whole(given)
-    with parts.opened_for_ingest(chosen) as library, report_file.opened(given.report) as report:
+    with opening.opened_for_ingest(chosen) as library, report_file.opened(given.report) as report:
         asked = _options(chosen, given, report)
         _tell_cost(library, asked)
         report.result = library.re_embed(asked)
-    with parts.opened(chosen) as library:
+    with opening.opened(chosen) as library:
         return report.result, Filled.of(library, time.perf_counter() - began)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imgsearch.cli import parts
+from imgsearch.cli import opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common, NoOptions
@@ -30,7 +30,7 @@ def mcp(common: Common, given: NoOptions) -> None:
             raise
         raise _not_installed() from None
     del given
-    chosen = parts.load_settings(common, ask=False)
+    chosen = opening.load_settings(common, ask=False)
 
     def opened() -> Library:
         return open_library(chosen, talk=Talk(say))  # no questions: stdin is the assistant's

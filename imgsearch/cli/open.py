@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from imgsearch.cli import asking, parts
+from imgsearch.cli import asked_question, opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, Common
@@ -32,7 +32,7 @@ class Opening(CommandOptions):
 @command("open", Opening, INDEX_ALONE, brief=True, examples=["imgsearch open @1 @4"])
 def open_photos(common: Common, given: Opening) -> None:
     """Open photos of the index in the system's viewer."""
-    with parts.opened(parts.load_settings(common)) as library:
+    with opening.opened(opening.load_settings(common)) as library:
         library.check_not_empty()
         files = [_file(library, photo) for photo in given.photos]
     _open(files)
@@ -42,7 +42,7 @@ def _file(library: Library, photo: str) -> bytes:
     """The path of a photo's file, which lies inside its library's folder. Raises PhotoError."""
     from imgsearch.search import names
 
-    record = asking.ranked(library, photo)
+    record = asked_question.ranked(library, photo)
     if record is None:
         record = names.find_record(library.index, library.roots, photo)
     if record is None and not Path(photo).is_file():

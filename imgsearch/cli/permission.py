@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from imgsearch.cli.confirmation import confirmed
 from imgsearch.cli.error_handler import say
-from imgsearch.cli.questions import confirmed
 
 if TYPE_CHECKING:
     from imgsearch.settings import NotObeyed

@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from imgsearch.cli import parts
+from imgsearch.cli import opening
 from imgsearch.cli.commands import command
+from imgsearch.cli.confirmation import confirmed
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, Common, JsonObject, Yes
-from imgsearch.cli.questions import confirmed
 from imgsearch.settings.options import arguments, option
 from imgsearch.settings.values import text
 
@@ -50,8 +50,8 @@ def remove(common: Common, given: Removal) -> None:
             "Say what to remove: libraries or ids, or --under FOLDER.",
             "imgsearch status lists the libraries; --json results hold ids.",
         )
-    chosen = parts.load_settings(common)
-    with parts.opened(chosen) as library:
+    chosen = opening.load_settings(common)
+    with opening.opened(chosen) as library:
         library.check_not_empty()
         ids, libraries = _chosen(library, given.what, given.under)
         photos = console.count(len(ids), "photo")

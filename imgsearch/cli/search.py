@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from imgsearch.cli import asking, parts
+from imgsearch.cli import asked_question, opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common
@@ -33,13 +33,15 @@ def query(common: Common, given: AskedInWords) -> None:
     text, from_file = given.text, given.from_file
     if text == ("-",) and from_file is None:
         text, from_file = (), "-"
-    asking.check_stdin(from_file, given)
-    with parts.opened(parts.load_settings(common)) as library:
-        options = asking.asked(library, given)
-        pictures = asking.shown_names(library, asking.pictures(given))
+    asked_question.check_stdin(from_file, given)
+    with opening.opened(opening.load_settings(common)) as library:
+        options = asked_question.asked(library, given)
+        pictures = asked_question.shown_names(library, asked_question.pictures(given))
 
         def answer(words: str, one_of_many: str | None) -> None:
-            question, understood = asking.with_words(library, options, words, literal=given.literal)
+            question, understood = asked_question.with_words(
+                library, options, words, literal=given.literal
+            )
             if understood:
                 say(f"Understood: {understood}; --literal searches the words as they are")
             results = library.search(question)
@@ -49,7 +51,7 @@ def query(common: Common, given: AskedInWords) -> None:
         if from_file is None:
             answer(words, None)
         else:
-            for line in asking.lines_of(from_file, text):
+            for line in asked_question.lines_of(from_file, text):
                 answer(line, line)
         output.say_how_it_was_searched(library, common.verbose, words or None)
         output.end(library)
@@ -65,12 +67,16 @@ def query(common: Common, given: AskedInWords) -> None:
 def similar(common: Common, given: AskedByPictures) -> None:
     """Find pictures that look like another one."""
     output = Output(given)
-    with parts.opened(parts.load_settings(common)) as library:
-        question = asking.asked(library, given)
+    with opening.opened(opening.load_settings(common)) as library:
+        question = asked_question.asked(library, given)
         for number, photo in reversed(list(enumerate(given.photos))):
             box = given.box if number == 0 else None
-            question = asking.joined(asking.picture(library, photo, box=box), question)
-        names = asking.shown_names(library, [*given.photos, *asking.pictures(given)])
+            question = asked_question.joined(
+                asked_question.picture(library, photo, box=box), question
+            )
+        names = asked_question.shown_names(
+            library, [*given.photos, *asked_question.pictures(given)]
+        )
         results = library.search(question)
         output.show(results, _titles(library, results, names), library)
         output.say_how_it_was_searched(library, common.verbose)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from imgsearch.cli import parts
+from imgsearch.cli import opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import bug_report, say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common
@@ -48,7 +48,7 @@ def serve(common: Common, given: Serving) -> None:
     from imgsearch.progress import Talk
     from imgsearch.web import context, server
 
-    chosen = parts.load_settings(common)
+    chosen = opening.load_settings(common)
     service = server.Service(host=given.host, port=given.port, password=chosen.serve_password)
     talk = Talk(say)  # no bars, and no questions: nobody sits at the terminal
     page = context.made(

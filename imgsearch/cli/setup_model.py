@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imgsearch import paths
-from imgsearch.cli import cluster, parts
+from imgsearch.cli import cluster, opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.options import INDEX_AND_MODELS, Common, JsonObject
 from imgsearch.settings import values
@@ -65,11 +65,11 @@ def setup_model(common: Common, given: Arrangement) -> None:
     from imgsearch.library import model_cache
     from imgsearch.models.selection import ready_models
 
-    chosen = parts.load_settings(common)
+    chosen = opening.load_settings(common)
     _check(chosen, common, given)
     if not cluster.on_cluster(chosen):
         names = models.model_names(chosen.model, chosen.image_model, chosen.text_model)
-        _show(ready_models(names, model_cache(), parts.talk()), None, given.json)
+        _show(ready_models(names, model_cache(), opening.talk()), None, given.json)
     elif given.stop or given.delete:
         _end(chosen, given)
     else:
@@ -117,7 +117,7 @@ def _on_cluster(chosen: Settings, given: Arrangement) -> tuple[ModelSet, tuple[A
         setup.check_possible(there)  # before anything large is fetched or made
         names, check = cluster.names_there(chosen)
         wish = _wish(chosen, names, given)
-        found = ready_models(names, model_cache(), parts.talk(), check)
+        found = ready_models(names, model_cache(), opening.talk(), check)
         with bytes_bar() as progress:
             arranged = setup.arrange(
                 there,

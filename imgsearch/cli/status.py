@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from imgsearch.cli import hints, parts
+from imgsearch.cli import hints, opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
 from imgsearch.errors import ImgsearchError, IndexNotFound
@@ -36,7 +36,7 @@ def status(common: Common, given: JsonObject) -> None:
 
     With -v, every setting and its source.
     """
-    chosen = parts.load_settings(common, ask=False)
+    chosen = opening.load_settings(common, ask=False)
     known = _look(chosen)
     if given.json:
         from imgsearch.output import console as rendering
@@ -78,7 +78,7 @@ def _look(chosen: Settings) -> Known:
 
     known = Known(str(index_place(chosen)))
     try:
-        with parts.opened(chosen) as library:
+        with opening.opened(chosen) as library:
             known.info = library.status()
             known.roots = _roots(known.info, library.roots)
             known.folders = _folders(library.roots)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgsearch import resources
-from imgsearch.cli import parts
+from imgsearch.cli import opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.ingest import options
@@ -70,7 +70,7 @@ def watch(common: Common, given: Watching) -> None:
     from imgsearch.library import index_place
     from imgsearch.watching.run import Times, Watch
 
-    chosen = parts.load_settings(common)
+    chosen = opening.load_settings(common)
     place = index_place(chosen)
     asked = options(chosen, background=True, report=_say_event if common.verbose else None)
     asked = replace(asked, exclude=(*asked.exclude, *asked.exclude_for_good), exclude_for_good=())

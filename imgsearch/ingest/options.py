@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgsearch.index.part_kinds import PartKind
+from imgsearch.ingest.batch_size import Limits
 from imgsearch.ingest.events import Event
-from imgsearch.ingest.limits import Limits
 from imgsearch.thumbnails import Thumbnails
 
 

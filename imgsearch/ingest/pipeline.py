@@ -13,10 +13,10 @@ from contextlib import closing
 from dataclasses import replace
 
 from imgsearch.index.base import Failure, Index, Record, Row
+from imgsearch.ingest.batch_size import Limits
 from imgsearch.ingest.descriptions import Facts, same_wherever_it_lies
 from imgsearch.ingest.events import SILENT, Teller
 from imgsearch.ingest.fingerprints import KnownPhotos
-from imgsearch.ingest.limits import Limits
 from imgsearch.ingest.prefetch import Ahead
 from imgsearch.ingest.renamed_photos import Departures
 from imgsearch.ingest.result import Result

@@ -9,7 +9,7 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
-from imgsearch.photos import depths
+from imgsearch.photos import bit_depths
 from imgsearch.photos.formats import BROKEN
 
 _LEVELS = np.arange(0, 256, 17, dtype=np.uint8)
@@ -79,7 +79,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if image.mode == "I" and values.min() >= 0 and values.max() <= 65535:  # its 16-bit PGM
         values = values.astype(np.uint16)
-    grey = Image.fromarray(depths.eight_bits(values, bits=16))
+    grey = Image.fromarray(bit_depths.eight_bits(values, bits=16))
     grey.info = {name: value for name, value in image.info.items() if name != "transparency"}
     return grey
 

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from imgsearch.photos import (
     SkipReason,
     colour,
-    fast,
+    fast_decoders,
     film_formats,
     films,
     formats,
@@ -259,7 +259,7 @@ def by_pillow(
     image.draft(None, (side, side)) if image.format in ("JPEG", "MPO") else None
     is_preview = preview and image.format == "HEIF" and _takes_preview(image, target)
     with _one_at_a_time(image):
-        quick = fast.reduced(image, file, target)
+        quick = fast_decoders.reduced(image, file, target)
         reduced = quick or (None if is_preview else reducing.heif(image, file, target))
         if reduced is None:
             image.load()

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from PIL import Image
 
-from imgsearch.photos import SkipReason, depths
+from imgsearch.photos import SkipReason, bit_depths
 from imgsearch.photos.formats import Undecodable
 
 XL_MAGIC = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")  # bare, or in boxes
@@ -154,7 +154,7 @@ def _image(values: Any, format: str, bits: int | None = None) -> Image.Image:
     """`values`: [height, width] or [height, width, channels]. `bits` None: all of an integer."""
     if bits is None and values.dtype.kind == "u":
         bits = 8 * values.dtype.itemsize
-    shown = depths.eight_bits(values.reshape(*values.shape[:2], -1), bits=bits)
+    shown = bit_depths.eight_bits(values.reshape(*values.shape[:2], -1), bits=bits)
     modes = {1: "L", 2: "LA", 3: "RGB", 4: "CMYK" if format == "JPEG" else "RGBA"}
     mode = modes.get(shown.shape[2])
     if mode is None:

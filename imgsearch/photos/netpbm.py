@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from imgsearch.photos import SkipReason, depths
+from imgsearch.photos import SkipReason, bit_depths
 from imgsearch.photos.formats import Undecodable
 
 MAGIC = (b"P7", b"PF")
@@ -47,7 +47,7 @@ def _pam(file: IO[bytes], head: bytes, check_size: Callable[[int, int], None]) -
     if most not in (255, 65535):
         scaled = np.minimum(values, most).astype(np.uint32) * 65535 // most
         values = scaled.astype(np.uint16)
-    shown = depths.eight_bits(values, bits=8 * values.dtype.itemsize)
+    shown = bit_depths.eight_bits(values, bits=8 * values.dtype.itemsize)
     return Image.frombytes(_MODES[depth], (width, height), shown.tobytes())
 
 
@@ -60,12 +60,12 @@ def _pfm(file: IO[bytes], head: bytes, check_size: Callable[[int, int], None]) -
     check_size(width, height)
     dtype = np.dtype("<f4" if found[3].startswith(b"-") else ">f4")
     values = _values(file, found.end(), (height, width, 3), dtype)[::-1]
-    return Image.fromarray(depths.eight_bits(values))
+    return Image.fromarray(bit_depths.eight_bits(values))
 
 
 def _values(
     file: IO[bytes], start: int, shape: tuple[int, int, int], dtype: np.dtype[np.generic]
-) -> depths.Values:
+) -> bit_depths.Values:
     count = shape[0] * shape[1] * shape[2]
     if file.seek(0, 2) - start < count * dtype.itemsize:
         raise Undecodable(SkipReason.TRUNCATED, "pixels are missing at its end")

@@ -10,8 +10,8 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from imgsearch.photos import SkipReason, depths, iptc
-from imgsearch.photos.depths import Bytes
+from imgsearch.photos import SkipReason, bit_depths, iptc
+from imgsearch.photos.bit_depths import Bytes
 from imgsearch.photos.formats import Undecodable
 
 MAGIC = b"8BPS"
@@ -92,7 +92,7 @@ def _planes(
         return 255 - 255 * bits[..., :width]
     kind = {8: "u1", 16: ">u2", 32: ">f4"}[depth]
     values = np.frombuffer(data, kind).reshape(wanted, height, width)
-    return depths.eight_bits(values, bits=None if depth == 32 else depth)
+    return bit_depths.eight_bits(values, bits=None if depth == 32 else depth)
 
 
 def _unpacked(

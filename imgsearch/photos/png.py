@@ -11,7 +11,7 @@ from typing import IO
 
 from PIL import Image
 
-from imgsearch.photos import depths
+from imgsearch.photos import bit_depths
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 _SEEN = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}  # without these, no pixels
@@ -86,7 +86,7 @@ def with_key(image: Image.Image, file: IO[bytes]) -> Image.Image:
         values = imagecodecs.png_decode(clean(file)[0].getvalue())  # 16 bits, alpha from the key
         mode = {2: "LA", 4: "RGBA"}[values.shape[2]]
         size = (values.shape[1], values.shape[0])
-        shown = Image.frombytes(mode, size, depths.eight_bits(values, bits=16).tobytes())
+        shown = Image.frombytes(mode, size, bit_depths.eight_bits(values, bits=16).tobytes())
         shown.format = image.format
         shown.info = {name: value for name, value in image.info.items() if name != "transparency"}
         return shown

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from imgsearch.photos import SkipReason, depths, metadata
-from imgsearch.photos.depths import Bytes, Values
+from imgsearch.photos import SkipReason, bit_depths, metadata
+from imgsearch.photos.bit_depths import Bytes, Values
 from imgsearch.photos.formats import BROKEN, Undecodable, undecodable
 
 BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANAR = 258, 259, 262, 277, 284
@@ -209,7 +209,7 @@ def _image(page: Any) -> Image.Image:
         return _lab(values[..., :3], signed=kind == CIELAB)
     unsigned = values.dtype.kind == "u"
     bits = page.bitspersample if unsigned else None
-    shown = depths.eight_bits(
+    shown = bit_depths.eight_bits(
         values[..., :colours], bits=bits, no_data=_no_data(page), inverted=kind == WHITE_IS_0
     )
     if kind == YCBCR and page.compression not in _JPEG:
@@ -224,7 +224,7 @@ def _with_alpha(page: Any, shown: Bytes, extra: Values, bits: int | None) -> Ima
     kind = int(page.extrasamples[0]) if page.extrasamples else 0
     if not extra.shape[-1] or kind not in (_PREMULTIPLIED, _ALPHA):
         return Image.fromarray(np.ascontiguousarray(shown[..., 0] if grey else shown))
-    alpha = depths.eight_bits(extra[..., :1], bits=bits)
+    alpha = bit_depths.eight_bits(extra[..., :1], bits=bits)
     pixels = np.concatenate((shown, alpha), axis=-1)
     mode = ("La" if grey else "RGBa") if kind == _PREMULTIPLIED else ("LA" if grey else "RGBA")
     size = (pixels.shape[1], pixels.shape[0])

@@ -10,7 +10,7 @@ from imgsearch.copies import folding
 from imgsearch.errors import Action, Advice, IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Near, Record, Wanted
-from imgsearch.index.match_order import Texts
+from imgsearch.index.word_matches import Texts
 from imgsearch.models.base import ImageEncoder, Vector, Vectors, unit
 from imgsearch.question import Box, Filter, Order, Question, Term
 from imgsearch.results import Hit, Results

@@ -12,9 +12,9 @@ from math import inf
 from typing import Literal
 
 from imgsearch.copies.comparing import LEAST_COSINE
-from imgsearch.index import match_order
+from imgsearch.index import word_matches
 from imgsearch.index.base import NO_TEXTS, Near, Neighbour, Part, PartTexts, Record, Wanted
-from imgsearch.index.match_order import Texts
+from imgsearch.index.word_matches import Texts
 from imgsearch.matching import Field
 from imgsearch.question import Term
 from imgsearch.search.fitting import Chance
@@ -81,14 +81,14 @@ def fused(
 
 
 def _is_the_one(record: Record, wanted: Wanted, read: PartTexts) -> bool:
-    return wanted.is_code and match_order.is_exact(record, wanted, read)
+    return wanted.is_code and word_matches.is_exact(record, wanted, read)
 
 
 def _judged(
     one: Neighbour, wanted: Wanted | None, line: float, known: bool, read: PartTexts
 ) -> Found:
     """`line`: the score from which on it fits; `known`: whether it does not fit below that."""
-    words = match_order.words_of(one.record, read)
+    words = word_matches.words_of(one.record, read)
     fields = wanted.fields(words) if wanted is not None else ()
     why: tuple[Reason, ...] = (*(("fit",) if one.score >= line else ()), *fields)
     fits = True if why else (False if known else None)
@@ -100,12 +100,14 @@ def by_words(records: Iterable[Record], wanted: Wanted, texts: Texts) -> list[Fo
     found = []
     for record in records:
         read = texts.get(record.id, NO_TEXTS)
-        why = wanted.fields(match_order.words_of(record, read))
+        why = wanted.fields(word_matches.words_of(record, read))
         found.append(_with_line(Found(record, None, why, bool(why)), wanted, read))
     return found
 
 
 def _with_line(one: Found, wanted: Wanted | None, read: PartTexts) -> Found:
     """With the line that has the words, where they were read in the photo."""
-    line = match_order.line_with(wanted, read) if wanted is not None and "text" in one.why else None
+    if wanted is None or "text" not in one.why:
+        return one
+    line = word_matches.line_with(wanted, read)
     return one if line is None else replace(one, part=line[0], line=line[1])

@@ -22,6 +22,7 @@ from PIL import Image
 
 from imgsearch import resources
 from imgsearch.demo import PHOTOS
+from imgsearch.ingest import batch_size
 from imgsearch.models import encoders
 from imgsearch.models.cache import set_up
 from imgsearch.models.choices import CHOICES, Choice
@@ -59,7 +60,7 @@ def made(choice: Choice, scratch: Path) -> ModelSet:
 
 
 def speed(towers: ModelSet) -> Speed:
-    threads = resources.workers(resources.cores(), resources.memory())
+    threads = batch_size.workers(resources.cores(), resources.memory())
     images = encoders.image_encoder(towers.image, streams=threads, many=True)
     paths = islice(sorted(PHOTOS.rglob("*.png")), BATCH)
     pixels = np.concatenate([images.prepare(Image.open(path).convert("RGB")) for path in paths])

@@ -12,8 +12,8 @@ from imgsearch.index.base import Failure
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import BULK_SECONDS, Cluster, symptom_of
 from imgsearch.index.elasticsearch.errors import diagnosis
+from imgsearch.index.elasticsearch.failures import Symptom, answer_symptom, item_passing
 from imgsearch.index.elasticsearch.retry import Backoff, log
-from imgsearch.index.elasticsearch.symptoms import Symptom, answer_symptom, item_passing
 
 IN_FLIGHT = 2
 OPERATIONS_PER_REQUEST = 250

@@ -23,9 +23,9 @@ from imgsearch.errors import ImgsearchError
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.connection import Connection, settled
 from imgsearch.index.elasticsearch.errors import cluster_error, diagnosis
+from imgsearch.index.elasticsearch.failures import Symptom, symptom
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.retry import Backoff, log
-from imgsearch.index.elasticsearch.symptoms import Symptom, symptom
 
 CONNECT_SECONDS = 10.0  # for the first answer
 REQUEST_SECONDS = 60.0

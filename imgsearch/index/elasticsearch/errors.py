@@ -6,7 +6,7 @@ import re
 
 from imgsearch.errors import ImgsearchError
 from imgsearch.index.elasticsearch.error_table import ERRORS
-from imgsearch.index.elasticsearch.symptoms import Symptom
+from imgsearch.index.elasticsearch.failures import Symptom
 
 
 def cluster_error(row_name: str, /, **values: object) -> ImgsearchError:

@@ -33,8 +33,8 @@ from imgsearch.index.base import (
 from imgsearch.index.elasticsearch import (
     browsing,
     catalogue,
+    index_metadata,
     model_record,
-    notes,
     part_fields,
     photo_parts,
     replacement,
@@ -44,8 +44,8 @@ from imgsearch.index.elasticsearch import (
 )
 from imgsearch.index.elasticsearch.bulk import OPERATIONS_PER_REQUEST
 from imgsearch.index.elasticsearch.client import Cluster
+from imgsearch.index.elasticsearch.current_index import LiveIndex
 from imgsearch.index.elasticsearch.errors import cluster_error
-from imgsearch.index.elasticsearch.live import LiveIndex
 from imgsearch.index.elasticsearch.replacement import Moment
 from imgsearch.index.elasticsearch.requests import Words
 from imgsearch.models.base import ModelPair, Vector, Vectors
@@ -60,7 +60,7 @@ class ElasticsearchIndex:
     rows_per_write = 16 * OPERATIONS_PER_REQUEST  # at its end a write waits for its slowest request
 
     def __init__(self, live: LiveIndex, predecessor: ElasticsearchIndex | None = None) -> None:
-        self._live, self.rules = live, notes.StoredRules(live)
+        self._live, self.rules = live, index_metadata.StoredRules(live)
         self.place, self.notes = live.place, live.cluster.notes
         self._predecessor = predecessor
         self._holds_photos = False
@@ -163,7 +163,7 @@ class ElasticsearchIndex:
         if isinstance(skipped, list):
             report = {**report, "skipped": skipped[:_SKIPS_REMEMBERED]}
         try:
-            notes.record(
+            index_metadata.record(
                 self._live.cluster, self._live.name, self.index_id, report, self._live.retry_for
             )
         except ImgsearchError as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from imgsearch.index import recorded_models
 from imgsearch.index.elasticsearch import catalogue
+from imgsearch.index.elasticsearch.current_index import LiveIndex
 from imgsearch.index.elasticsearch.errors import cluster_error
-from imgsearch.index.elasticsearch.live import LiveIndex
 from imgsearch.index.elasticsearch.requests import quantization_of, vector_mapping
 from imgsearch.models.base import ModelPair
 

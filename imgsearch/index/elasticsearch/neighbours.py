@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from imgsearch.index import match_order, recorded_models
+from imgsearch.index import recorded_models, word_matches
 from imgsearch.index.base import NAMED, NO_TEXTS, Near, Neighbour, PartTexts, Record, Wanted
 from imgsearch.index.elasticsearch import answers, part_fields, words
 from imgsearch.index.elasticsearch.catalogue import Found
@@ -145,7 +145,7 @@ class Neighbours:
             return []
         query = words.having_any(wanted, self._reader.fields)
         query["bool"]["filter"] = filters = self._reader.conditions(where)
-        size = min(max(k, match_order.CANDIDATES), MOST)
+        size = min(max(k, word_matches.CANDIDATES), MOST)
         body = {"query": query, "size": size, "track_total_hits": False, **self._source}
         answer = self._reader.call("POST", "/_search", {**body, "aggs": _counting(filters)})
         self._note_photos(answer)
@@ -153,7 +153,7 @@ class Neighbours:
         texts = self._texts(hits)
         records = [self._reader.record(hit) for hit in hits]
         having = (one for one in records if wanted.near(_words_of(one, texts)))
-        return match_order.in_order(having, wanted, texts)[:k]
+        return word_matches.in_order(having, wanted, texts)[:k]
 
     @property
     def _source(self) -> Mapping[str, Any]:
@@ -233,7 +233,7 @@ def _counting(filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _words_of(record: Record, texts: Mapping[str, PartTexts]) -> dict[Field, str]:
-    return match_order.words_of(record, texts.get(record.id, NO_TEXTS))
+    return word_matches.words_of(record, texts.get(record.id, NO_TEXTS))
 
 
 def _best(hit: Neighbour) -> tuple[float, str]:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch.errors import Action, Advice
-from imgsearch.index.elasticsearch import catalogue, remembered
+from imgsearch.index.elasticsearch import catalogue, cluster_cache
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.connection import Connection
+from imgsearch.index.elasticsearch.current_index import LiveIndex
 from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.index import ElasticsearchIndex
-from imgsearch.index.elasticsearch.live import LiveIndex
 from imgsearch.index.elasticsearch.requests import CreateOptions, check_name, quantization_of
 from imgsearch.index.elasticsearch.retry import with_retries
 
@@ -63,7 +63,7 @@ def open_elasticsearch(
         cluster.close()
         raise
     if cache is not None and cluster.info.get("cluster_uuid"):
-        remembered.remember(cache, cluster.place, found.uuid, cluster.info)
+        cluster_cache.remember(cache, cluster.place, found.uuid, cluster.info)
     return index
 
 
@@ -93,7 +93,7 @@ def _found_for_reading(cluster: Cluster, name: str, retry_for: float, cache: Pat
     if found is None:
         _supported_features(cluster, cluster.call("GET", "/", retry_for=retry_for))
         raise cluster_error("not_found", place=cluster.index_place(name))
-    info = remembered.recall(cache, cluster.place, found.uuid) if cache is not None else None
+    info = cluster_cache.recall(cache, cluster.place, found.uuid) if cache is not None else None
     if info is None and isinstance(found.meta.get("server"), dict):
         info = {"version": found.meta["server"]}
     known = Features.of(info) if info is not None else None

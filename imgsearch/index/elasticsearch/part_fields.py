@@ -35,7 +35,7 @@ from imgsearch.models.base import Vector
 
 if TYPE_CHECKING:
     from imgsearch.index.elasticsearch.catalogue import Found
-    from imgsearch.index.elasticsearch.live import LiveIndex
+    from imgsearch.index.elasticsearch.current_index import LiveIndex
 
 MOST_LINES = 500  # of text in a photo, and characters of a line: an ingest writes fewer
 _FIELDS = {PARTS, PARTED, LINES, LINE_COUNT, LINE_WORDS}

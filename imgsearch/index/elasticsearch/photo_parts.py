@@ -11,7 +11,7 @@ from imgsearch.index.elasticsearch.part_fields import Stored
 from imgsearch.index.elasticsearch.requests import LINE_COUNT, LINES, PARTED, PARTS, VECTOR
 
 if TYPE_CHECKING:
-    from imgsearch.index.elasticsearch.live import LiveIndex
+    from imgsearch.index.elasticsearch.current_index import LiveIndex
     from imgsearch.index.elasticsearch.reader import Reader
 
 _AT_A_TIME = 1000  # documents without their parts

@@ -25,7 +25,7 @@ from imgsearch.index.elasticsearch.documents import (
     unpacked,
 )
 from imgsearch.index.elasticsearch.filters import Fields
-from imgsearch.index.elasticsearch.pages import pages
+from imgsearch.index.elasticsearch.paging import pages
 from imgsearch.index.elasticsearch.requests import (
     LINE_WORDS,
     MOST,

@@ -13,8 +13,8 @@ from imgsearch.index import recorded_models
 from imgsearch.index.base import Record
 from imgsearch.index.elasticsearch import answers, catalogue
 from imgsearch.index.elasticsearch.catalogue import Found
+from imgsearch.index.elasticsearch.current_index import LiveIndex
 from imgsearch.index.elasticsearch.errors import cluster_error
-from imgsearch.index.elasticsearch.live import LiveIndex
 from imgsearch.index.elasticsearch.reader import Reader
 from imgsearch.index.elasticsearch.requests import INDEX_TYPES, CreateOptions
 from imgsearch.models.base import ModelPair

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch.errors import ImgsearchError
 from imgsearch.index.base import ALL, SCHEMA_VERSION, IndexInfo, LibrarySummary
-from imgsearch.index.elasticsearch import notes, photo_parts
+from imgsearch.index.elasticsearch import index_metadata, photo_parts
 from imgsearch.index.elasticsearch.answers import at
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
@@ -15,7 +15,7 @@ from imgsearch.index.elasticsearch.requests import INDEX_TYPES, PART_VECTOR, VEC
 from imgsearch.models.base import ModelPair
 
 if TYPE_CHECKING:
-    from imgsearch.index.elasticsearch.live import LiveIndex
+    from imgsearch.index.elasticsearch.current_index import LiveIndex
 
 # Which bytes belong to which field is found by reading the whole index: seconds per GB.
 FIELD_USAGE_UP_TO = 1 << 30  # bytes
@@ -32,7 +32,7 @@ def of(
         photos=index.reader.count(ALL),
         bytes_on_disk=bytes_on_disk(cluster, found.index),
         libraries=libraries,
-        last_ingest=notes.last_ingest(cluster, index.name, found.index_id)
+        last_ingest=index_metadata.last_ingest(cluster, index.name, found.index_id)
         or found.meta.get("last_ingest"),  # where versions before kept it
         details=details(cluster, index.name, found),
         parts=photo_parts.counts(index.reader) if found.holds_parts else {},

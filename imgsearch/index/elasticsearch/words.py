@@ -17,7 +17,7 @@ from imgsearch.index.elasticsearch.requests import LINE_WORDS, LINES, WORDS, WOR
 from imgsearch.matching import VERSION, Phrase, Wanted
 
 if TYPE_CHECKING:
-    from imgsearch.index.elasticsearch.live import LiveIndex
+    from imgsearch.index.elasticsearch.current_index import LiveIndex
 
 UNKNOWN: Clause = {"bool": {"must_not": [{"term": {WORDS_MARK: VERSION}}]}}
 

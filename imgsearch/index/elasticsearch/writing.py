@@ -9,7 +9,7 @@ from imgsearch.errors import ImgsearchError
 from imgsearch.index.base import Failure, Row
 from imgsearch.index.elasticsearch import operations, part_fields, photo_parts
 from imgsearch.index.elasticsearch.bulk import OPERATIONS_PER_REQUEST
-from imgsearch.index.elasticsearch.live import LiveIndex
+from imgsearch.index.elasticsearch.current_index import LiveIndex
 
 _ERASED_AT_A_TIME = 10_000
 

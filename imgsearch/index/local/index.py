@@ -28,10 +28,18 @@ from imgsearch.index.base import (
     Row,
     Wanted,
 )
-from imgsearch.index.local import browsing, photo_parts, photo_rows, schema, status, words
+from imgsearch.index.local import (
+    browsing,
+    migrations,
+    photo_parts,
+    photo_rows,
+    schema,
+    status,
+    words,
+)
 from imgsearch.index.local.database import Database, mapped_errors
 from imgsearch.index.local.generations import DATABASE, IndexFolder
-from imgsearch.index.local.meta import Meta, MetaValue
+from imgsearch.index.local.index_metadata import Meta, MetaValue
 from imgsearch.index.local.reader import Reader
 from imgsearch.index.local.search_files.files import SearchFiles
 from imgsearch.index.local.search_files.segments import Limits
@@ -66,7 +74,7 @@ class LocalIndex:
         self._database = Database(path, create=True)
         self.notes = self._database.notes
         try:
-            schema.prepare(self._database)
+            migrations.prepare(self._database)
             schema.check(self._database)
             if predecessor is None and self._database.writable and not place.serves():
                 place.serve(generation)

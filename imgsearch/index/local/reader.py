@@ -22,7 +22,7 @@ from imgsearch.index.base import (
 )
 from imgsearch.index.local import filters, photo_parts, photo_rows, photo_texts, photo_vectors
 from imgsearch.index.local.database import Database
-from imgsearch.index.local.meta import Meta
+from imgsearch.index.local.index_metadata import Meta
 from imgsearch.index.local.photo_rows import COLUMNS
 from imgsearch.index.local.search_files import nearest, table
 from imgsearch.index.parts import Best

@@ -7,8 +7,8 @@ from collections.abc import Collection
 import numpy as np
 
 from imgsearch.errors import IndexContradiction
-from imgsearch.index import match_order, recorded_models
 from imgsearch.index import parts as photo_parts
+from imgsearch.index import recorded_models, word_matches
 from imgsearch.index.base import ALL, NAMED, Filter, Near, Neighbour, Record, Wanted
 from imgsearch.index.local import filters, photo_rows, words
 from imgsearch.index.local.database import Database
@@ -92,7 +92,7 @@ class Searcher:
         return words.mending(self._database, lambda: self._matching(wanted, k, where))
 
     def _matching(self, wanted: Wanted, k: int, where: Filter) -> list[Record]:
-        most = max(k, match_order.CANDIDATES)
+        most = max(k, word_matches.CANDIDATES)
         with self._database.view():
             rows = words.having_all(self._database, wanted, where)[:most].tolist()
             if len(rows) < most:
@@ -101,4 +101,4 @@ class Searcher:
             records = self._reader.by_row(rows)
             texts = self._reader.texts_of(records)
         found = (records[row] for row in rows if row in records)
-        return match_order.in_order(found, wanted, texts)[:k]
+        return word_matches.in_order(found, wanted, texts)[:k]

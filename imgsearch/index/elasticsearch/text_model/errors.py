@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from imgsearch.errors import ImgsearchError, ModelError, ModelUnavailable
 from imgsearch.index.elasticsearch.error_table import ErrorRow
-from imgsearch.index.elasticsearch.symptoms import Symptom
+from imgsearch.index.elasticsearch.failures import Symptom
 
 LOCALLY = "Until then queries are encoded on this machine"
 

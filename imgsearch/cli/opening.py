@@ -75,7 +75,7 @@ def _may_remove(said: str) -> bool:
 
 def _confirmed(said: str, question: str) -> bool:
     """Whether the user says yes to a question. False where there is no terminal to ask on."""
-    from imgsearch.cli.questions import confirmed
+    from imgsearch.cli.confirmation import confirmed
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False

@@ -15,7 +15,7 @@ from imgsearch.index.elasticsearch.answers import at
 from imgsearch.index.elasticsearch.client import Cluster, symptom_of
 
 if TYPE_CHECKING:
-    from imgsearch.index.elasticsearch.live import LiveIndex
+    from imgsearch.index.elasticsearch.current_index import LiveIndex
 
 _ATTEMPTS = 10  # to change what another machine changes at the same moment
 _FORBIDDEN, _NOT_FOUND, _CONFLICT = 403, 404, 409  # HTTP
