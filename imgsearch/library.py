@@ -29,8 +29,8 @@ from imgsearch.models.selection import ModelChoice, ModelSelection
 from imgsearch.progress import SILENT, Talk
 from imgsearch.question import ALL, Box, Filter, Question, Term
 from imgsearch.roots import Roots, locations, named
-from imgsearch.search import asking, names
-from imgsearch.search.background import Background
+from imgsearch.search import names, question_to_hits
+from imgsearch.search.index_sample import Background
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Library:
         IndexNotFound (nothing has been ingested), ModelError, PhotoError."""
         self.roots.refresh()
         asked = Question.of(question) if isinstance(question, str) else question
-        return asking.ask(self.index, self.roots, self, replace(asked, **others))
+        return question_to_hits.ask(self.index, self.roots, self, replace(asked, **others))
 
     def understand(self, text: str, where: Filter = ALL) -> Question:
         """The question that a line of words asks, `where` included: a date or a place that is named
@@ -196,14 +196,16 @@ class Library:
         if isinstance(source, str) and not Path(path).is_file():
             raise PhotoError(f"There is no file '{shown(path)}'.", "Name a picture file.")
         encoder = self.models.image_encoder()
-        return asking.embed_picture(source, path, encoder, self.settings.max_megapixels, box)
+        return question_to_hits.embed_picture(
+            source, path, encoder, self.settings.max_megapixels, box
+        )
 
     def embed_part(self, id: str, box: Box) -> Vector:
         """A unit vector (dims,) of a part of a photo in the index. Raises PhotoError, also where
         the photo's file is not on this machine."""
         record = self.record(id)
         if record is None:
-            raise asking.no_such_photo(id, self.index.place)
+            raise question_to_hits.no_such_photo(id, self.index.place)
         found = self.location(record)
         if found.path is None or found.missing:
             raise PhotoError(
@@ -301,7 +303,7 @@ class Library:
 
     def check_not_empty(self) -> None:
         """Raises IndexNotFound where nothing has been ingested."""
-        asking.check_not_empty(self.index)
+        question_to_hits.check_not_empty(self.index)
 
     # -- filling and emptying
 

@@ -5,8 +5,8 @@
 
 A `Question` holds terms (words, pictures and indexed photos, each with a weight), a `Filter` (which
 photos count), how many photos to return from which position on, and in which order. It is the one
-input of `imgsearch.search.asking`, whether it comes from the command line, from Python or from the
-address of a web page."""
+input of `imgsearch.search.question_to_hits`, whether it comes from the command line, from Python or
+from the address of a web page."""
 
 from __future__ import annotations
 

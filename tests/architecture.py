@@ -37,19 +37,18 @@ PARTS = {  # one box each, with the modules and packages in it; the longest name
             "index.records",
             "index.part_kinds",
             "index.parts",
-            "index.stored_value",
             "index.recorded_models",
             "index.word_matches",
         ),
-        *("question", "matching", "ingest.fingerprints", "ingest.file_states"),
+        *("question", "word_splitting", "ingest.fingerprints", "ingest.file_states"),
     ),
-    "roots": ("roots", "ingest.moved_folders", "ingest.lost_photos"),
+    "roots": ("roots", "ingest.relocated_libraries", "ingest.not_re_embedded"),
     "models": ("models", "ocr"),
     "photos": ("photos", "thumbnails"),
 }
 EVERYWHERE = (  # each part may import these
     *("errors", "escaping", "paths", "progress", "regular_files", "installation", "settings"),
-    *("guides", "doctor.findings", "resources"),
+    *("guides", "doctor.findings", "cpu_and_memory"),
 )
 
 

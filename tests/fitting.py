@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 import imgsearch
 from imgsearch import demo
-from imgsearch.search import fitting
+from imgsearch.search import cut_off
 from tests.command import Command
 
 TEXTS = demo.PHOTOS.parent / "training" / "evaluation" / "texts.json"
@@ -46,7 +46,7 @@ def figures(library: imgsearch.Library, every: int = 1) -> Figures:
     assert sample is not None
     for concept, name in asked[::every]:
         vector = library.embed_text(name)
-        chance = fitting.chance(vector, sample, len(rows))
+        chance = cut_off.chance(vector, sample, len(rows))
         assert chance is not None
         fits, meant = vectors @ vector >= chance.line, shown == concept
         if meant.any():
@@ -58,7 +58,7 @@ def figures(library: imgsearch.Library, every: int = 1) -> Figures:
     return Figures(2 * right / (found + wanted), float(some.mean()), float(np.mean(nothing)))
 
 
-def _line(chance: fitting.Chance, hits: float) -> float:
+def _line(chance: cut_off.Chance, hits: float) -> float:
     """The score from which on so many photos are expected by chance."""
     expected = chance.share * chance.photos
     return chance.start + chance.fall * max(0.0, float(np.log(expected / hits)))
@@ -78,7 +78,7 @@ def held_out(library: imgsearch.Library) -> tuple[float, float]:
     assert sample is not None
     scores = texts @ np.array([row.vector for row in rows]).T
     meant = np.array([concept for concept, _ in asked])[:, None] == shown
-    chances = [fitting.chance(text, sample, len(rows)) for text in texts]
+    chances = [cut_off.chance(text, sample, len(rows)) for text in texts]
     assert None not in chances
     fits = {
         hits: scores >= np.array([_line(one, hits) for one in chances if one])[:, None]

@@ -21,7 +21,7 @@ import imgsearch
 from imgsearch import demo
 from imgsearch.errors import UsageError
 from imgsearch.question import Filter, Question, Term
-from imgsearch.search import fitting, mixture
+from imgsearch.search import cut_off, mixture
 from imgsearch.search.understanding import told
 from tests import fitting as fitting_figures
 from tests import mixtures
@@ -328,9 +328,9 @@ def test_only_what_fits_is_shown(searched: Command) -> None:
 def test_a_near_copy_fits_whatever_chance_says(
     library: imgsearch.Library, demo_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    high = fitting.Chance(photos=1000, share=0.1, start=0.9, fall=0.05)
+    high = cut_off.Chance(photos=1000, share=0.1, start=0.9, fall=0.05)
     assert high.line > 1
-    monkeypatch.setattr(fitting, "chance", lambda *given: high)
+    monkeypatch.setattr(cut_off, "chance", lambda *given: high)
     name = next(iter(CONCEPTS))
     with Image.open(demo_photos / name) as whole:
         whole.resize((whole.width // 2, whole.height // 2)).save(tmp_path / "half.png")
@@ -346,7 +346,7 @@ def test_the_surprise_of_what_does_not_fit_is_below_the_lines(library: imgsearch
     from imgsearch.output.results_table import Page, table_lines
 
     found = library.search("red heart", k=2)
-    least = fitting.LEAST_SURPRISE
+    least = cut_off.LEAST_SURPRISE
     fitted = replace(found[0], surprise=least, fits=True)
     other = replace(found[1], surprise=least - 1e-6, fits=False)
     named = replace(found[1], surprise=0.2, fits=True, why=("name",))
@@ -369,7 +369,7 @@ def test_the_line_stays_where_some_of_the_sample_match() -> None:
     for size, matches in ((119, 12), (500, 12), (2000, 15)):
         heights = random.exponential(0.05, size).astype(np.float32)
         with_matches = np.concatenate([heights[matches:], np.full(matches, 0.95, np.float32)])
-        chance = fitting.chance(axis, np.stack([with_matches, 0 * with_matches], 1), size)
+        chance = cut_off.chance(axis, np.stack([with_matches, 0 * with_matches], 1), size)
         assert chance is not None
         assert chance.line < 0.95
 
@@ -386,7 +386,7 @@ def test_chance_means_the_same_at_every_size() -> None:
     axis = np.eye(2, dtype=np.float32)[0]
     sample = np.stack([heights, np.zeros_like(heights)], axis=1)
     for photos in (1000, 100_000):
-        chance = fitting.chance(axis, sample, photos)
+        chance = cut_off.chance(axis, sample, photos)
         assert chance is not None
         assert chance.hits(chance.line) == pytest.approx(0.05)
         assert photos * np.exp(-chance.line / 0.05) == pytest.approx(0.05, rel=1.5)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch import resources, settings
+from imgsearch import cpu_and_memory, settings
 from imgsearch.cli import ingest
 
 GB = 1 << 30
@@ -27,24 +27,24 @@ def _machine(
         path = folder / "cgroup" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text}\n")
-    monkeypatch.setattr(resources, "_GROUPS", folder / "cgroup")
-    monkeypatch.setattr(resources, "_OWN_GROUPS", own)
-    monkeypatch.setattr(resources, "_installed_memory", lambda: 256 * GB)
+    monkeypatch.setattr(cpu_and_memory, "_GROUPS", folder / "cgroup")
+    monkeypatch.setattr(cpu_and_memory, "_OWN_GROUPS", own)
+    monkeypatch.setattr(cpu_and_memory, "_installed_memory", lambda: 256 * GB)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
 
 
 def test_a_machine_without_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     none = {"cpu.max": "max 100000", "memory.max": "max"}
     _machine(monkeypatch, tmp_path, "0::/\n", none)
-    assert (resources.cores(), resources.memory()) == (64, 256 * GB)
+    assert (cpu_and_memory.cores(), cpu_and_memory.memory()) == (64, 256 * GB)
     _machine(monkeypatch, tmp_path / "cgroup", "", {})  # another system: there are no such files
-    assert (resources.cores(), resources.memory()) == (64, 256 * GB)
+    assert (cpu_and_memory.cores(), cpu_and_memory.memory()) == (64, 256 * GB)
 
 
 def test_a_container_of_version_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     files = {"cpu.max": "150000 100000", "memory.max": str(2 * GB)}
     _machine(monkeypatch, tmp_path, "0::/\n", files)
-    assert (resources.cores(), resources.memory()) == (2, 2 * GB)
+    assert (cpu_and_memory.cores(), cpu_and_memory.memory()) == (2, 2 * GB)
 
 
 def test_a_group_inside_a_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_group_inside_a_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         "user.slice/mine.scope/memory.max": str(8 * GB),
     }
     _machine(monkeypatch, tmp_path, "0::/user.slice/mine.scope\n", files)
-    assert (resources.cores(), resources.memory()) == (4, 4 * GB)
+    assert (cpu_and_memory.cores(), cpu_and_memory.memory()) == (4, 4 * GB)
 
 
 def test_a_container_of_version_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -69,17 +69,17 @@ def test_a_container_of_version_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         "5:cpu,cpuacct:/docker/0123\n4:memory:/docker/0123\n1:name=systemd:/docker/0123\n0::/\n"
     )
     _machine(monkeypatch, tmp_path, groups, files)
-    assert (resources.cores(), resources.memory()) == (1, GB)
+    assert (cpu_and_memory.cores(), cpu_and_memory.memory()) == (1, GB)
     files = {"cpu/cpu.cfs_quota_us": "-1", "memory/memory.limit_in_bytes": str(2**63 - 4096)}
     _machine(monkeypatch, tmp_path, groups, files)
-    assert (resources.cores(), resources.memory()) == (64, 256 * GB)
+    assert (cpu_and_memory.cores(), cpu_and_memory.memory()) == (64, 256 * GB)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
 def test_one_core_is_left_to_a_process() -> None:
     program = (
         "import os; from imgsearch import resources\n"
-        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(resources.cores())"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(cpu_and_memory.cores())"
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert finished.stdout == b"1\n"
@@ -123,7 +123,7 @@ def test_a_mapped_model_is_let_go_of_while_it_is_read(tmp_path: Path) -> None:
     with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
         assert len(set(pages[::4096])) == 1
         assert _resident(model) == 4096
-        with resources.letting_go_of(tmp_path):
+        with cpu_and_memory.letting_go_of(tmp_path):
             deadline = time.monotonic() + 60
             while _resident(model) and time.monotonic() < deadline:
                 time.sleep(0.01)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from imgsearch import models, resources, settings
+from imgsearch import cpu_and_memory, models, settings
 from imgsearch.doctor import machine
 from imgsearch.doctor.examination import findings
 from imgsearch.doctor.findings import Finding, examine, ok
@@ -101,7 +101,7 @@ def test_a_healthy_machine_has_no_warning(folder: Path, cache: Path) -> None:
 def test_the_threads_are_those_that_an_ingest_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 640)
     [processor] = [each for each in machine.processor("auto") if each.name == "processor"]
-    assert f"{resources.cores()} of 640 threads" in processor.detail
+    assert f"{cpu_and_memory.cores()} of 640 threads" in processor.detail
 
 
 def test_no_index_yet_is_no_fault(tmp_path: Path, cache: Path) -> None:

@@ -15,6 +15,7 @@ from imgsearch.errors import ImgsearchError, IndexUnavailable, UsageError
 from imgsearch.index.base import ALL, Filter
 from imgsearch.index.elasticsearch.answers import bulk_items
 from imgsearch.index.elasticsearch.bulk import BYTES_PER_REQUEST, Operation, _chunks, sorted_out
+from imgsearch.index.elasticsearch.client_exceptions import Symptom, answer_symptom
 from imgsearch.index.elasticsearch.connection import (
     PASSWORD_IN_URL,
     Connection,
@@ -22,7 +23,6 @@ from imgsearch.index.elasticsearch.connection import (
     split_credentials,
 )
 from imgsearch.index.elasticsearch.documents import document, packed, parsed, unpacked
-from imgsearch.index.elasticsearch.failures import Symptom, answer_symptom
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.filters import conditions
 from imgsearch.index.elasticsearch.requests import (

@@ -24,9 +24,9 @@ from imgsearch.errors import (
 )
 from imgsearch.index.base import Row
 from imgsearch.index.elasticsearch import connection as connections
+from imgsearch.index.elasticsearch.client_exceptions import Symptom
 from imgsearch.index.elasticsearch.connection import Connection
 from imgsearch.index.elasticsearch.errors import diagnosis
-from imgsearch.index.elasticsearch.failures import Symptom
 from imgsearch.index.elasticsearch.requests import CreateOptions
 from imgsearch.output import cures
 from tests import readme

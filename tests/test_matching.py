@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgsearch.matching import Wanted, name_tokens, words_of
+from imgsearch.word_splitting import Wanted, name_tokens, words_of
 
 
 @pytest.mark.parametrize(

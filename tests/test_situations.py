@@ -310,7 +310,7 @@ def test_a_thousand_copies_are_looked_at_once_each(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many looks at the disk as there are copies, not as their square."""
-    from imgsearch.ingest import renamed_photos
+    from imgsearch.ingest import moved_photos
 
     for name, value in command.env().items():
         monkeypatch.setenv(name, value)
@@ -325,7 +325,7 @@ def test_a_thousand_copies_are_looked_at_once_each(
         looks += 1
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(renamed_photos, "is_there", counted)
+    monkeypatch.setattr(moved_photos, "is_there", counted)
     with imgsearch.open(tmp_path / "index", create=True, model="demo") as library:
         with library.locked():
             library.ingest([source.parent], Options())

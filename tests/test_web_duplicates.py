@@ -24,7 +24,7 @@ from imgsearch.web import context
 from imgsearch.web.app import create_app
 from imgsearch.web.duplicates import Asked, Comparisons
 from imgsearch.web.limits import Limits
-from imgsearch.web.safety import Policy
+from imgsearch.web.security import Policy
 from tests.browser import chromium, every, one, violations
 from tests.command import Command
 from tests.elasticsearch import servers

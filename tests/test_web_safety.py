@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch.web.safety import Policy
+from imgsearch.web.security import Policy
 from tests.command import Command
 from tests.test_hostile_index import database_of
 from tests.web_server import FORM, MULTIPART, Server, multipart, serving

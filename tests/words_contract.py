@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from imgsearch.index.base import ALL, NAMED, Index, Record, Row
-from imgsearch.matching import Wanted
 from imgsearch.models.base import unit
 from imgsearch.question import Filter, Folder
+from imgsearch.word_splitting import Wanted
 
 Fixture = Callable[[Sequence[Row]], Index]
 

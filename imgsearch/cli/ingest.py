@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from imgsearch import resources
+from imgsearch import cpu_and_memory
 from imgsearch.cli import ingest_summary, name_list, opening, report_file
 from imgsearch.cli.commands import command
 from imgsearch.cli.confirmation import confirmed
@@ -145,7 +145,7 @@ def ingest(common: Common, given: Ingest) -> None:
     embedded again; renamed ones keep their vector.
     """
     if given.background:
-        resources.give_way()  # before anything is imported that makes threads
+        cpu_and_memory.give_way()  # before anything is imported that makes threads
     from imgsearch.ingest.run import report_of
     from imgsearch.output.console import print_json
 
@@ -218,8 +218,8 @@ def options(chosen: Settings, *, background: bool = False, **given: Any) -> Opti
     from imgsearch.ingest.options import Options
 
     for_good = chosen.setting("exclude").source == "--exclude"
-    memory = resources.memory()
-    workers = chosen.workers or batch_size.workers(resources.cores() - background, memory)
+    memory = cpu_and_memory.memory()
+    workers = chosen.workers or batch_size.workers(cpu_and_memory.cores() - background, memory)
     return Options(
         limits=batch_size.Limits(
             workers=workers,

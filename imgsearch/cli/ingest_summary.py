@@ -77,7 +77,7 @@ def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> No
 
 
 def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> dict[str, str]:
-    from imgsearch.ingest.lost_photos import by_reason
+    from imgsearch.ingest.not_re_embedded import by_reason
     from imgsearch.output.console import count
 
     facts = {}

@@ -184,12 +184,12 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
 
 def _parts(info: IndexInfo, last_ingest: dict[str, Any]) -> dict[str, str]:
     """What there is of each kind, and what the rest would cost."""
-    from imgsearch import resources
+    from imgsearch import cpu_and_memory
     from imgsearch.ingest import part_costs
     from imgsearch.ingest.decisions import NAMES_OF_PARTS
 
     assert info.models is not None
-    about = info.photos, info.parts, info.models.dims, last_ingest, resources.cores()
+    about = info.photos, info.parts, info.models.dims, last_ingest, cpu_and_memory.cores()
     return {
         part_costs.NAMES[kind]: f"{said} (ingest --{NAMES_OF_PARTS[kind]})" if lacking else said
         for kind, said, lacking in part_costs.said(*about, NAMES_OF_PARTS)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imgsearch import resources
+from imgsearch import cpu_and_memory
 from imgsearch.cli import opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
@@ -64,7 +64,7 @@ def watch(common: Common, given: Watching) -> None:
     Nothing is ever removed; a disk that is not mounted is waited for. Where changes cannot be
     watched, the folder is looked through now and then.
     """
-    resources.give_way()
+    cpu_and_memory.give_way()
     from imgsearch import paths
     from imgsearch.errors import Interrupted
     from imgsearch.library import index_place

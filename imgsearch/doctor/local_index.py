@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from imgsearch import installation, regular_files, resources
+from imgsearch import cpu_and_memory, installation, regular_files
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.index import recorded_models as stamps
 from imgsearch.index.local import deep_check, photo_parts, schema, words_damage
@@ -123,7 +123,7 @@ def _parts(connection: sqlite3.Connection, photos: int, dims: int) -> Iterator[F
         last_ingest = stamps.last_ingest(None if found is None else json.loads(found[0]))
     except (TypeError, ValueError, RecursionError):
         last_ingest = None
-    about = photos, there, dims, last_ingest or {}, resources.cores()
+    about = photos, there, dims, last_ingest or {}, cpu_and_memory.cores()
     for kind, said, _ in part_costs.said(*about, NAMES_OF_PARTS):
         yield ok(part_costs.NAMES[kind], said)
 

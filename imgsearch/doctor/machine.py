@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from imgsearch import installation, resources
+from imgsearch import cpu_and_memory, installation
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.models import ModelNames
 from imgsearch.models.base import ModelPair
@@ -118,7 +118,7 @@ def processor(precision: str) -> Iterator[Finding]:
 def _threads() -> str:
     """The number of threads that an ingest uses: fewer than the machine has in a container or under
     an affinity mask."""
-    used, there = resources.cores(), os.cpu_count() or 1
+    used, there = cpu_and_memory.cores(), os.cpu_count() or 1
     return f"{there} threads" if used >= there else f"{used} of {there} threads"
 
 

@@ -27,11 +27,10 @@ from imgsearch.index.records import (
     Row,
     parts_mark,
 )
-from imgsearch.index.stored_value import StoredValue
-from imgsearch.matching import Wanted
 from imgsearch.models.base import ModelIdentity, ModelPair, TextEncoder, Vector, Vectors
 from imgsearch.progress import Progress, silent
 from imgsearch.question import ALL, Filter
+from imgsearch.word_splitting import Wanted
 
 SCHEMA_VERSION = 1
 
@@ -43,6 +42,19 @@ HASH_BYTES = 32  # of a perceptual hash
 NAMED = 100  # photos with the words of a question that are ranked among the nearest ones
 
 TextMode = Literal["auto", "local", "cluster"]
+
+
+class StoredValue(Protocol):
+    """A JSON value that lies in an index beside its photos. It may be a stranger's, or damaged."""
+
+    def read(self) -> Any:
+        """None at first, and for what cannot be read."""
+        ...
+
+    def change(self, change: Callable[[Any], Any]) -> None:
+        """Keeps what `change` makes of it. No other process's change is lost: where two come at the
+        same moment, `change` is called again with what the other has made."""
+        ...
 
 
 class TextInside(Protocol):

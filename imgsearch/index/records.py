@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from imgsearch.index.part_kinds import PART_KINDS, PartKind
-from imgsearch.matching import Field, words_of
 from imgsearch.models.base import Vector, Vectors
 from imgsearch.question import Box, Folder, Orientation
+from imgsearch.word_splitting import Field, words_of
 
 _ESCAPED = re.compile("%[0-9A-Fa-f]{2}")
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from imgsearch.index.base import PartTexts, Record
 from imgsearch.index.records import NO_TEXTS, Part
-from imgsearch.matching import Field, Wanted, words_read
+from imgsearch.word_splitting import Field, Wanted, words_read
 
 CANDIDATES = 1000  # of the best by the backend's own score, at least
 

@@ -14,8 +14,8 @@ from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Record
 from imgsearch.ingest.events import Event, Teller
 from imgsearch.ingest.fingerprints import KnownPhotos
-from imgsearch.ingest.moved_folders import within_folder
 from imgsearch.ingest.options import Options, in_part
+from imgsearch.ingest.relocated_libraries import within_folder
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.sources import Job, emptied_folders, is_there
 from imgsearch.ingest.stopwatch import Stopwatch

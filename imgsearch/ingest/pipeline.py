@@ -17,8 +17,8 @@ from imgsearch.ingest.batch_size import Limits
 from imgsearch.ingest.descriptions import Facts, same_wherever_it_lies
 from imgsearch.ingest.events import SILENT, Teller
 from imgsearch.ingest.fingerprints import KnownPhotos
+from imgsearch.ingest.moved_photos import Departures
 from imgsearch.ingest.prefetch import Ahead
-from imgsearch.ingest.renamed_photos import Departures
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.rows import is_same, record_of, same_picture
 from imgsearch.ingest.rules import LeftOut

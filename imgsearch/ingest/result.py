@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from imgsearch.ingest.lost_photos import Lost
+from imgsearch.ingest.not_re_embedded import Lost
 from imgsearch.photos import Skip
 
 ADDED_UP = (

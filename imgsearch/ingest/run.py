@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch import paths
 from imgsearch.errors import Interrupted
-from imgsearch.ingest import decisions, lost_photos, sources
+from imgsearch.ingest import decisions, not_re_embedded, sources
 from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.known_libraries import all_jobs, check_all_ingested_here, known_jobs
-from imgsearch.ingest.lost_photos import Lost
 from imgsearch.ingest.named_files import named_jobs
+from imgsearch.ingest.not_re_embedded import Lost
 from imgsearch.ingest.options import Options
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.rules import Rules, lift_removed
@@ -123,7 +123,7 @@ def re_embed(library: Library, options: Options) -> Result:
         sources.check_all_reachable(library.index, library.roots, options.prune)
         rules = rules_of(library.index)
         result = _run(successor, jobs, without_prune, rules)
-        losing = lost_photos.lost(library.index, index, library.roots, result.skipped)
+        losing = not_re_embedded.lost(library.index, index, library.roots, result.skipped)
         index.promote(lambda: result.include(_run(successor, jobs, without_prune, rules)))
         caught_up = index.records([one.id for one in losing])
         _tell_lost(result, [one for one in losing if one.id not in caught_up], options.prune)
@@ -135,7 +135,7 @@ def re_embed(library: Library, options: Options) -> Result:
 
 def _tell_lost(result: Result, losing: Sequence[Lost], prune: bool) -> None:
     """With --prune, what is gone from disk is given up as it is by any other ingest."""
-    given_up = (lost_photos.MISSING, lost_photos.GIVEN_UP) if prune else ()
+    given_up = (not_re_embedded.MISSING, not_re_embedded.GIVEN_UP) if prune else ()
     result.lost = [one for one in losing if one.reason not in given_up]
     result.removed += len(losing) - len(result.lost)
 

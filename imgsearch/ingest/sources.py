@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from imgsearch import photos
 from imgsearch.errors import Action, PhotoError, UsageError
 from imgsearch.escaping import is_safe, shell_quoted, shown
-from imgsearch.ingest import moved_folders
-from imgsearch.ingest.moved_folders import within_folder
+from imgsearch.ingest import relocated_libraries
+from imgsearch.ingest.relocated_libraries import within_folder
 from imgsearch.question import Filter, Folder
 from imgsearch.roots import Roots, locations, sample
 from imgsearch.roots.locations import Root
@@ -94,7 +94,7 @@ def job_for(
         check_belongs(directory, name, library)
         relative = os.fsencode(directory.relative_to(root).as_posix())
         return Job(library, root, b"" if relative == b"." else relative)
-    part = moved_folders.part_of_library(directory, name, roots, index)
+    part = relocated_libraries.part_of_library(directory, name, roots, index)
     if part is not None:
         library, root, within = part
         note(
@@ -196,7 +196,7 @@ def _check_name(
     if known == directory or (known is None and library not in index.libraries()):
         return
     moved = known is None or not known.is_dir()
-    if moved and moved_folders.holds_its_photos(library, directory, index):
+    if moved and relocated_libraries.holds_its_photos(library, directory, index):
         if known is not None:
             note(f"Library {library!r} has moved from {shown(known)} to {shown(directory)}.")
         return

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch import resources
+from imgsearch import cpu_and_memory
 from imgsearch.models import calibration, preprocessing
 from imgsearch.models.base import Pixels, Vectors, unit
 from imgsearch.models.calibration import Fit
@@ -239,7 +239,7 @@ class Trial:
             if len(self._kept) < PICTURES:
                 self._take(pixels)
             else:
-                with resources.letting_go_of(self._tower.folder):  # of the weights' file
+                with cpu_and_memory.letting_go_of(self._tower.folder):  # of the weights' file
                     self.over = next(self._steps, True)
         except (RuntimeFailure, RuntimeError):  # OpenVINO's, which cannot: all stays as it was
             self.over = True

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch import resources
+from imgsearch import cpu_and_memory
 from imgsearch.models.base import Precision, Vectors
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class OnnxRuntime:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.add_session_config_entry("session.disable_prepacking", "1")
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.intra_op_num_threads = threads or min(resources.cores(), 4)
+        options.intra_op_num_threads = threads or min(cpu_and_memory.cores(), 4)
         options.log_severity_level = 3
         self.name = f"onnxruntime {onnxruntime.__version__}"
         with onnx_door():
@@ -116,8 +116,9 @@ class OpenVino:
             "NUM_STREAMS": str(streams),
             "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
         }
-        if resources.cores() < (os.cpu_count() or 1):  # OpenVINO does not see a container's limit
-            settings["INFERENCE_NUM_THREADS"] = str(resources.cores())
+        cores = cpu_and_memory.cores()
+        if cores < (os.cpu_count() or 1):  # OpenVINO does not see a container's limit
+            settings["INFERENCE_NUM_THREADS"] = str(cores)
         self.precision: Precision = precision
         self.name = f"openvino {openvino.__version__.split('-')[0]} {precision}"
         # No model cache: compiling takes as long as reading a compiled copy, of 350 MB, would
@@ -138,7 +139,7 @@ class OpenVino:
         if not hasattr(of_thread, "request"):
             of_thread.request = self._model.create_infer_request()
             if self._folder is not None:  # it packs the weights, and reads the file's no more
-                packing = resources.letting_go_of(self._folder)
+                packing = cpu_and_memory.letting_go_of(self._folder)
         with packing:  # the arrays outlive the call, so that they need not be copied
             found = of_thread.request.infer(dict(inputs), share_inputs=True)[0]
         vectors: Vectors = found.copy()  # the answer is the request's

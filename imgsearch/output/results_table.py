@@ -13,7 +13,7 @@ from imgsearch import photos
 from imgsearch.escaping import shell_quoted, shown
 from imgsearch.output.captions import found_part
 from imgsearch.roots.locations import Refusal
-from imgsearch.search.fitting import LEAST_SURPRISE
+from imgsearch.search.cut_off import LEAST_SURPRISE
 
 if TYPE_CHECKING:
     from imgsearch.results import Hit, Results

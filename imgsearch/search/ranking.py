@@ -15,9 +15,9 @@ from imgsearch.copies.comparing import LEAST_COSINE
 from imgsearch.index import word_matches
 from imgsearch.index.base import NO_TEXTS, Near, Neighbour, Part, PartTexts, Record, Wanted
 from imgsearch.index.word_matches import Texts
-from imgsearch.matching import Field
 from imgsearch.question import Term
-from imgsearch.search.fitting import Chance
+from imgsearch.search.cut_off import Chance
+from imgsearch.word_splitting import Field
 
 Reason = Literal["fit"] | Field
 

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from imgsearch.errors import ImgsearchError
 from imgsearch.web import api, duplicates, failures, forms, guides, media, pages, templating
-from imgsearch.web.safety import Guard
+from imgsearch.web.security import Guard
 
 if TYPE_CHECKING:
     from imgsearch.web.context import Context

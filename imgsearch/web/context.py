@@ -14,7 +14,7 @@ from imgsearch.errors import ImgsearchError, IndexError_
 from imgsearch.thumbnails import Thumbnails
 from imgsearch.web.duplicates import Comparisons
 from imgsearch.web.limits import Limits, Places, Turns
-from imgsearch.web.safety import Policy
+from imgsearch.web.security import Policy
 from imgsearch.web.uploads import Uploads
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from imgsearch.errors import UsageError
 from imgsearch.question import Term
-from imgsearch.web import export, file_manager, media, safety, state
+from imgsearch.web import export, file_manager, media, security, state
 from imgsearch.web.limits import Places
 from imgsearch.web.pages import context
 from imgsearch.web.templating import page
@@ -95,10 +95,10 @@ async def sign_in(request: Request) -> Response:
     if request.method != "POST":
         return page(request, "sign_in.html", wrong=False)
     form = await request.form(max_files=0, max_fields=_FIELDS)
-    if not safety.is_secret(policy, str(form.get("password", ""))):
+    if not security.is_secret(policy, str(form.get("password", ""))):
         with _GUESSES.taken():
             await anyio.sleep(_GUESS_SECONDS)  # who guesses is slow
         return page(request, "sign_in.html", 403, wrong=True)
     answer = RedirectResponse("/", 303)
-    answer.headers["set-cookie"] = safety.session_cookie(policy.session)
+    answer.headers["set-cookie"] = security.session_cookie(policy.session)
     return answer

@@ -6,8 +6,8 @@ from typing import Any
 
 from imgsearch.copies.comparing import DIFFERENCES, LEAST_COSINE
 from imgsearch.index.base import FACETS
-from imgsearch.matching import FIELDS
 from imgsearch.question import ORDERS, ORIENTATIONS
+from imgsearch.word_splitting import FIELDS
 
 _TEXT = {"type": "string"}
 _WHOLE = {"type": "integer", "minimum": 0}

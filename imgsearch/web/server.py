@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from imgsearch.errors import ImgsearchError, UsageError
 from imgsearch.escaping import shown
-from imgsearch.web.safety import Policy, is_loopback
+from imgsearch.web.security import Policy, is_loopback
 
 if TYPE_CHECKING:
     import uvicorn

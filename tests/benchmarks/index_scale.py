@@ -33,7 +33,7 @@ from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
 from imgsearch.ingest.fingerprints import Found, KnownPhotos
 from imgsearch.models.base import ModelIdentity, ModelPair, Vector, Vectors, unit
-from imgsearch.search import asking, background, mixture
+from imgsearch.search import index_sample, mixture, question_to_hits
 from imgsearch.search.ranking import RANKED
 from tests.benchmarks.table import Bench, Goal, Row
 from tests.index_contract import record
@@ -401,14 +401,14 @@ def _searches(bench: Bench, index: LocalIndex, cloud: Cloud, kept: Path) -> Iter
     """Under each selection; and mixtures of several terms under none."""
     queries, size = cloud.queries(QUERIES), f"{index.count():,} rows"
     plain = [functools.partial(np.asarray, query) for query in queries]
-    mixed = mixtures(queries, index.sample(background.SIZE))
+    mixed = mixtures(queries, index.sample(index_sample.SIZE))
     asked = {name: (name, queries) for name in SELECTIONS}
     asked["mixture"] = ("all", np.array([make() for make in mixed]))
     truth = known_truths(kept, cloud, index.count(), asked)
     for name, (selection, _) in asked.items():
         chosen = SELECTIONS[selection]
         making = mixed if name == "mixture" else plain
-        depth = asking.MIXED if name == "mixture" else K
+        depth = question_to_hits.MIXED if name == "mixture" else K
         turns = [
             searched(index, making, truth[name], chosen.where, depth) for _ in range(bench.repeats)
         ]

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imgsearch import resources
+from imgsearch import cpu_and_memory
 from imgsearch.demo import PHOTOS
 from imgsearch.ingest import batch_size
 from imgsearch.models import encoders
@@ -60,7 +60,7 @@ def made(choice: Choice, scratch: Path) -> ModelSet:
 
 
 def speed(towers: ModelSet) -> Speed:
-    threads = batch_size.workers(resources.cores(), resources.memory())
+    threads = batch_size.workers(cpu_and_memory.cores(), cpu_and_memory.memory())
     images = encoders.image_encoder(towers.image, streams=threads, many=True)
     paths = islice(sorted(PHOTOS.rglob("*.png")), BATCH)
     pixels = np.concatenate([images.prepare(Image.open(path).convert("RGB")) for path in paths])

@@ -11,8 +11,8 @@ from imgsearch.errors import ImgsearchError
 from imgsearch.index.base import Failure
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import BULK_SECONDS, Cluster, symptom_of
+from imgsearch.index.elasticsearch.client_exceptions import Symptom, answer_symptom, item_passing
 from imgsearch.index.elasticsearch.errors import diagnosis
-from imgsearch.index.elasticsearch.failures import Symptom, answer_symptom, item_passing
 from imgsearch.index.elasticsearch.retry import Backoff, log
 
 IN_FLIGHT = 2

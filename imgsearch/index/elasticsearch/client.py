@@ -21,9 +21,9 @@ from elasticsearch import Elasticsearch, OrjsonSerializer
 
 from imgsearch.errors import ImgsearchError
 from imgsearch.index.elasticsearch import answers
+from imgsearch.index.elasticsearch.client_exceptions import Symptom, symptom
 from imgsearch.index.elasticsearch.connection import Connection, settled
 from imgsearch.index.elasticsearch.errors import cluster_error, diagnosis
-from imgsearch.index.elasticsearch.failures import Symptom, symptom
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.retry import Backoff, log
 

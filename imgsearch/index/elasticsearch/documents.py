@@ -14,10 +14,10 @@ import numpy as np
 from imgsearch.index.base import Fingerprint, Look, Record
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.requests import VECTOR, WORDS, WORDS_MARK
-from imgsearch.matching import VERSION
 from imgsearch.models.base import Vector
 from imgsearch.question import RATINGS
 from imgsearch.roots import locations
+from imgsearch.word_splitting import VERSION
 
 PHOTO_ID = re.compile(r"[0-9a-f]{32}")
 

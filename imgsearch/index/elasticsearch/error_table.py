@@ -15,7 +15,7 @@ from imgsearch.errors import (
     IndexUnavailable,
     UsageError,
 )
-from imgsearch.index.elasticsearch.failures import Kind, Symptom
+from imgsearch.index.elasticsearch.client_exceptions import Kind, Symptom
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from imgsearch.errors import ImgsearchError
+from imgsearch.index.elasticsearch.client_exceptions import Symptom
 from imgsearch.index.elasticsearch.error_table import ERRORS
-from imgsearch.index.elasticsearch.failures import Symptom
 
 
 def cluster_error(row_name: str, /, **values: object) -> ImgsearchError:

@@ -41,7 +41,7 @@ def record(
 
 
 class StoredRules:
-    """Implements `imgsearch.index.stored_value.StoredValue`: nothing where this user may not see an
+    """Implements `imgsearch.index.base.StoredValue`: nothing where this user may not see an
     index's notes."""
 
     def __init__(self, live: LiveIndex) -> None:

@@ -26,9 +26,9 @@ from imgsearch.index.elasticsearch.requests import (
     knn_body,
 )
 from imgsearch.index.parts import ahead
-from imgsearch.matching import Field
 from imgsearch.models.base import Vector
 from imgsearch.question import Filter
+from imgsearch.word_splitting import Field
 
 _RESCORED_HERE = 1000  # hits: 10 MB of JSON
 

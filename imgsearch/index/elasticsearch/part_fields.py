@@ -30,8 +30,8 @@ from imgsearch.index.records import (
     texts_in,
     with_vectors,
 )
-from imgsearch.matching import words_read
 from imgsearch.models.base import Vector
+from imgsearch.word_splitting import words_read
 
 if TYPE_CHECKING:
     from imgsearch.index.elasticsearch.catalogue import Found

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from imgsearch.errors import ImgsearchError
-from imgsearch.index.elasticsearch.failures import Symptom
+from imgsearch.index.elasticsearch.client_exceptions import Symptom
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 """Words of names, captions, tags and places, and of text that was read in photos: as a document
 keeps them, and as clauses that find them. The fields `words` and `line_words` hold tokens of
-`imgsearch.matching`; in an index that has no `words`, such as another program's, names and captions
-are asked for themselves."""
+`imgsearch.word_splitting`; in an index that has no `words`, such as another program's, names and
+captions are asked for themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imgsearch.index.elasticsearch.client import encode
 from imgsearch.index.elasticsearch.documents import words_of
 from imgsearch.index.elasticsearch.filters import Clause, Fields, any_of
 from imgsearch.index.elasticsearch.requests import LINE_WORDS, LINES, WORDS, WORDS_MARK
-from imgsearch.matching import VERSION, Phrase, Wanted
+from imgsearch.word_splitting import VERSION, Phrase, Wanted
 
 if TYPE_CHECKING:
     from imgsearch.index.elasticsearch.current_index import LiveIndex

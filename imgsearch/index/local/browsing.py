@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from imgsearch.index.base import FACET_VALUES, BrowseOrder, Facet
-from imgsearch.index.local import facet_counts, filters, stored_values
+from imgsearch.index.local import facet_counts, filters, untrusted_values
 from imgsearch.index.local.database import Database
 from imgsearch.question import ALL, Filter, Folder
 
@@ -150,7 +150,7 @@ def _grouped(database: Database, where: Filter, name: Facet) -> list[tuple[Any, 
 
 def _written(name: Facet, value: Any, library: str | None) -> str | None:
     """A facet's value as text; None for a value that imgsearch does not store."""
-    if not stored_values.is_text(value):
+    if not untrusted_values.is_text(value):
         return None
     if name == "folder":
         return None if library is None else Folder(library, value).written()

@@ -15,7 +15,7 @@ from imgsearch.models.base import ModelPair
 
 
 class MetaValue:
-    """Implements `imgsearch.index.stored_value.StoredValue`."""
+    """Implements `imgsearch.index.base.StoredValue`."""
 
     def __init__(self, meta: Meta, key: str) -> None:
         self._meta, self._key = meta, key

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from imgsearch.index.base import HASH_BYTES, Look, Record, Row
-from imgsearch.index.local import photo_parts, photo_vectors, stored_values, words
+from imgsearch.index.local import photo_parts, photo_vectors, untrusted_values, words
 from imgsearch.roots import locations
 
 COLUMNS = (
@@ -92,20 +92,20 @@ def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record 
         format=columns[7],
         width=columns[8],
         height=columns[9],
-        taken=stored_values.text(columns[10]),
-        taken_offset=stored_values.text(columns[11]),
-        latitude=stored_values.degrees(columns[12], 90),
-        longitude=stored_values.degrees(columns[13], 180),
-        camera=stored_values.text(columns[14]),
-        lens=stored_values.text(columns[15]),
-        taken_precision=stored_values.text(columns[16]),
-        taken_source=stored_values.text(columns[17]),
-        title=stored_values.text(columns[18]),
-        caption=stored_values.text(columns[19]),
-        tags=stored_values.tags(columns[20]),
+        taken=untrusted_values.text(columns[10]),
+        taken_offset=untrusted_values.text(columns[11]),
+        latitude=untrusted_values.degrees(columns[12], 90),
+        longitude=untrusted_values.degrees(columns[13], 180),
+        camera=untrusted_values.text(columns[14]),
+        lens=untrusted_values.text(columns[15]),
+        taken_precision=untrusted_values.text(columns[16]),
+        taken_source=untrusted_values.text(columns[17]),
+        title=untrusted_values.text(columns[18]),
+        caption=untrusted_values.text(columns[19]),
+        tags=untrusted_values.tags(columns[20]),
         rating=columns[21] if isinstance(columns[21], int) else None,
-        country=stored_values.text(columns[22]),
-        city=stored_values.text(columns[23]),
+        country=untrusted_values.text(columns[22]),
+        city=untrusted_values.text(columns[23]),
         metadata_mark=columns[24] if isinstance(columns[24], int) else 0,
         perceptual_hash=perceptual_hash(columns[25]),
     )
@@ -120,8 +120,8 @@ def _is_photo(columns: tuple[Any, ...], content_hash: Any, libraries: Mapping[in
         and locations.relative_bytes(columns[2], bool(columns[3])) is not None
         and all(isinstance(columns[at], int) for at in (3, 4, 5, 8, 9))
         and all(columns[at] >= 0 for at in (4, 8, 9))
-        and stored_values.is_text(content_hash)
-        and stored_values.is_text(columns[7])
+        and untrusted_values.is_text(content_hash)
+        and untrusted_values.is_text(columns[7])
     )
 
 
@@ -136,9 +136,9 @@ def look_of(columns: Sequence[Any]) -> Look | None:
     if isinstance(content_hash, bytes):
         content_hash = content_hash.hex()
     numbers = all(isinstance(each, int) and each >= 0 for each in (size, width, height))
-    if not (is_id(id) and numbers and stored_values.is_text(content_hash)):
+    if not (is_id(id) and numbers and untrusted_values.is_text(content_hash)):
         return None
-    moment = [stored_values.text(each) for each in taken]
+    moment = [untrusted_values.text(each) for each in taken]
     return Look(id.hex(), content_hash, perceptual_hash(seen), size, width, height, *moment)
 
 
@@ -151,7 +151,7 @@ def library_names(rows: Iterable[tuple[Any, Any]]) -> dict[int, str]:
     return {
         number: name
         for number, name in rows
-        if stored_values.is_text(name) and name and "\0" not in name
+        if untrusted_values.is_text(name) and name and "\0" not in name
     }
 
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from imgsearch.index.local import stored_values
+from imgsearch.index.local import untrusted_values
 from imgsearch.index.local.database import chunks, quoted
 from imgsearch.index.records import PartTexts, Place, is_place
 
@@ -45,7 +45,7 @@ def read(execute: Execute, photos: Sequence[int]) -> dict[int, PartTexts]:
         )
         for photo, written, text in execute(statement, some):
             place = place_of(written)
-            if place is not None and is_place("text", place) and stored_values.is_text(text):
+            if place is not None and is_place("text", place) and untrusted_values.is_text(text):
                 lines.setdefault(photo, []).append((place, text[:MOST]))
     return {
         photo: PartTexts(tuple(place for place, _ in found), tuple(text for _, text in found))
@@ -60,7 +60,7 @@ def refused(found: PartTexts) -> str | None:
         return "a place of its text cannot be one"
     if len(texts) > MOST or any(len(text) > MOST for text in texts):
         return "it has more text than an index holds"
-    if not all(map(stored_values.is_text, texts)):
+    if not all(map(untrusted_values.is_text, texts)):
         return "its text cannot be stored"
     return None
 

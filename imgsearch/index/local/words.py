@@ -12,16 +12,16 @@ import numpy as np
 
 from imgsearch.errors import ImgsearchError, IndexDamaged
 from imgsearch.index.base import Record
-from imgsearch.index.local import filters, photo_texts, stored_values, words_damage
+from imgsearch.index.local import filters, photo_texts, untrusted_values, words_damage
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.search_files.codes import Rows
 from imgsearch.index.records import NO_TEXTS
-from imgsearch.matching import FIELDS, Field, Wanted, words_of, words_read
 from imgsearch.question import Filter
+from imgsearch.word_splitting import FIELDS, Field, Wanted, words_of, words_read
 
 # Kept in step by whoever writes: SQLite forbids triggers to use virtual tables in a database that
-# is not trusted. It holds tokens of `imgsearch.matching` with spaces between; in some scripts marks
-# are parts of letters.
+# is not trusted. It holds tokens of `imgsearch.word_splitting` with spaces between; in some scripts
+# marks are parts of letters.
 TABLE = """
 create virtual table words using fts5(
     name, caption, tag, place, text,
@@ -143,11 +143,11 @@ def _words(
     path: object, title: object, caption: object, tags: object, country: object, city: object
 ) -> Mapping[Field, str]:
     return words_of(
-        stored_values.text(path) or "",
-        (stored_values.text(title), stored_values.text(caption)),
-        stored_values.tags(tags),
-        stored_values.text(country),
-        stored_values.text(city),
+        untrusted_values.text(path) or "",
+        (untrusted_values.text(title), untrusted_values.text(caption)),
+        untrusted_values.tags(tags),
+        untrusted_values.text(country),
+        untrusted_values.text(city),
     )
 
 

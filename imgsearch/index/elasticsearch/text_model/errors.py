@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 
 from imgsearch.errors import ImgsearchError, ModelError, ModelUnavailable
+from imgsearch.index.elasticsearch.client_exceptions import Symptom
 from imgsearch.index.elasticsearch.error_table import ErrorRow
-from imgsearch.index.elasticsearch.failures import Symptom
 
 LOCALLY = "Until then queries are encoded on this machine"
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from imgsearch import resources
+from imgsearch import cpu_and_memory
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -50,4 +50,4 @@ def _threads() -> ThreadPoolExecutor:
 @functools.cache
 def _cores() -> int:
     """As this process began: to ask costs as much as a tenth of a search."""
-    return resources.cores()
+    return cpu_and_memory.cores()

@@ -15,8 +15,8 @@ from imgsearch.models.base import ImageEncoder, Vector, Vectors, unit
 from imgsearch.question import Box, Filter, Order, Question, Term
 from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
-from imgsearch.search import fitting, mixture
-from imgsearch.search.fitting import Chance
+from imgsearch.search import cut_off, mixture
+from imgsearch.search.cut_off import Chance
 from imgsearch.search.ranking import RANKED, Found, by_words, copies_from, fused
 
 BY_DATE = 100  # photos: so many of the nearest are brought into the order of their dates
@@ -132,7 +132,7 @@ def _nearest(
         sample = encodes.sample(needed=question.only_fitting) if near.neighbours else None
         if sample is not None:
             photos = index.count(where) if near.photos is None else near.photos
-            chance = fitting.chance(unit(vector), sample, photos)
+            chance = cut_off.chance(unit(vector), sample, photos)
         return fused(near, wanted, chance, _texts_in(index, near), copies_from(terms))[:k]
 
     found = folding.distinct(search, k, index.vectors) if question.fold else search(k)
