@@ -28,18 +28,11 @@ from imgsearch.index.base import (
     Row,
     Wanted,
 )
-from imgsearch.index.local import (
-    browsing,
-    migrations,
-    photo_parts,
-    photo_rows,
-    schema,
-    status,
-    words,
-)
+from imgsearch.index.local import browsing, photo_parts, photo_rows, schema, status, words
 from imgsearch.index.local.database import Database, mapped_errors
 from imgsearch.index.local.generations import DATABASE, IndexFolder
 from imgsearch.index.local.index_metadata import Meta, MetaValue
+from imgsearch.index.local.migrations import prepare
 from imgsearch.index.local.reader import Reader
 from imgsearch.index.local.search_files.files import SearchFiles
 from imgsearch.index.local.search_files.segments import Limits
@@ -74,7 +67,7 @@ class LocalIndex:
         self._database = Database(path, create=True)
         self.notes = self._database.notes
         try:
-            migrations.prepare(self._database)
+            prepare(self._database)
             schema.check(self._database)
             if predecessor is None and self._database.writable and not place.serves():
                 place.serve(generation)
