@@ -78,7 +78,8 @@ class Duplicates:
         records = self._index.records([id for ids in read for id in ids])
         found = []
         for at, ids in zip(chosen, read, strict=True):
-            there = tuple(records[id] for id in ids if id in records)
+            known = (records[id] for id in ids if id in records)
+            there = tuple(sorted(known, key=comparing.largest_first))
             if len(there) < 2:
                 continue
             is_whole = len(ids) == len(self._groups[at])
