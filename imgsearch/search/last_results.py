@@ -70,8 +70,9 @@ def moment_at(place: str, rank: int) -> float | None:
     film, or nothing is known."""
     moments = _read(place).get(_MOMENTS)
     moment = moments.get(str(rank)) if isinstance(moments, dict) else None
-    known = type(moment) in (int, float) and 0 <= moment <= _LAST_SECOND
-    return float(moment) if known else None
+    if isinstance(moment, bool) or not isinstance(moment, (int, float)):
+        return None
+    return float(moment) if 0 <= moment <= _LAST_SECOND else None
 
 
 def _read(place: str) -> dict[str, object]:
