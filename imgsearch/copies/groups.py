@@ -6,13 +6,14 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from imgsearch.copies import comparing
+from imgsearch.dataclass import dataclass
 from imgsearch.index.base import ALL, Filter, Look, Record
 from imgsearch.progress import Progress, silent
 

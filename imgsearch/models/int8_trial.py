@@ -20,13 +20,14 @@ import time
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch.dataclass import dataclass
 from imgsearch import cpu_and_memory
 from imgsearch.models import calibration, preprocessing
 from imgsearch.models.base import Pixels, Vectors, unit

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import Action, IndexContradiction, ModelError, ModelUnavailable
 from imgsearch.models import recorded as recorded_names
 from imgsearch.models.cache import cached, cached_tower, set_up
