@@ -29,7 +29,7 @@ def _dataclass(
     def decorate(cls: type) -> type:
         if cls.__doc__ is None:
             cls.__doc__ = cls.__name__  # else a signature is written for it: a third of the time
-        made = dataclasses.dataclass(
+        made: type[Any] = dataclasses.dataclass(
             init=False, repr=False, eq=False, slots=slots, kw_only=kw_only
         )(cls)
         fields = dataclasses.fields(made)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from imgsearch.dataclass import dataclass
 
-
 _PROGRAM = 1 << 30  # bytes: the interpreter, a runtime, a model of the default pair's size
 _A_WORKER = 256 << 20  # its photos, and the pixels of a large one
 _ON_THE_WAY = 32 << 20  # for each worker, and for the readers

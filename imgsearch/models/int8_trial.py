@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.dataclass import dataclass
 from imgsearch import cpu_and_memory
+from imgsearch.dataclass import dataclass
 from imgsearch.models import calibration, preprocessing
 from imgsearch.models.base import Pixels, Vectors, unit
 from imgsearch.models.calibration import Fit

@@ -11,8 +11,8 @@ from dataclasses import replace
 from math import inf
 from typing import Literal
 
-from imgsearch.dataclass import dataclass
 from imgsearch.copies.comparing import LEAST_COSINE
+from imgsearch.dataclass import dataclass
 from imgsearch.index import word_matches
 from imgsearch.index.base import NO_TEXTS, Near, Neighbour, Part, PartTexts, Record, Wanted
 from imgsearch.index.word_matches import Texts
