@@ -24,12 +24,14 @@ from imgsearch import paths
 from imgsearch.errors import ModelError, PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index import open_index
+from imgsearch.ingest import rules
 from imgsearch.models.selection import ModelChoice, ModelSelection
 from imgsearch.progress import SILENT, Talk
 from imgsearch.question import ALL, Box, Filter, Question, Term
 from imgsearch.roots import Roots, locations, named
 from imgsearch.search import names, question_to_hits
 from imgsearch.search.index_sample import Background
+from imgsearch.search.line_reader import LineReader
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
@@ -91,10 +93,10 @@ class Library:
         self.models = ModelSelection(chosen, index.models, index.place, model_cache(), talk)
         self.pictures: dict[str, bytes] = {}  # without a file, by the name that a term gives them
         self.background = Background(index, paths.cache_dir() / "samples")
+        self.lines = LineReader(index)
         self._lock = threading.RLock()
         self._text_choice: TextChoice | None = None  # asked for once
         self._just_found: dict[str, Vector] = {}  # by `like`, for the search that follows
-        self._dated: bool | None = None  # whether any photo has a date; asked for once
 
     def __enter__(self) -> Library:
         return self
@@ -122,21 +124,7 @@ class Library:
         and that photos of this index have becomes a filter. Costs nothing where no photo of an
         index on this machine has a date; an index that is distant is asked only about a date or a
         place that the words may name."""
-        if not text.strip() or not (self.index.capabilities.distant or self._has_dates()):
-            return Question.of(text, filter=where)
-        from imgsearch.search import understanding
-
-        def lies(filter: Filter) -> bool:
-            return bool(self.index.browse(filter, "newest", 1))
-
-        question = understanding.understand(text, evidence=understanding.within(where, lies))
-        return replace(question, filter=understanding.both(where, question.filter))
-
-    def _has_dates(self) -> bool:
-        if self._dated is None:
-            newest = self.index.browse(ALL, "newest", 1)
-            self._dated = bool(newest and newest[0].taken)
-        return self._dated
+        return self.lines.question(text, where)
 
     def similar(
         self, photo: str | os.PathLike[str], box: Box | None = None, **others: Any
@@ -341,8 +329,6 @@ class Library:
     def remove(self, ids: Sequence[str], libraries: Sequence[str] = ()) -> int:
         """Takes photos out of the index for good: later ingests pass over them, but for those of
         `libraries`, which are forgotten. Returns how many there were. No file is touched."""
-        from imgsearch.ingest import rules
-
         with self.index.lock():
             removed = rules.erase(self.index, ids, libraries)
             for library in libraries:

@@ -13,12 +13,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-from imgsearch.dataclass import dataclass
 from imgsearch.errors import UsageError
 
 Order = Literal["fit", "newest", "oldest"]
@@ -151,6 +150,7 @@ class Question:
     # words that are looked for in names, captions, tags and places: alone, or beside the terms.
     # None: the words of a question that is nothing but words; "": none
     match: str | None = None
+    any_word: bool = False  # with `match` alone: photos that have only some of its words too
     k: int = 10
     offset: int = 0
     order: Order = "fit"
@@ -206,8 +206,9 @@ def _pairs(question: Question) -> Iterator[tuple[str, str]]:
             yield name, f"{value:g}" if isinstance(value, float) else str(value)
     if question.match is not None:
         yield "match", question.match
-    if question.only_fitting:
-        yield "only_fitting", "1"
+    for name in ("any_word", "only_fitting"):
+        if getattr(question, name):
+            yield name, "1"
     if not question.fold:
         yield "fold", "0"
     yield from (("exclude", id) for id in question.exclude)
@@ -340,6 +341,7 @@ _OTHERS: Mapping[str, Callable[[str], Any]] = {
     "offset": _whole(0),
     "order": _one_of(*ORDERS),
     "min_score": _finite,
+    "any_word": _flag,
     "only_fitting": _flag,
     "fold": _flag,
 }

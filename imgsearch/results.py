@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from imgsearch.dataclass import dataclass
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Part, Record
@@ -66,12 +65,23 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SomeWords:
+    """Where words were looked for alone (`Question.match`): how many `photos` have only some of
+    them; `at_least`: or more. `nowhere`: words that no photo has, where none has all."""
+
+    photos: int
+    at_least: bool = False
+    nowhere: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """The hits of one page of a question, best first."""
 
     question: Question
     hits: tuple[Hit, ...]
     fitting: int | None = None  # up to this page's end, hits that fit; None: not known
+    some_words: SomeWords | None = None  # None: not asked so, or not known on this page
 
     @property
     def by_date(self) -> bool:

@@ -396,9 +396,12 @@ def test_chance_means_the_same_at_every_size() -> None:
 # -- words that are understood, and orders by date
 
 
+VIENNA = {1: "N", 2: (48.0, 12.0, 30.0), 3: "E", 4: (16.0, 22.0, 26.0)}  # GPS of EXIF
+
+
 @pytest.fixture(scope="module")
 def dated(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Command:
-    """Hearts and arrows of 2018 and 2019, and one without a date."""
+    """Hearts and an arrow, from Vienna, of 2018 and 2019, and one without a date."""
     from PIL import ExifTags, Image
 
     home = tmp_path_factory.mktemp("dated")
@@ -414,6 +417,8 @@ def dated(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Comman
             exif = Image.Exif()
             if taken is not None:
                 exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = taken
+            if name == "d":
+                exif.get_ifd(ExifTags.IFD.GPSInfo).update(VIENNA)
             image.convert("RGB").save(home / "trip" / f"{name}.jpg", exif=exif)
     command = Command(home, model_cache, {"IMGSEARCH_MODEL": "demo"})
     command.run("ingest", "trip")
@@ -436,6 +441,20 @@ def test_a_date_in_the_words_becomes_a_filter(dated: Command) -> None:
     # no photo is of that year, and a date that the options give is not taken from the words
     assert "Understood" not in dated.run("query", "heart in 1998", "--json").stderr
     assert names(dated, "heart in 2019", "--on", "2018") == ["b"]
+
+
+def test_a_place_that_stays_a_word_is_told(dated: Command) -> None:
+    told = "“Wien” is searched as a word; --in Wien for photos taken there"
+    assert names(dated, "--in", "Wien") == ["d"]
+    assert told in dated.run("query", "Wien", "--json").stderr
+    assert told in dated.run("query", "Hochzeit Wien", "--json").stderr
+    for others in (
+        ["Nice"],
+        ["Wien", "--literal"],
+        ["Wien", "--in", "Wien"],
+        ["heart", "--plus", "Wien"],
+    ):
+        assert "as a word" not in dated.run("query", *others, "--json").stderr
 
 
 def test_a_date_alone_shows_its_photos_newest_first(dated: Command) -> None:

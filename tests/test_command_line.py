@@ -13,7 +13,8 @@ import pytest
 from imgsearch import settings
 from imgsearch.cli import commands, main
 from imgsearch.cli.options import OFFERED, Yes
-from imgsearch.settings.options import Option
+from imgsearch.cli.query_options import AskedByPictures, AskedInWords
+from imgsearch.settings.options import Option, declared
 from tests.command import SCRIPT, Command
 from tests.terminal import on_terminal
 
@@ -155,6 +156,7 @@ def test_a_wrong_value_is_named_with_what_it_may_be(
 # in different commands
 DIFFERENT = {"--max-megapixels", "--json", "-y", "--yes", "--under", "--open", "-0"}
 DIFFERENT |= {"--paths", "--csv", "--html"}  # of results, and of groups of copies
+DIFFERENT |= {"--match"}  # a question in words has words to match already
 
 
 def test_each_option_is_declared_once() -> None:
@@ -204,3 +206,7 @@ def test_what_an_option_means_holds_for_each_command_that_has_it() -> None:
     told = {name: option.help for name, option in OFFERED.items()}
     assert "watch while it runs" in told["exclude"]
     assert not [text for text in told.values() if text.startswith("Of ")]
+    words, pictures = declared(AskedInWords), declared(AskedByPictures)
+    assert "the words of a plain question" in words["match"].shown_help
+    assert "default" not in pictures["match"].shown_help  # there is no question in words
+    assert "default: no" in OFFERED["follow_links"].shown_help

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import imgsearch
 from imgsearch import demo
 from imgsearch.question import Filter, Question, Term
+from imgsearch.results import SomeWords
 from tests.command import Command
 
 CONCEPTS = json.loads((demo.PHOTOS.parent / "photos.json").read_text("utf-8"))
@@ -79,10 +81,43 @@ def test_a_name_finds_its_picture_first(shop: Command, words: str, name: str) ->
     assert len(found(shop, words)) == 10
 
 
-def test_near_strings_follow_the_exact_one(shop: Command) -> None:
-    assert found(shop, "--match", "INV-2019-0042")[:2] == ["INV-2019-0042.png", "INV-2019-0043.png"]
-    assert found(shop, "--match", "4711-B")[:2] == ["4711-B.png", "4711-B2.png"]
-    assert found(shop, "--match", "4711-B", "--only-fitting") == ["4711-B.png", "4711-B2.png"]
+def test_words_alone_find_the_photos_that_have_all_of_them(shop: Command) -> None:
+    """The very string first; of the others, which have a part of it, it is told how many there
+    are, and `--any-word` shows them."""
+    exact = shop.run("query", "--match", "INV-2019-0042", "--json")
+    assert [line["name"] for line in exact.json_lines] == ["INV-2019-0042.png"]
+    told = re.search(r"(\d+) more photos? ha(?:s|ve) parts of it; --any-word", exact.stderr)
+    assert told is not None
+    some = shop.run("query", "--match", "INV-2019-0042", "--any-word", "-k", "99")
+    lines = some.stdout.splitlines()
+    assert [Path(lines[n].split()[-1]).name for n in (2, 4)] == [
+        "INV-2019-0042.png",
+        "INV-2019-0043.png",
+    ]
+    assert lines[3] == "1 has all the words; then those with some:"
+    assert len(lines) == 4 + int(told[1])
+    assert "--any-word" not in some.stderr
+    assert found(shop, "--match", "4711-B") == ["4711-B.png", "4711-B2.png"]
+    assert "any-word" not in shop.run("query", "--match", "4711-B", "-k", "1").stderr  # they go on
+    refused = shop.run("query", "heart", "--match", "4711-B", "--any-word", code=2)
+    assert "--any-word goes with --match alone" in refused.stderr
+
+
+def test_where_no_photo_has_all_words_those_with_some_are_shown(shop: Command) -> None:
+    near = {"INV-2019-0042.png", "INV-2019-0043.png"}
+    for words, told in (
+        ("INV-2019-0044", "No photo has “INV-2019-0044”; these have parts of it:"),
+        ("INV-2019 qqqq", "No photo has “qqqq”; these have some of the words:"),
+        ("INV-2019 zebra", "No photo has all of the words; these have some:"),
+    ):
+        answer = shop.run("query", "--match", words)
+        lines = answer.stdout.splitlines()
+        assert lines[2] == told
+        assert {Path(line.split()[-1]).name for line in lines[3:6]} >= near
+        assert "--any-word" not in answer.stderr
+    programs = shop.run("query", "--match", "INV-2019-0044", "--json")
+    assert {line["fits"] for line in programs.json_lines} == {False}
+    assert "No photo has “INV-2019-0044”; these have parts of it." in programs.stderr
 
 
 def test_a_hit_says_why(shop: Command) -> None:
@@ -143,6 +178,7 @@ def test_words_in_an_address() -> None:
     for question in (
         Question(match="4711-B & more"),
         Question(match=""),
+        Question(match="x", any_word=True),
         Question.of("a red car", match="Ä/ö=1", filter=Filter(country="IT")),
         Question(terms=(Term(photo="ab", weight=-0.5),), match="x"),
     ):
@@ -183,7 +219,13 @@ def test_a_result_knows_how_many_fit(shop: Command, monkeypatch: pytest.MonkeyPa
         assert found[0].surprise > 0.95 > found[1].surprise  # type: ignore[operator]
         assert library.search("submarine").fitting == 0
         assert library.search("red heart", offset=5).fitting == 1
-        assert library.search(Question(match="4711-B")).fitting == 2
+        exact = library.search(Question(match="4711-B"))
+        assert (exact.fitting, len(exact)) == (2, 2)
+        assert exact.some_words is not None
+        assert exact.some_words.nowhere == ()
+        nothing = library.search(Question(match="qqqq zebra"))
+        assert nothing.some_words == SomeWords(photos=1, nowhere=("qqqq",))
+        assert [hit.record.relative_path for hit in nothing] == ["DSC00012.png"]
         assert library.search(Question(order="newest")).fitting is None
 
 

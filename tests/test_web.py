@@ -18,6 +18,7 @@ from PIL import Image
 from imgsearch import guides
 from imgsearch.web.guides import rendered
 from tests.command import Command
+from tests.test_asking import VIENNA
 from tests.web_server import FORM, MULTIPART, Server, multipart, serving
 
 
@@ -328,6 +329,7 @@ def test_a_date_in_the_words_becomes_a_filter(command: Command, album: Path) -> 
     exif = Image.Exif()
     exif[0x0132] = "2019:07:14 12:00:00"
     exif.get_ifd(0x8769)[0x9003] = "2019:07:14 12:00:00"
+    exif.get_ifd(0x8825).update(VIENNA)
     Image.new("RGB", (300, 200), "green").save(album / "dated.jpg", exif=exif)
     command.run("ingest", album)
     with serving(command) as server:
@@ -338,5 +340,8 @@ def test_a_date_in_the_words_becomes_a_filter(command: Command, album: Path) -> 
         assert len(server.follow(literal).photos) == 9
         assert server.ask("/").photos[0] == found.photos[0]  # the newest with a date
         assert server.ask("/api/v1/search").json["hits"][0]["score"] is None
+        as_word = server.follow("/?typed=Wien").text
+        [there] = re.findall(r'“Wien” is searched as a word. <a href="([^"]+)"', as_word)
+        assert server.ask(unescape(there)).photos == found.photos
         removed = found.links(**{"class": "remove"})
         assert max(len(server.ask(link).photos) for link in removed) == 9

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from imgsearch.cli.query_options import Asked
-from imgsearch.escaping import shown, typed_text
+from imgsearch.escaping import shell_quoted, shown, typed_text
 from imgsearch.search import places
 
 if TYPE_CHECKING:
@@ -65,6 +65,15 @@ def with_words(
         understood = understanding.told(asked, options.filter)
     terms = (*asked.terms, *options.terms)
     return replace(options, terms=terms, filter=asked.filter), understood
+
+
+def place_left(library: Library, question: Question) -> str:
+    """That a place's name stayed one of the words, though photos were taken there; else empty."""
+    found = library.lines.place_left(question)
+    if found is None:
+        return ""
+    name = shell_quoted(os.fsencode(found.name))
+    return f"“{shown(found.name)}” is searched as a word; --in {name} for photos taken there"
 
 
 # "5:30 train" is no train with the weight 5

@@ -21,7 +21,6 @@ _ORDER: OneOf[Order] = one_of("fit", "newest", "oldest")
 Preview = Literal["auto", "blocks", "kitty", "iterm2", "sixel"]
 _PREVIEW: OneOf[Preview] = one_of("auto", "blocks", "kitty", "iterm2", "sixel")
 
-STDOUT = "-"  # as the name of a file
 SETTINGS = ("k", "min_score", "num_candidates")  # of the table of settings
 
 
@@ -44,9 +43,8 @@ class Asked(CommandOptions):
     match: str | None = option(
         text,
         "--match WORDS",
-        "With these words in name, caption, tags or place: alone, or beside the rest; '': none.",
+        "With these words in name, caption, tags or place too.",
         heading=TERMS,
-        default_text="the words of a plain question",
     )
     taken_from: str | None = option(
         text, "--from DATE", "Taken on this day, month or year, or later.", heading=WHICH
@@ -180,6 +178,18 @@ class AskedInWords(Asked):
         "Ask each line of a file (-: of stdin) as a question of its own.",
         heading=TERMS,
         completion="files",
+    )
+    match: str | None = option(
+        values.text,
+        "--match WORDS",
+        "With these words in name, caption, tags or place: alone, or beside the rest; '': none.",
+        heading=TERMS,
+        default_text="the words of a plain question",
+    )
+    any_word: bool = flag(
+        "--any-word",
+        "With --match alone: photos with only some of its words, too.",
+        heading=TERMS,
     )
     literal: bool = flag("--literal", "Do not read dates and places from the words.", heading=TERMS)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from imgsearch.cli.error_handler import say
+from imgsearch.cli.gallery import STDOUT, Gallery
 from imgsearch.cli.preview import Preview
-from imgsearch.cli.query_options import STDOUT, Asked
+from imgsearch.cli.query_options import Asked
 from imgsearch.errors import EXIT_FAILURE, UsageError
 from imgsearch.escaping import shown
 
 if TYPE_CHECKING:
-    from imgsearch.cli.gallery import Gallery
     from imgsearch.library import Library
     from imgsearch.question import Question
     from imgsearch.results import Results
@@ -36,8 +36,6 @@ class Output:
         self._preview = Preview(given.preview, never=given.no_preview)
         self._gallery: Gallery | None = None
         if given.html is not None or given.open:
-            from imgsearch.cli.gallery import Gallery
-
             self._gallery = Gallery(given.html, is_opened=given.open)
         self._began = time.perf_counter()
         self._only_fitting = given.only_fitting
@@ -115,6 +113,7 @@ class Output:
             say(f"{about}{_nothing_found(library, results.question)}")
             return
         _say_which_are_away(results, library)
+        _say_what_has_some_words(results, in_table=not self._for_programs)
         if not results.question.terms or self._for_programs or self._shown:
             return  # to count the photos may take a request
         count = library.index.count()
@@ -129,6 +128,18 @@ def _say_which_are_away(results: Results, library: Library) -> None:
 
     for name, root in library.roots.away(hit.record.library for hit in results if hit.missing):
         say(folder_away(name, root))
+
+
+def _say_what_has_some_words(results: Results, *, in_table: bool) -> None:
+    """Of words that were looked for alone: how many more photos have some of them; or, but for the
+    table, which says so itself, that none has all."""
+    from imgsearch.output import results_table
+
+    more, told = results_table.more_told(results), results_table.fitting_told(results)
+    if more is not None:
+        say(f"{more}; --any-word shows them too.")
+    elif told is not None and results.some_words is not None and not in_table:
+        say(f"{told.removesuffix(':')}.")
 
 
 def _nothing_found(library: Library, question: Question) -> str:

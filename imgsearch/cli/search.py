@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgsearch.cli import asked_question, opening
@@ -12,6 +13,7 @@ from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common
 from imgsearch.cli.query_options import SETTINGS, AskedByPictures, AskedInWords
 from imgsearch.cli.results import Output
+from imgsearch.errors import UsageError
 from imgsearch.escaping import typed_text
 
 if TYPE_CHECKING:
@@ -34,8 +36,13 @@ def query(common: Common, given: AskedInWords) -> None:
     if text == ("-",) and from_file is None:
         text, from_file = (), "-"
     asked_question.check_stdin(from_file, given)
+    if given.any_word and (not given.match or text or from_file or given.plus or given.like):
+        raise UsageError(
+            "--any-word goes with --match alone.",
+            "A question in words shows what has only some of them in any case.",
+        )
     with opening.opened(opening.load_settings(common)) as library:
-        options = asked_question.asked(library, given)
+        options = replace(asked_question.asked(library, given), any_word=given.any_word)
         pictures = asked_question.shown_names(library, asked_question.pictures(given))
 
         def answer(words: str, one_of_many: str | None) -> None:
@@ -44,6 +51,8 @@ def query(common: Common, given: AskedInWords) -> None:
             )
             if understood:
                 say(f"Understood: {understood}; --literal searches the words as they are")
+            if not given.literal and (left := asked_question.place_left(library, question)):
+                say(left)
             results = library.search(question)
             output.show(results, _titles(library, results, pictures), library, one_of_many)
 

@@ -6,17 +6,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgsearch import photos
-from imgsearch.dataclass import dataclass
 from imgsearch.escaping import shell_quoted, shown
 from imgsearch.output.captions import found_part
 from imgsearch.roots.locations import Refusal
 from imgsearch.search.cut_off import LEAST_SURPRISE
 
 if TYPE_CHECKING:
-    from imgsearch.results import Hit, Results
+    from imgsearch.results import Hit, Results, SomeWords
 
 NARROW = 60  # columns; below, a hit takes two lines
 TITLE_AT_MOST = 200  # columns of the title, however wide the output
@@ -170,10 +170,40 @@ def fitting_told(results: Results) -> str | None:
         return None
     if results.question.offset > results.fitting:
         return None  # told on a page before
+    if results.some_words is not None:
+        return _words_told(results, results.fitting, results.some_words)
     if not results.fitting:
         return "Nothing fits; these are the nearest:"
     verb = "fits" if results.fitting == 1 else "fit"
     return f"{results.fitting:,} {verb}; then the nearest others:"
+
+
+def _words_told(results: Results, fitting: int, some: SomeWords) -> str:
+    """The same, where words were looked for alone."""
+    if fitting:
+        have = "1 has" if fitting == 1 else f"{fitting:,} have"
+        return f"{have} all the words; then those with some:"
+    if not some.nowhere:
+        return "No photo has all of the words; these have some:"
+    named = " or ".join(f"“{shown(word)}”" for word in some.nowhere)
+    return f"No photo has {named}; these have {_some_of_it(results)}:"
+
+
+def more_told(results: Results) -> str | None:
+    """How many photos have only some of the words, for a person; None where there are none, or
+    where they are among the results."""
+    some = results.some_words
+    if some is None or not some.photos or not results or not all(hit.fits for hit in results):
+        return None
+    verb = "photo has" if some.photos == 1 else "photos have"
+    least = "at least " if some.at_least else ""
+    told = f"{least}{some.photos:,} more {verb} {_some_of_it(results)}"
+    return told[:1].upper() + told[1:]
+
+
+def _some_of_it(results: Results) -> str:
+    several = len((results.question.match or "").split()) > 1
+    return "some of the words" if several else "parts of it"
 
 
 def by_fit(results: Results) -> Iterator[tuple[str | None, Sequence[Hit]]]:

@@ -9,15 +9,16 @@ from typing import Protocol
 from imgsearch.copies import folding
 from imgsearch.errors import Action, Advice, IndexNotFound, PhotoError, UsageError
 from imgsearch.escaping import shown
-from imgsearch.index.base import Index, Near, Record, Wanted
+from imgsearch.index.base import Index, Near, Wanted
 from imgsearch.index.word_matches import Texts
 from imgsearch.models.base import ImageEncoder, Vector, Vectors, unit
 from imgsearch.question import Box, Filter, Order, Question, Term
 from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
-from imgsearch.search import cut_off, mixture
+from imgsearch.search import cut_off, mixture, words_alone
 from imgsearch.search.cut_off import Chance
-from imgsearch.search.ranking import RANKED, Found, by_words, copies_from, fused
+from imgsearch.search.ranking import RANKED, Found, copies_from, fused
+from imgsearch.search.words_alone import texts_of
 
 BY_DATE = 100  # photos: so many of the nearest are brought into the order of their dates
 # neighbours that a mixture asks for at least: its best photos are harder to find than those of one
@@ -57,11 +58,12 @@ def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Res
     index, before any model; PhotoError, ModelError."""
     _check(question)
     check_not_empty(index)
-    chance = None
+    chance, some_words = None, None
     if question.terms:
         found, chance = _nearest(index, encodes, question)
     elif question.match:
-        found = _by_words(index, question)
+        k = max(BY_DATE, question.k) if question.order != "fit" else question.offset + question.k
+        found, some_words = words_alone.find(index, question, k)
     else:
         found = _browsed(index, question)
     if not found and not index.count():
@@ -74,7 +76,10 @@ def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Res
     page = slice(question.offset, question.offset + question.k)
     known = all(hit.fits is not None for hit in hits)
     fitting_hits = sum(bool(hit.fits) for hit in hits[: page.stop]) if known and hits else None
-    return Results(question=question, hits=tuple(hits[page]), fitting=fitting_hits)
+    if any(hit.fits for hit in hits[page.stop :]):
+        some_words = None  # those with all the words go on
+    found_hits = tuple(hits[page])
+    return Results(question=question, hits=found_hits, fitting=fitting_hits, some_words=some_words)
 
 
 def _check(question: Question) -> None:
@@ -170,34 +175,12 @@ def _inside(
 
 def _texts_in(index: Index, near: Near) -> Texts:
     """What was read in the photos with the words."""
-    return _texts_of(index, near.records_named) if near.texts is None else near.texts
-
-
-def _texts_of(index: Index, records: Sequence[Record]) -> Texts:
-    """What was read in the photos."""
-    read = index.capabilities.texts
-    return read([record.id for record in records]) if read is not None and records else {}
+    return texts_of(index, near.records_named) if near.texts is None else near.texts
 
 
 def _depth(k: int, wanted: Wanted | None) -> int:
     """How many neighbours are asked for, so that the first k stay the same on every page."""
     return k if wanted is None else max(k, RANKED)
-
-
-def _by_words(index: Index, question: Question) -> list[Found]:
-    """Photos that have the words, without any vector."""
-    wanted = Wanted(question.match or "")
-    k = question.offset + question.k + len(question.exclude)
-    if question.order != "fit":
-        k = max(BY_DATE, question.k)
-
-    def match(k: int) -> list[Found]:
-        records = index.match(wanted, k, question.filter)
-        return by_words(records, wanted, _texts_of(index, records))
-
-    found = folding.distinct(match, k, index.vectors) if question.fold else match(k)
-    found = [one for one in found if one.record.id not in question.exclude]
-    return [one for one in found if one.fits] if question.only_fitting else found
 
 
 def _browsed(index: Index, question: Question) -> list[Found]:

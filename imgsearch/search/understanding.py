@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imgsearch.question import ALL, Filter, Folder, Question, Term
 
 if TYPE_CHECKING:
+    from imgsearch.index.base import Index
     from imgsearch.phrases import Filter as Meaning
 
 Evidence = Callable[[Filter], bool]
+_LONGEST_NAME = 60  # letters of a line that may end with a place's name
+_KNOWN = 100_000  # people of a city that may be meant
+_MOST_PLACES = 3  # of one name
 
 
 def understand(text: str, today: date | None = None, evidence: Evidence | None = None) -> Question:
@@ -28,6 +33,11 @@ def understand(text: str, today: date | None = None, evidence: Evidence | None =
     found = phrases.understand(text, today or date.today(), seen)
     terms = (Term(words=found.text),) if found.text.strip() or not found.spans else ()
     return Question(terms=terms, filter=_filter(found.filter))
+
+
+def of_index(index: Index, where: Filter) -> Evidence:
+    """What the photos of an index tell, for a line that is asked beside a filter."""
+    return within(where, lambda asked: bool(index.browse(asked, "newest", 1)))
 
 
 def within(where: Filter, lies: Evidence) -> Evidence:
@@ -54,6 +64,36 @@ def both(where: Filter, meaning: Filter) -> Filter:
         country=meaning.country or where.country,
         city=meaning.city or where.city,
     )
+
+
+class PlaceAsWord(NamedTuple):
+    """A name in a line of words that stayed one of its words, and the place that has it too.
+    `others`: the words without it."""
+
+    name: str
+    filter: Filter
+    others: str
+
+
+def place_as_word(text: str, evidence: Evidence) -> PlaceAsWord | None:
+    """The place, if `evidence` says that photos were taken there, whose name is all of the line or
+    its last word, with a capital. To be asked where `understand` has taken no place: names such as
+    Wien, Nice and Jordan are words, people and brands as well."""
+    from imgsearch import gazetteer
+
+    words = text.split()
+    if not words or len(text) > _LONGEST_NAME:
+        return None
+    names = [(text.strip(), "")]
+    if len(words) > 1 and words[-1][:1].isupper():
+        names.append((words[-1], " ".join(words[:-1])))
+    for name, others in names:
+        for place in gazetteer.find(name)[:_MOST_PLACES]:
+            where = Filter(country=place.country, city=place.city)
+            known = place.city is None or place.population >= _KNOWN
+            if known and evidence(where):
+                return PlaceAsWord(name, where, others)
+    return None
 
 
 def _filter(meaning: Meaning) -> Filter:
@@ -131,8 +171,6 @@ def _of_the_picture(where: Filter) -> Iterator[str]:
 
 
 def _days(first: date, last: date) -> str:
-    import calendar
-
     if first == last:
         return f"on {first}"
     ends_month = last.day == calendar.monthrange(last.year, last.month)[1]

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, overload
 
-from imgsearch.dataclass import dataclass
 from imgsearch.settings.values import Parse
 
 T = TypeVar("T")
@@ -101,15 +101,11 @@ class Option:
         """The default for people; empty where there is nothing worth saying."""
         if self.default_text:
             return self.default_text
-        if self.kind == "count" or self.default in (None, (), [], False):
+        if isinstance(self.default, bool):
+            return "yes" if self.default else "no" if self.negation else ""
+        if self.kind == "count" or self.default in (None, (), []):
             return ""
-        return (
-            "yes"
-            if self.default is True
-            else f"{self.default:g}"
-            if isinstance(self.default, float)
-            else str(self.default)
-        )
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
     @property
     def shown_help(self) -> str:

@@ -132,7 +132,12 @@ async def described(request: Request) -> Response:
 def _results(results: Results) -> dict[str, Any]:
     hits = [_hit(hit) for hit in results]
     address = results.question.to_address()
-    return {"question": address, "fitting": results.fitting, "hits": hits}
+    some = results.some_words
+    words = {
+        "some_words": None if some is None else some.photos,
+        "nowhere": [] if some is None else list(some.nowhere),
+    }
+    return {"question": address, "fitting": results.fitting, **words, "hits": hits}
 
 
 def _hit(hit: Hit) -> dict[str, Any]:

@@ -4,13 +4,12 @@ since to compare a million photos takes half a minute."""
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
 from imgsearch.copies import comparing
-from imgsearch.dataclass import dataclass
 from imgsearch.errors import UsageError
 from imgsearch.question import Filter, Folder, Question
 from imgsearch.roots import folder_away

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from imgsearch.dataclass import dataclass
 from imgsearch.index.base import FACETS, Facet
 from imgsearch.question import Filter, Folder, Question
 from imgsearch.web import state

@@ -95,6 +95,15 @@ _RESULTS = {
         "type": ["integer", "null"],
         "description": "Hits that fit, up to this page's end; null: unknown.",
     },
+    "some_words": {
+        "type": ["integer", "null"],
+        "description": "Of match alone: photos with only some of the words; null: unknown.",
+    },
+    "nowhere": {
+        "type": "array",
+        "items": _TEXT,
+        "description": "Words of match that no photo has, where none has all of them.",
+    },
     "hits": {"type": "array", "items": {"$ref": "#/components/schemas/Hit"}},
 }
 _STATUS = {
@@ -169,6 +178,7 @@ _PAGE = [
     _parameter("offset", _WHOLE | {"maximum": 5000, "default": 0}, "How many to pass over."),
     _parameter("order", {"enum": list(ORDERS), "default": "fit"}, "By fit or by date."),
     _parameter("match", _TEXT, "Words in names, captions, tags or places, alone or beside."),
+    _parameter("any_word", {"type": "boolean"}, "Of match alone: some of its words are enough."),
     _parameter("min_score", {"type": "number"}, "Leave out hits below this cosine."),
 ]
 _DAY = {"type": "string", "format": "date"}

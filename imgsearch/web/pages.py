@@ -10,10 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from imgsearch.errors import UsageError
-from imgsearch.output.results_table import fitting_told
+from imgsearch.output.results_table import fitting_told, more_told
 from imgsearch.question import Filter, Near, Question, Term
 from imgsearch.roots import folder_away
-from imgsearch.search import places
+from imgsearch.search import places, understanding
 from imgsearch.web import export, facets, file_manager, state
 from imgsearch.web.templating import page
 
@@ -75,12 +75,24 @@ async def search(request: Request) -> Response:
     results = await _found(request, question)
 
     def look(library: Library) -> dict[str, Any]:
-        return {"facets": facets.groups(library, question), "away": _away(library, results)}
+        away, place = _away(library, results), _place_as_word(library, question)
+        return {"facets": facets.groups(library, question), "away": away, "place": place}
 
     beside = await context(request).ask(look)
     said = request.query_params.get("said", "")
     grid = _grid(question, results)
     return page(request, "search.html", **grid, **_form(question), **beside, said=said)
+
+
+def _place_as_word(library: Library, question: Question) -> tuple[str, str] | None:
+    """A name among the words that is a place's, too, where photos were taken; and the address of
+    these."""
+    found = library.lines.place_left(question)
+    if found is None:
+        return None
+    terms = (Term(words=found.others),) if found.others else ()
+    there = understanding.both(question.filter, found.filter)
+    return found.name, state.address(replace(question, terms=terms, filter=there, offset=0))
 
 
 def _away(library: Library, results: Results) -> list[str]:
@@ -117,7 +129,8 @@ async def _welcome(request: Request, question: Question) -> Response:
         }
 
     found = await context(request).ask(look)
-    return page(request, "welcome.html", **found, **_form(question), address="/", said="")
+    nothing = {"said": "", "place": None}
+    return page(request, "welcome.html", **found, **_form(question), address="/", **nothing)
 
 
 async def _address_with(request: Request, typed: str) -> str:
@@ -156,6 +169,8 @@ def _grid(question: Question, results: Results) -> dict[str, Any]:
         "address": state.address(question),
         "state": state,
         "told": _end_of_fitting(results),
+        "some_words": more_told(results),
+        "with_some_words": state.address(replace(question, any_word=True)),
         "kinds": export.KINDS,
     }
 

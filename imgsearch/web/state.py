@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from imgsearch.dataclass import dataclass
 from imgsearch.question import ALL, Filter, Folder, Near, Order, Question, Term
 
 if TYPE_CHECKING:
@@ -167,8 +166,11 @@ def _filter_chips(question: Question) -> Iterator[Chip]:
             without = with_filter(question, **{each.name: each.default})
             yield Chip("filter", label(each.name, value), address(without))
     if question.match is not None:
-        without = first_page(replace(question, match=None))
+        without = first_page(replace(question, match=None, any_word=False))
         yield Chip("filter", f"named “{question.match}”", address(without))
+    if question.any_word:
+        without = first_page(replace(question, any_word=False))
+        yield Chip("filter", "some of the words are enough", address(without))
     if question.only_fitting:
         without = first_page(replace(question, only_fitting=False))
         yield Chip("filter", "only what fits", address(without))
