@@ -15,6 +15,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from imgsearch.cli import ingest_summary
+from imgsearch.cli.ingest_summary import Filled
+from imgsearch.cli.options import Common
+from imgsearch.ingest.result import Result
 from tests.command import Command
 
 
@@ -278,6 +282,20 @@ def test_the_summary_for_people(command: Command, album: Path, index: Path) -> N
     assert "broken.jpg" in status
 
 
+def test_the_rate_is_without_the_time_until_the_model_was_ready(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    filled = Filled(place="shop", photos=100, libraries={"shop": 100}, seconds=60.0)
+    common = Common(verbose=0, trust_model_code=(), options={})
+    for model, told in (
+        (40.0, "60.0 s (40.0 s until the model was ready), 5.0 photos/s"),
+        (0.1, "60.0 s, 1.7"),
+    ):
+        result = Result(added=100, embedded=100, seconds={"model": model})
+        ingest_summary.show(result, filled, common, dry_run=False)
+        assert told in capsys.readouterr().out
+
+
 def test_errors_of_the_command_line(command: Command, album: Path, tmp_path: Path) -> None:
     nowhere = command.run("ingest", tmp_path / "nowhere", code=1)
     assert "does not exist" in nowhere.stderr
@@ -492,4 +510,4 @@ def other_models(tmp_path: Path) -> tuple[Path, Path]:
 def test_json_is_one_object(command: Command, album: Path, index: Path) -> None:
     finished = command.run("--index", index, "ingest", album, "--json")
     report = json.loads(finished.stdout)
-    assert set(report["seconds"]) == {"walk", "read", "decode", "embed", "text", "index"}
+    assert set(report["seconds"]) == {"walk", "read", "decode", "embed", "text", "index", "model"}

@@ -118,7 +118,8 @@ def test_fields_of_copy_and_remove(filled: Command, tmp_path: Path) -> None:
     target = tmp_path / "copy"
     answer = filled.run("copy", "default", target, "--json").json
     _check("copy", answer, but={"refused[].id", "refused[].reason"})
-    _check("remove", filled.run("--index", target, "remove", "icons", "-y", "--json").json)
+    removed = filled.run("--index", target, "remove", "icons", "-y", "--json").json
+    _check("remove", removed, but={"copies[].id", "copies[].relative_path"})  # all are gone
 
 
 def test_fields_of_models(filled: Command) -> None:

@@ -63,6 +63,8 @@ def test_every_file_is_listed(command: Command, tmp_path: Path, ending: str) -> 
     assert said(report) == expected | missing
     command.run("ingest", folder, "--report", report, "--prune")
     assert said(report) >= removed
+    command.run("ingest", folder, "--report", report, "--exclude", "same.*")
+    assert said(report) >= {("excluded", str(paths["same"]), "", "")}
 
 
 def test_a_json_report_has_a_summary(command: Command, tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ from imgsearch.ingest import rules
 from imgsearch.ingest.rules import Removed, Rules
 from imgsearch.photos import raw_pairs, sidecars
 from tests.command import Command
+from tests.test_report import rows_of
 
 Report = dict[str, object]
-COUNTS = ("added", "updated", "renamed", "removed", "missing", "left_out", "embedded")
+COUNTS = ("added", "updated", "renamed", "removed", "excluded", "missing", "left_out", "embedded")
 
 
 def picture(path: Path, shade: int, format: str | None = None) -> Path:
@@ -70,11 +71,12 @@ def test_an_exclusion_is_given_once_and_holds(
 ) -> None:
     ingest(shop)
     excluded = ("--exclude", "drafts", "--exclude", "*.tmp.png")
-    assert ingest(shop, *excluded, "--dry-run") == {"removed": 3}
+    assert ingest(shop, *excluded, "--dry-run") == {"excluded": 3}
     assert ingest(shop) == {}
     told = command.run("ingest", shop, *excluded)
     assert "--no-exclude" in told.stderr
-    assert "3 removed" in told.stdout
+    assert "3 excluded" in told.stdout
+    assert "removed" not in told.stdout
     assert names(command) == {"a.png", "b.png", "sub/f.png"}
     picture(shop / "drafts" / "new.png", 222)
     assert ingest(shop) == {}
@@ -156,7 +158,7 @@ def test_names_are_excluded_in_both_forms_of_unicode(
     (shop / "drafts").rename(shop / unicodedata.normalize(stored, "Entwürfe"))
     assert ingest(shop)["added"] == 6
     typed = unicodedata.normalize("NFD" if stored == "NFC" else "NFC", "Entwürfe")
-    assert ingest(shop, "--exclude", typed) == {"removed": 2}
+    assert ingest(shop, "--exclude", typed) == {"excluded": 2}
     assert ingest(shop) == {}
 
 
@@ -303,7 +305,7 @@ def test_rules_that_are_none_are_left_out(
     connection.close()
     assert ingest(shop) == {}
     assert library(command)["exclude"] == []
-    assert ingest(shop, "--exclude", "drafts") == {"removed": 2}
+    assert ingest(shop, "--exclude", "drafts") == {"excluded": 2}
     assert library(command)["exclude"] == ["drafts"]
 
 
@@ -396,6 +398,27 @@ def test_a_pair_that_is_parted_is_still_in_the_index(
     assert "IMG_1.CR2" in names(command)
     picture(card / "IMG_1.JPG", 30)
     assert ingest(card) == {"added": 1, "removed": 1, "embedded": 1}
+
+
+@pytest.mark.parametrize("damage", ["cut off", "empty", "no picture"])
+def test_a_raw_beside_a_damaged_jpeg_is_a_photo(
+    command: Command, ingest: Callable[..., Report], card: Path, tmp_path: Path, damage: str
+) -> None:
+    """Until the JPEG can be read; nothing is embedded for that again and again."""
+    jpeg, report = card / "IMG_1.JPG", tmp_path / "report.csv"
+    whole = jpeg.read_bytes()
+    jpeg.write_bytes({"cut off": whole[:200], "empty": b"", "no picture": b"<html>" * 50}[damage])
+    assert ingest(card, "--dry-run") == {"added": 5}
+    assert ingest(card, "--report", report) == {"added": 5, "embedded": 5}
+    rows = {Path(row["path"]).name: row for row in rows_of(report)}
+    assert rows["IMG_1.CR2"]["status"] == "added"
+    assert rows["IMG_1.JPG"]["status"] == "skipped"
+    assert "IMG_1.CR2 beside it is read instead" in rows["IMG_1.JPG"]["detail"]
+    assert {"IMG_1.CR2", "IMG_2.HEIC"} <= names(command)
+    assert ingest(card) == {}
+    jpeg.write_bytes(whole)
+    assert ingest(card) == {"added": 1, "removed": 1, "embedded": 1}
+    assert "IMG_1.CR2" not in names(command)
 
 
 def test_an_unknown_choice_is_a_usage_error(command: Command, card: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.error_handler import say
-from imgsearch.dataclass import dataclass
 from imgsearch.output import cures
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 NAMED_AT_ONCE = 5  # skipped files that are named without -v
-CHANGES = ("added", "updated", "renamed", "removed", "missing")
+CHANGES = ("added", "updated", "renamed", "removed", "excluded", "missing")
+WORTH_TELLING = 1.0  # seconds until the model is ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> No
         for skip in named:
             say(f"skipped {shown(skip.path)}: {skip.reason.value} ({cures.shown(skip.detail)})")
     if verbose or dry_run:
-        would = {"removed": "would remove", "missing": "missing"} if dry_run else {}
+        would = {"removed": "would remove", "excluded": "would exclude"} if dry_run else {}
         for what, path in result.gone:
             say(f"{would.get(what, what)} {shown(path)}")
     title = "Dry run: nothing was changed" if dry_run else "Ingested"
@@ -108,17 +109,21 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
         reasons_of_lost = by_reason(result.lost)
         were = "was" if len(result.lost) == 1 else "were"
         facts["lost"] = f"{len(result.lost):,} that {were} in the index ({reasons_of_lost})"
-    facts["took"] = _took(result.embedded, filled.seconds)
+    facts["took"] = _took(result.embedded, filled.seconds, result.seconds.get("model", 0.0))
     if verbose:
         stages = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.seconds.items())
         facts["seconds of work"] = f"{stages} (added up over threads)"
     return facts
 
 
-def _took(embedded: int, seconds: float) -> str:
-    if not embedded or seconds <= 0:
-        return f"{seconds:.1f} s"
-    return f"{seconds:.1f} s, {embedded / seconds:,.1f} photos/s embedded"
+def _took(embedded: int, seconds: float, model: float) -> str:
+    """`seconds`: of all; `model`: of these, until the model was ready, which is no matter of how
+    many photos there are."""
+    took = f"{seconds:.1f} s"
+    if model >= WORTH_TELLING:
+        took += f" ({model:.1f} s until the model was ready)"
+    rest = seconds - model
+    return f"{took}, {embedded / rest:,.1f} photos/s embedded" if embedded and rest > 0 else took
 
 
 def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> list[str]:

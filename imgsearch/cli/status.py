@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli import hints, opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
-from imgsearch.dataclass import dataclass
 from imgsearch.errors import ImgsearchError, IndexNotFound
 from imgsearch.escaping import shown
 from imgsearch.ingest import rules as library_rules
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from imgsearch.roots import Roots
     from imgsearch.settings import NotObeyed, Settings
 
-COUNTS = ("added", "updated", "unchanged", "renamed", "removed")
+COUNTS = ("added", "updated", "unchanged", "renamed", "removed", "excluded")
 
 
 @command(

@@ -14,7 +14,8 @@ LONGEST_NAME = 1024  # characters of a model's name or digest
 _PAIR = frozenset(field.name for field in fields(ModelPair))
 _IDENTITY = frozenset(field.name for field in fields(ModelIdentity))
 COUNTS = (
-    *("added", "updated", "unchanged", "renamed", "removed", "missing"),
+    *("added", "updated", "unchanged", "renamed", "removed", "excluded"),
+    "missing",
     *("left_out", "joined", "embedded"),
 )
 

@@ -26,6 +26,7 @@ class Chunk(NamedTuple):
     listings: list[Listing]
     sidecars: dict[str, Sidecar]  # by the photo's id
     joined: list[str]
+    raws: dict[str, list[bytes]]  # relative paths of those that are RAWs, by the photo's id
     named: list[bool]  # whether each has an ending as `named_like` wants it
 
     def kinds(self, asked: Collection[PartKind] | None) -> list[tuple[PartKind, ...]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from imgsearch import photos
 from imgsearch.errors import Action, PhotoError
@@ -44,6 +44,15 @@ class Seen(NamedTuple):
     joined: Container[str]
 
 
+class Unseen(NamedTuple):
+    """Photos of a job that the index knows and the walk did not list: those whose file is gone,
+    those that are left out from now on by their names, and RAWs that are part of another photo."""
+
+    gone: list[Record]
+    excluded: list[Record]
+    joined: list[Record]
+
+
 class Gone:
     """`may_remove` is asked before the photos of a whole folder are pruned. `excluded`: the
     patterns that a job leaves out."""
@@ -73,16 +82,15 @@ class Gone:
         self._take_out(replaced, self._options.prune)
 
     def _settle(self, job: Job, known: KnownPhotos) -> None:
-        if job.files is None:
-            gone, left_out = self._unseen(job, known)
-        else:
-            gone, left_out = self._unmet(job)
+        unseen = self._unseen(job, known) if job.files is None else self._unmet(job)
+        gone = unseen.gone
         prune = self._options.prune and not job.named
         self._result.named_missing += len(gone) if job.named else 0
         if prune and gone and not (self._options.sure or self._options.dry_run):
             self._ask_about_folders(job, gone)
         self._take_out([_departed(job, record) for record in gone], prune)
-        self._remove([_departed(job, record) for record in left_out])
+        self._remove([_departed(job, record) for record in unseen.joined])
+        self._remove([_departed(job, record) for record in unseen.excluded], "excluded")
 
     def _ask_about_folders(self, job: Job, gone: Sequence[Record]) -> None:
         """A disk that is not mounted looks like a folder whose photos are all gone."""
@@ -106,38 +114,41 @@ class Gone:
         self._result.gone += [("missing", each.path) for each in gone]
         self._tell(Event("missing", each.path) for each in gone)
 
-    def _remove(self, gone: Sequence[Departed]) -> None:
-        self._result.removed += len(gone)
-        self._result.gone += [("removed", each.path) for each in gone]
+    def _remove(
+        self, gone: Sequence[Departed], kind: Literal["removed", "excluded"] = "removed"
+    ) -> None:
+        if kind == "removed":
+            self._result.removed += len(gone)
+        else:
+            self._result.excluded += len(gone)
+        self._result.gone += [(kind, each.path) for each in gone]
         for some in _some(gone, GONE_CHUNK):
             if not self._options.dry_run:
                 with self._stopwatch("index"):
                     self._index.write([], [each.id for each in some])
-            self._tell(Event("removed", each.path) for each in some)
+            self._tell(Event(kind, each.path) for each in some)
 
-    def _unseen(self, job: Job, known: KnownPhotos) -> tuple[list[Record], list[Record]]:
-        """Photos of a folder whose file is gone; and those that are left out from now on, though it
-        is there."""
-        gone: list[Record] = []
-        left_out: list[Record] = []
+    def _unseen(self, job: Job, known: KnownPhotos) -> Unseen:
+        """Of a folder."""
+        found = Unseen([], [], [])
         excluded = walk.excluder(self._excluded(job))
         unseen = known.unseen_of(self._index.ids(_within(job)))
         for ids in _some((id for id in unseen if in_part(id, self._options.part)), GONE_CHUNK):
             wanted = [id for id in ids if id not in self._seen.moved]
             for record in self._index.records(wanted).values():
+                path = photos.path_bytes(record.relative_path, record.path_escaped)
                 if not is_there(job.root, record):
-                    gone.append(record)
-                elif record.id in self._seen.joined or excluded(
-                    photos.path_bytes(record.relative_path, record.path_escaped)
-                ):
-                    left_out.append(record)
-        return gone, left_out
+                    found.gone.append(record)
+                elif record.id in self._seen.joined:
+                    found.joined.append(record)
+                elif excluded(path):
+                    found.excluded.append(record)
+        return found
 
-    def _unmet(self, job: Job) -> tuple[list[Record], list[Record]]:
-        """The same of single files; of those that were named nothing is left out: it is said why
-        each that was not met is none of the photos."""
-        gone: list[Record] = []
-        left_out: list[Record] = []
+    def _unmet(self, job: Job) -> Unseen:
+        """Of single files; of those that were named nothing is left out: it is said why each that
+        was not met is none of the photos."""
+        found = Unseen([], [], [])
         unmet = (f for f in sorted(job.files or ()) if (job.library, f) not in self._seen.met)
         for files in _some(unmet, GONE_CHUNK):
             ids = [photos.photo_id(job.library, file) for file in files]
@@ -146,14 +157,16 @@ class Gone:
                 path = os.path.join(os.fspath(job.root), os.fsdecode(file))
                 missing = locations.is_missing(os.fsencode(path))
                 if missing and id in known:
-                    gone.append(known[id])
+                    found.gone.append(known[id])
                 elif job.named and id not in self._seen.moved:
                     why = self._why_unmet(job, path, file, missing)
                     self._result.skipped.append(why)
                     self._tell.skipped([why])
-                elif id in known and (id in self._seen.joined or self._leaves_out(job, file)):
-                    left_out.append(known[id])
-        return gone, left_out
+                elif id in known and id in self._seen.joined:
+                    found.joined.append(known[id])
+                elif id in known and self._leaves_out(job, file):
+                    found.excluded.append(known[id])
+        return found
 
     def _leaves_out(self, job: Job, file: bytes) -> bool:
         return walk.leaves_out(file, self._excluded(job))

@@ -17,8 +17,8 @@ from imgsearch.ingest.batch_size import Limits
 from imgsearch.ingest.descriptions import Facts, same_wherever_it_lies
 from imgsearch.ingest.events import SILENT, Teller
 from imgsearch.ingest.fingerprints import KnownPhotos
+from imgsearch.ingest.hidden_raws import Candidates
 from imgsearch.ingest.moved_photos import Departures
-from imgsearch.ingest.prefetch import Ahead
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.rows import is_same, record_of, same_picture
 from imgsearch.ingest.rules import LeftOut
@@ -32,7 +32,6 @@ from imgsearch.ingest.steps import (
     Read,
     always,
     bytes_held,
-    describe,
     facts_of_copy,
     is_expected,
     is_no_picture,
@@ -95,7 +94,7 @@ class Intake:
         self._gone: list[str] = []  # ids to be deleted with them
         self._held = self._held_bytes = 0  # photos that are on the way
 
-    def run(self, candidates: Ahead[Candidate]) -> None:
+    def run(self, candidates: Candidates) -> None:
         """Ingest all candidates. On any exception the rows that were written stay."""
         self._candidates = candidates
         sizes = {"readers": READERS, "workers": self._limits.workers, "index": 1}
@@ -139,20 +138,13 @@ class Intake:
         if candidate is None:
             return False, None, None
         if candidate.only_metadata:
-            return True, candidate, self._describe(candidate)
+            return True, candidate, self._embedding.described(candidate)
         found = without_parts(candidate)
         return True, candidate, found or read_photo(candidate, self._stopwatch, self._must_hash)
 
-    def _describe(self, candidate: Candidate) -> Described | Skip:
-        """Read a photo's metadata again. Runs on a reader thread."""
-        if self._dry_run:
-            return Described(candidate, None)
-        found = describe(candidate, None, self._embedding.max_megapixels, self._stopwatch)
-        return found if isinstance(found, Skip) else Described(candidate, found)
-
     def _take_read(self, result: tuple[bool, Candidate | None, Taken]) -> None:
         more, candidate, found = result
-        self._more = self._more and more
+        self._more = (self._more and more) or self._has_raws()
         if found is not None and candidate is not None and not is_expected(candidate):
             self.found_out += 1
         if isinstance(found, Read):
@@ -169,10 +161,18 @@ class Intake:
             self._described.append(found)
             return
         self._held -= 1
-        if found is not None:
-            self._tally.skip(found)
+        if found is not None and candidate is not None:
+            self._skip(candidate, found)
         if candidate is not None and candidate.may_be_pruned and is_no_picture(found):
             self.replaced.append(candidate)
+
+    def _skip(self, candidate: Candidate, skip: Skip) -> None:
+        self._tally.skip(self._candidates.instead_of(candidate, skip))
+        self._more = self._more or self._has_raws()
+
+    def _has_raws(self) -> bool:
+        """Whether RAWs are to be read instead of pictures that were skipped."""
+        return self._candidates.has_raws and self._pictures != self._limit
 
     def _take_unknown(self, read: Read) -> None:
         candidate = read.candidate
@@ -223,7 +223,7 @@ class Intake:
         for read, skip in batch.failed:
             self._let_go(read)
             for same in (read, *self._twins.pop(read.content_hash, ())):
-                self._tally.skip(replace(skip, path=same.candidate.photo.path))
+                self._skip(same.candidate, replace(skip, path=same.candidate.photo.path))
 
     def _take_embedded(self, embedded: Embedded) -> None:
         read, inside, facts, vector, parts = embedded
@@ -339,10 +339,7 @@ class Intake:
             known = facts if isinstance(facts, dict) else {"metadata_mark": 0}  # again next time
             self._add(row._replace(record=replace(row.record, **known)), old)
 
-        megapixels = self._embedding.max_megapixels
-        self._pool.give(
-            "readers", take, describe, candidate, read.data, megapixels, self._stopwatch
-        )
+        self._pool.give("readers", take, self._embedding.facts, candidate, read.data)
 
     def _add(self, row: Row, old: Record | None = None) -> None:
         if not self._dry_run:

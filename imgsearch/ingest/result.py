@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
 
-from imgsearch.dataclass import dataclass
 from imgsearch.ingest.not_re_embedded import Lost
 from imgsearch.photos import Skip
 
 ADDED_UP = (
-    *("added", "updated", "renamed", "removed", "embedded", "described", "looked_through"),
-    "read",
+    *("added", "updated", "renamed", "removed", "excluded", "embedded", "described"),
+    *("looked_through", "read"),
 )
+
+
+Left = Literal["removed", "excluded", "missing"]
 
 
 @dataclass(slots=True)
 class Result:
-    """What an ingest did, in photos; `seconds` of work by stage, added up over the threads."""
+    """What an ingest did, in photos; `seconds` of work by stage, added up over the threads, and of
+    the clock until the model was ready."""
 
     added: int = 0
     updated: int = 0
     unchanged: int = 0
     renamed: int = 0
     removed: int = 0
+    excluded: int = 0  # taken out, since their names are left out from now on
     missing: int = 0  # gone from disk, kept in the index
     named_missing: int = 0  # of these, files that were named one by one
     left_out: int = 0  # removed before, so not taken in again
@@ -33,7 +37,7 @@ class Result:
     read: int = 0  # of the embedded and looked through ones, those in which text was looked for
     described: int = 0  # the same bytes; metadata was read again, and nothing embedded
     skipped: list[Skip] = field(default_factory=list)
-    gone: list[tuple[Literal["removed", "missing"], str]] = field(default_factory=list)  # paths
+    gone: list[tuple[Left, str]] = field(default_factory=list)  # paths
     lost: list[Lost] = field(default_factory=list)  # in the index until it was embedded anew
     seconds: dict[str, float] = field(default_factory=dict)
 

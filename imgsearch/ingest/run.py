@@ -127,6 +127,7 @@ def re_embed(library: Library, options: Options) -> Result:
         index.promote(lambda: result.include(_run(successor, jobs, without_prune, rules)))
         caught_up = index.records([one.id for one in losing])
         _tell_lost(result, [one for one in losing if one.id not in caught_up], options.prune)
+        result.seconds["model"] += library.models.seconds
         return result
     finally:
         library.index.notes.extend(index.notes)
@@ -147,7 +148,7 @@ def _run(
     rules: Mapping[str, Rules],
     passed_over: Sequence[Skip] = (),
 ) -> Result:
-    index = library.index
+    index, before = library.index, library.models.seconds
     decisions.tell_unread(library, rules.values())
 
     def open_encoder() -> ImageEncoder:
@@ -161,6 +162,7 @@ def _run(
             may_remove = library.talk.may_remove
             run = Ingest(index, open_encoder, options, progress, may_remove, states, rules)
             result = run.run(jobs, library.roots.all(), passed_over)
+            result.seconds["model"] = library.models.seconds - before
             if not options.dry_run:
                 index.finish(progress)
                 library.sample()  # kept, so that no question has to fetch it from far away
@@ -188,6 +190,7 @@ def report_of(result: Result) -> dict[str, Any]:
             "unchanged",
             "renamed",
             "removed",
+            "excluded",
             "missing",
             "left_out",
             "joined",

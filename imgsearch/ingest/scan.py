@@ -20,6 +20,7 @@ from imgsearch.ingest.chunks import Chunk, named_like, sidecars_in
 from imgsearch.ingest.events import Teller
 from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.fingerprints import KnownPhotos, State
+from imgsearch.ingest.hidden_raws import Candidates, raws_in
 from imgsearch.ingest.missing_photos import Departed, Gone, Seen
 from imgsearch.ingest.options import Options, in_part
 from imgsearch.ingest.pipeline import Intake
@@ -175,12 +176,13 @@ class Ingest:
 
     def _chunk(self, job: Job, walk: Iterator[Listing]) -> Chunk:
         """The next photos of this part; no listings at the end of the walk."""
-        chunk = Chunk(job, [], [], {}, [], [])
+        chunk = Chunk(job, [], [], {}, [], {}, [])
         is_named = named_like(films=self._wants_films(job))
         with self._stopwatch("walk"):
             for listing in walk:
                 ids = listing.ids(job.library)
                 chunk.sidecars.update(sidecars_in(listing, ids))
+                chunk.raws.update(raws_in(listing, ids))
                 if job.files is not None:
                     wanted = [listing.prefix + name in job.files for name in listing.names]
                     listing, ids = listing.only(wanted), list(compress(ids, wanted))
@@ -229,6 +231,7 @@ class Ingest:
                         only_parts=state == State.WITHOUT_PARTS,
                         named=chunk.job.named,
                         parts=wanted,
+                        raws=chunk.raws.get(id, ()),
                     )
 
     def _meet(self, job: Job, listing: Listing) -> Listing:
@@ -262,8 +265,9 @@ class Ingest:
     # -- what is new or changed
 
     def _take_in(
-        self, candidates: Ahead[Candidate], known: KnownPhotos, roots: Mapping[str, Root]
+        self, walked: Ahead[Candidate], known: KnownPhotos, roots: Mapping[str, Root]
     ) -> None:
+        candidates = Candidates(walked, known, self._left_out)
         intake = self._intake = Intake(
             self._index,
             self._embedding,
@@ -279,6 +283,8 @@ class Ingest:
             left_out=self._left_out,
         )
         intake.run(candidates)
+        self._raws -= len(candidates.released)
+        self._joined -= candidates.released
         self._report()
         self._moved = intake.departures.moved
         self._replaced = [Departed(each.id, each.photo.path) for each in intake.replaced]

@@ -4,14 +4,13 @@ are new: decode and embed. Nothing here touches the index."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from imgsearch import ocr, photos
-from imgsearch.dataclass import dataclass
 from imgsearch.index.base import PartKind, Parts
 from imgsearch.ingest.descriptions import Facts, facts_of
 from imgsearch.ingest.parts import (
@@ -47,6 +46,7 @@ class Candidate(NamedTuple):
     only_parts: bool = False  # likewise; some that are wanted are lacking
     named: bool = False  # by somebody who wants to hear what became of it, picture or not
     parts: tuple[PartKind, ...] = ()  # that it is looked through for
+    raws: Sequence[bytes] = ()  # relative paths of the RAWs that it stands for
 
     @property
     def may_be_pruned(self) -> bool:
@@ -203,6 +203,15 @@ class Embedding:
         if self._reader is None and any("text" in read.lacking for read in reads):
             self._reader = ocr.Reader(self._recogniser)
 
+    def described(self, candidate: Candidate) -> Described | Skip:
+        """A photo whose metadata alone are read again."""
+        found = self.facts(candidate)
+        return found if isinstance(found, Skip) else Described(candidate, found)
+
+    def facts(self, candidate: Candidate, data: bytes | None = None) -> Facts | Skip:
+        """As `describe`."""
+        return describe(candidate, data, self.max_megapixels, self._stopwatch)
+
     def embed_batch(self, reads: Sequence[Read]) -> Batch:
         encoder = self._encoder
         assert encoder is not None
@@ -264,6 +273,9 @@ class Checking(Embedding):
 
     def open(self, reads: Sequence[Read]) -> None:
         pass
+
+    def described(self, candidate: Candidate) -> Described:
+        return Described(candidate, None)
 
     def embed_batch(self, reads: Sequence[Read]) -> Batch:
         batch = Batch()

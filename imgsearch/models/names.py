@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from imgsearch.dataclass import dataclass
 from imgsearch.errors import Action, UsageError
 from imgsearch.models.base import Kind
 from imgsearch.models.choices import (

@@ -4,11 +4,13 @@ the default pair; and their encoders, made when they are first needed."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from imgsearch.dataclass import dataclass
 from imgsearch.errors import Action, IndexContradiction, ModelError, ModelUnavailable
 from imgsearch.models import recorded as recorded_names
 from imgsearch.models.cache import cached, cached_tower, set_up
@@ -65,6 +67,7 @@ class ModelSelection:
         self._image: ImageEncoder | None = None
         # of the last ingest, for the next: runtimes keep some MB of each model that is opened anew
         self.loaded: tuple[object, ImageEncoder] | None = None
+        self.seconds = 0.0  # of the clock, that models for ingests took to be fetched, made, opened
 
     def names(self) -> ModelNames:
         chosen = self.choice
@@ -154,6 +157,10 @@ class ModelSelection:
 
     def ingest_encoder(self, streams: int, index_id: str) -> tuple[ImageEncoder, ModelPair]:
         """For many pictures, on so many threads at once; and what the index has to record."""
+        with self._timed():
+            return self._ingest_encoder(streams, index_id)
+
+    def _ingest_encoder(self, streams: int, index_id: str) -> tuple[ImageEncoder, ModelPair]:
         from imgsearch.models import encoders
 
         found, precision = self.ready(), self.precision()
@@ -169,6 +176,14 @@ class ModelSelection:
             self.loaded = asked, encoder
         return self.loaded[1], found.pair(quantized=precision == "int8")
 
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - began
+
     def int8_figures(self, index_id: str) -> int8_trial.Figures | None:
         """How int8 did with photos of that index, on this machine; None where it was not tried."""
         from imgsearch.models import int8_trial
@@ -181,7 +196,8 @@ class ModelSelection:
 
     def successor_pair(self) -> ModelPair:
         """The pair that is recorded by an index that is to take this one's place."""
-        found = ready_models(self.names_for_successor(), self.cache, self._talk)
+        with self._timed():
+            found = ready_models(self.names_for_successor(), self.cache, self._talk)
         return found.pair(quantized=self.choice.precision == "int8")
 
 

@@ -8,9 +8,8 @@ import functools
 import hashlib
 import os
 import re
+from dataclasses import dataclass
 from enum import Enum
-
-from imgsearch.dataclass import dataclass
 
 SYSTEM_NAMES = frozenset(
     {

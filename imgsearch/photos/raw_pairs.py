@@ -29,6 +29,19 @@ def joined(names: Sequence[bytes]) -> set[bytes]:
     return {raw for raw in raws if stem(raw) in rendered}
 
 
+def behind(names: Sequence[bytes], joined: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+    """The RAWs that each JPEG or HEIC stands for: where there are both, the first. `joined`: what
+    is one photo with another file; short films are among it."""
+    first: dict[bytes, bytes] = {}
+    for name in filter(is_rendered, names):
+        first.setdefault(stem(name), name)
+    found: dict[bytes, list[bytes]] = {}
+    for raw in joined:
+        if raw[-4:].lower() in _RAW and stem(raw) in first:
+            found.setdefault(first[stem(raw)], []).append(raw)
+    return found
+
+
 def is_rendered(name: bytes) -> bool:
     """Whether it is a JPEG's or HEIC's name."""
     return os.path.splitext(name)[1].lower() in _RENDERED

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from imgsearch.dataclass import dataclass
 from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.paths import split_url, without_credentials
 

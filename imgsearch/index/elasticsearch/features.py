@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-
-from imgsearch.dataclass import dataclass
+from dataclasses import dataclass
 
 OLDEST = (8, 6)
 PARTS_SINCE = (8, 11)

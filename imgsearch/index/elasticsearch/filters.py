@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from imgsearch.dataclass import dataclass
 from imgsearch.question import RATINGS, Filter, Folder
 
 Clause = dict[str, Any]
