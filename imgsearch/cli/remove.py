@@ -15,7 +15,11 @@ from imgsearch.settings.options import arguments, option
 from imgsearch.settings.values import text
 
 if TYPE_CHECKING:
+    from imgsearch.index.base import Record
     from imgsearch.library import Library
+
+NAMED = 3  # copies that stay and are named
+_TAKE_IN_AGAIN = "imgsearch ingest --include-removed"
 
 
 class Removal(Yes, JsonObject):
@@ -42,6 +46,7 @@ def remove(common: Common, given: Removal) -> None:
     The files themselves are not touched, and later ingests pass over them. A library that is
     removed as a whole is forgotten.
     """
+    from imgsearch.copies import staying
     from imgsearch.errors import UsageError
     from imgsearch.output import console
 
@@ -58,13 +63,34 @@ def remove(common: Common, given: Removal) -> None:
         if not given.yes and not confirmed(f"Remove {photos} from {library.index.place}?"):
             say("Nothing was removed.")
             if given.json:
-                console.print_json({"removed": 0, "libraries": []})
+                console.print_json({"removed": 0, "libraries": [], "copies": []})
             return
+        copies = staying.beside(library.index, ids)
         removed = library.remove(ids, libraries)
+        passed_over = removed and not libraries and not library.index.foreign
     if given.json:
-        console.print_json({"removed": removed, "libraries": libraries})
+        stay = [{"id": one.id, "relative_path": one.relative_path} for one in copies]
+        console.print_json({"removed": removed, "libraries": libraries, "copies": stay})
     else:
         console.console().print(f"Removed {console.count(removed, 'photo')} from the index.")
+    if copies:
+        say(_staying(copies, removed))
+    if passed_over:
+        it = "it" if removed == 1 else "them"
+        say(f"ingest passes over {it} from now on; to take {it} in again: {_TAKE_IN_AGAIN}")
+
+
+def _staying(copies: Sequence[Record], removed: int) -> str:
+    """Names some of the copies that stay, as `remove` takes them."""
+    from imgsearch.escaping import shell_quoted
+    from imgsearch.photos import path_bytes
+
+    paths = [path_bytes(one.relative_path, one.path_escaped) for one in copies[:NAMED]]
+    names = ", ".join(map(shell_quoted, paths))
+    more = f" and {len(copies) - NAMED:,} more" if len(copies) > NAMED else ""
+    whose = "it" if removed == 1 else "them"
+    number = "1 copy" if len(copies) == 1 else f"{len(copies):,} copies"
+    return f"{number} of {whose} {'stays' if len(copies) == 1 else 'stay'}: {names}{more}"
 
 
 def _chosen(
