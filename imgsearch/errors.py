@@ -25,9 +25,7 @@ A photo that cannot be ingested is no error: see `imgsearch.photos.Skip`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
-
-from imgsearch.dataclass import dataclass
+from dataclasses import dataclass, field
 
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,21 @@ def _typed(user: Command, line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def _commands(shown: str) -> Iterator[tuple[str, str]]:
+    """Each command as it is printed, and what stands below it."""
+    for block in shown.split("$ ")[1:]:
+        lines = block.split("\n")
+        last = next(n for n, line in enumerate(lines) if not line.endswith(" \\"))
+        yield "\n".join(lines[: last + 1]), "\n".join(lines[last + 1 :])
+
+
 def test_its_commands_can_be_repeated_as_they_are_printed(user: Command) -> None:
+    """At 80 columns too, where a long command is several lines."""
+    user.environment["COLUMNS"] = "80"
     shown = user.run("demo").stdout
-    blocks = [block.split("\n", 1) for block in shown.split("$ ")[1:]]
+    blocks = list(_commands(shown))
+    for line in "\n".join(f"$ {typed}" for typed, _ in blocks).splitlines():
+        assert len(line) <= 80 or " " not in line.strip(" \\")  # a word is never broken
     assert [block[0].split()[1] for block in blocks] == [
         "ingest",
         "query",
@@ -78,7 +91,8 @@ def test_it_ends_with_the_page_and_a_gallery_of_its_own_index(user: Command) -> 
     assert (user.home / "gallery.html").read_text("utf-8").startswith("<!doctype html>")
     words = shlex.split(serve)
     assert words[:3] == ["imgsearch", "serve", "--index"]
-    process = user.start(*words[1:], "--port", "0")  # its own may be taken
+    index = str(user.home / words[3].removeprefix("~/"))  # as a shell reads it
+    process = user.start("serve", "--index", index, "--port", "0")  # its own may be taken
     assert process.stdout is not None
     assert process.stdout.readline().startswith(b"http://127.0.0.1:")
     process.terminate()

@@ -36,6 +36,8 @@ def trip(tmp_path_factory: pytest.TempPathFactory, model_cache: Path, demo_photo
     folder.mkdir()
     for number, source in enumerate(sorted(demo_photos.rglob("*.png"))[:6]):
         shutil.copy(source, folder / f"{number}.png")
+    with Image.open(folder / "3.png") as image:  # a narrow one
+        image.resize((90, 300)).save(folder / "3.png")
     (folder / "4.png").rename(folder / HOSTILE)
     command = Command(home, model_cache, {"IMGSEARCH_MODEL": "demo"})
     command.run("ingest", "Pictures")
@@ -215,6 +217,11 @@ def test_a_browser_shows_it_without_a_fault(trip: Command, tmp_path: Path) -> No
             )
             assert len(sizes) == 5
             assert all(natural > 0 and height > 100 for natural, height in sizes)
+            names = page.execute_script(
+                "return [...document.querySelectorAll('.about .name')]"
+                ".map((each) => each.getBoundingClientRect().width);"
+            )
+            assert min(names) > 30  # pixels, also below a narrow picture
             assert not violations(page)
             assert page.execute_script("return document.documentElement.scrollWidth") <= 1280
             refused = [each for each in page.get_log("browser") if "Content" in each["message"]]

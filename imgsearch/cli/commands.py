@@ -236,11 +236,10 @@ def version_option() -> TyperOption:
     )
 
 
-def _install_completion(ctx: Any, parameter: Any, wanted: Any) -> None:
-    if wanted and not ctx.resilient_parsing:
-        from imgsearch.cli import completion
+def _install_completion(ctx: Any, parameter: Any, wanted: Any) -> Any:
+    from imgsearch.cli import completion
 
-        completion.install()
+    return completion.install(ctx, parameter, wanted)
 
 
 class Program(TyperGroup):

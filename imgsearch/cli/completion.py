@@ -7,10 +7,9 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from imgsearch.dataclass import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imgsearch.settings.options import Option
@@ -123,8 +122,10 @@ _VALUES: dict[str, Callable[[str], Iterable[str]]] = {
 }
 
 
-def install() -> None:
+def install(ctx: Any, parameter: object, wanted: Any) -> None:
     """--install-completion: Typer's files, put right."""
+    if not wanted or ctx.resilient_parsing:
+        return
     import typer
     from typer import completion as of_typer
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from imgsearch.cli import ingest, opening
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imgsearch.settings import Settings
 
 SHOWN = 5  # results of each query
+_INDENT, _GOES_ON = "    ", " \\"  # of a command in several lines
 
 _INTRODUCTION = """\
 [bold]{count} icons without a single tag[/bold], and a small model that ships with imgsearch.
@@ -63,25 +64,56 @@ def demo(common: Common, given: NoOptions) -> None:
         results = library.similar(record.id, k=SHOWN)
         _print(console, SIMILAR)
         _show(console, _asking("similar", record.relative_path), results, draw)
-    serve, gallery = _on_index("serve"), _gallery(next(iter(QUERIES)))
-    _print(console, _NEXT.format(serve=serve, gallery=gallery, program=_program()))
+    _print_what_is_next(console, next(iter(QUERIES)))
+
+
+def _print_what_is_next(console: Console, words: str) -> None:
+    from rich.markup import escape
+
+    gallery = _on_index("query", f'"{words}"', "--html gallery.html")
+    typed = {"serve": _on_index("serve"), "gallery": gallery, "program": _program()}
+    _print(console, _NEXT.format(**{name: escape(command) for name, command in typed.items()}))
 
 
 def _asking(command: str, what: str) -> str:
-    return _on_index(command, f'"{what}"', "-k", str(SHOWN))
-
-
-def _gallery(words: str) -> str:
-    return _on_index("query", f'"{words}"', "--html", "gallery.html")
+    return _on_index(command, f'"{what}"', f"-k {SHOWN}")
 
 
 def _on_index(*words: str) -> str:
-    """A command that can be repeated as it is printed, wherever the shell is."""
+    """A command that can be repeated as it is printed, wherever the shell is. `words`: an option
+    with its value is one of them."""
     from imgsearch.demo import PHOTOS
+    from imgsearch.output import console as rendering
+
+    columns = None if os.name == "nt" else rendering.columns()
+    return _in_lines([_program(), *words, f"--index {_typed(_index_folder(PHOTOS))}"], columns)
+
+
+def _in_lines(words: Sequence[str], columns: int | None) -> str:
+    """The words with blanks between, which begin two columns from the left; in several lines that
+    a shell takes for one, where they are wider than the terminal. None is broken inside a word."""
+    from imgsearch.output.results_table import width
+
+    if columns is None:
+        return " ".join(words)
+    room = columns - len(_INDENT) - len(_GOES_ON)
+    lines: list[str] = []
+    for word in words:
+        is_wide = word.startswith("-") and width(word) > room  # then its value may fit alone
+        for part in word.split(" ", 1) if is_wide else [word]:
+            longer = f"{lines[-1]} {part}" if lines else part
+            lines[-1:] = [longer] if not lines or width(longer) <= room else [lines[-1], part]
+    return f"{_GOES_ON}\n{_INDENT}".join(lines)
+
+
+def _typed(path: Path) -> str:
+    """A path as a shell takes it, from ~ where that is shorter."""
     from imgsearch.escaping import shell_quoted
 
-    index = shell_quoted(os.fsencode(_index_folder(PHOTOS)))
-    return " ".join([_program(), *words, "--index", index])
+    name, home = os.fspath(path), os.path.join(os.path.expanduser("~"), "")
+    if os.name != "nt" and os.path.isabs(home) and name.startswith(home):
+        return f"~/{shell_quoted(os.fsencode(name.removeprefix(home)))}"
+    return shell_quoted(os.fsencode(name))
 
 
 def _program() -> str:
@@ -122,7 +154,6 @@ def _ingest_anew_if_need_be(chosen: Settings, photos: Path, console: Console) ->
 
 
 def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
-    from imgsearch.escaping import shell_quoted
     from imgsearch.output import console as rendering
 
     with opening.opened_for_ingest(chosen) as library:
@@ -130,17 +161,20 @@ def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
         count = library.count()
     console.print(_INTRODUCTION.format(count=count), markup=True)
     embedded = rendering.count(result.embedded, "picture")
-    typed = _on_index("ingest", shell_quoted(os.fsencode(photos)), "--model", "demo")
-    _print(console, f"[dim]$[/dim] {typed}")
+    _print_command(console, _on_index("ingest", _typed(photos), "--model demo"), "")
     _print(console, f"[dim]{embedded} embedded, {result.unchanged} unchanged[/dim]\n")
 
 
 def _show(console: Console, typed: str, results: Results, draw: Callable[[Results], bool]) -> None:
-    from rich.text import Text
-
     from imgsearch.output import console as rendering
 
-    console.print(Text.assemble(("$ ", "dim"), (typed, "bold")), soft_wrap=True)
+    _print_command(console, typed, "bold")
     if not draw(results):
         rendering.print_results(results, None)
         console.print()
+
+
+def _print_command(console: Console, typed: str, style: str) -> None:
+    from rich.text import Text
+
+    console.print(Text.assemble(("$ ", "dim"), (typed, style)), soft_wrap=True)

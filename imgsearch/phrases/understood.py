@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
-
-from imgsearch.dataclass import dataclass
 
 
 @dataclass(frozen=True)
