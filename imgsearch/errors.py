@@ -25,7 +25,9 @@ A photo that cannot be ingested is no error: see `imgsearch.photos.Skip`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from imgsearch.dataclass import dataclass
 
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_BUG, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 

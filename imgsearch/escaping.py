@@ -15,7 +15,6 @@ UNSAFE = (
     "\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
 )
-_UNSAFE = re.compile(f"[{UNSAFE}]")
 # the flags of England, Scotland and Wales are a black flag with tags
 _TEXT = re.compile(f"\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f|[{UNSAFE}]")
 _QUOTED = re.compile(r"[^\w…%+,./:=@-]" if os.name != "nt" else r"[^\w…%+,./:=@\\()-]")
@@ -60,7 +59,7 @@ def is_safe(text: str) -> bool:
 def json_text(value: object, indent: int | None = None) -> str:
     """JSON of the same value, in which what a terminal could obey is written as `\\u` escapes."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    return _UNSAFE.sub(_escaped_in_json, text)
+    return re.sub(f"[{UNSAFE}]", _escaped_in_json, text)
 
 
 def typed_text(text: str) -> str:

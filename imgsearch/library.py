@@ -24,7 +24,6 @@ from imgsearch import paths
 from imgsearch.errors import ModelError, PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index import open_index
-from imgsearch.ingest import rules
 from imgsearch.models.selection import ModelChoice, ModelSelection
 from imgsearch.progress import SILENT, Talk
 from imgsearch.question import ALL, Box, Filter, Question, Term
@@ -329,6 +328,8 @@ class Library:
     def remove(self, ids: Sequence[str], libraries: Sequence[str] = ()) -> int:
         """Takes photos out of the index for good: later ingests pass over them, but for those of
         `libraries`, which are forgotten. Returns how many there were. No file is touched."""
+        from imgsearch.ingest import rules
+
         with self.index.lock():
             removed = rules.erase(self.index, ids, libraries)
             for library in libraries:

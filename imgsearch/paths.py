@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import platformdirs
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import UsageError
 from imgsearch.escaping import shown as shown
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+from imgsearch.dataclass import dataclass
 
 
 class Progress(Protocol):

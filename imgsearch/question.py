@@ -13,11 +13,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from datetime import date, timedelta
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import UsageError
 
 Order = Literal["fit", "newest", "oldest"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from imgsearch.dataclass import dataclass
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Part, Record

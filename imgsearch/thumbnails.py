@@ -10,11 +10,11 @@ import os
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch import paths
+from imgsearch.dataclass import dataclass
 from imgsearch.photos import film_formats
 
 if TYPE_CHECKING:

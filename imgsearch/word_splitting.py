@@ -10,9 +10,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Literal, get_args
+
+from imgsearch.dataclass import dataclass
 
 Field = Literal["name", "caption", "tag", "place", "text"]
 FIELDS: tuple[Field, ...] = get_args(Field)
@@ -202,10 +204,11 @@ class Wanted:
 
 
 def _phrases(word: str) -> Iterator[Phrase]:
-    made = _camera_made().fullmatch(word) or _camera_made().fullmatch(_ENDING.sub("", word))
-    if made is not None:
-        yield (joined(made[0]),)
-        return
+    if any(map(str.isdigit, word)):  # without a digit, what a camera made is cut like other names
+        made = _camera_made().fullmatch(word) or _camera_made().fullmatch(_ENDING.sub("", word))
+        if made is not None:
+            yield (joined(made[0]),)
+            return
     whole = tuple(tokens(word))
     if whole:
         yield whole

@@ -48,7 +48,7 @@ PARTS = {  # one box each, with the modules and packages in it; the longest name
 }
 EVERYWHERE = (  # each part may import these
     *("errors", "escaping", "paths", "progress", "regular_files", "installation", "settings"),
-    *("guides", "doctor.findings", "cpu_and_memory"),
+    *("guides", "dataclass", "doctor.findings", "cpu_and_memory"),
 )
 
 

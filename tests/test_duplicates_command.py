@@ -36,8 +36,8 @@ def test_groups_with_what_could_be_saved_first(command: Command, ingested: Path)
     done = command.run("duplicates", "--json")
     first, second = done.json_lines
     assert set(names(first)) == COPIES
-    assert names(first)[0] in ("original.jpg", "same bytes.jpg")
-    assert set(names(second)) == {"cat.jpg", "cat again.jpg"}
+    assert names(first)[:2] == ["original.jpg", "same bytes.jpg"]  # of equals, the shorter path
+    assert names(second) == ["cat.jpg", "cat again.jpg"]
     sizes = [photo["bytes"] for photo in first["photos"]]
     assert first["saved_bytes"] == sum(sizes[1:]) > second["saved_bytes"]
     assert {photo["format"] for photo in first["photos"]} == {"JPEG", "PNG"}

@@ -362,6 +362,43 @@ def test_the_page_plays_a_film_from_the_moment(
             assert server.ask(f"/thumbnail/{hit['id']}?moment={wrong}").status == 400
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="xdg-open is Linux's")
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("mpv.desktop", "mpv --player-operation-mode=pseudo-gui --start={} -- {}"),
+        ("org.videolan.VLC.desktop", "vlc --start-time={} {}"),
+        ("org.gnome.Totem.desktop", "xdg-open {1}"),
+        ("", "xdg-open {1}"),
+    ],
+)
+def test_open_begins_where_something_was_found(
+    user: Command, shown: dict[str, Image.Image], tmp_path: Path, entry: str, expected: str
+) -> None:
+    """If the system's player for films of that type can; else it is said where that is."""
+    for name in ("xdg-open", "mpv", "vlc"):
+        _program(tmp_path / name, f'echo "${{0##*/}} $@" > "{tmp_path}/opened"\n')
+    _program(tmp_path / "xdg-mime", f'[ "$*" = "query default video/mp4" ] && echo {entry}\n')
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    command = Command(user.home, user.cache, {**user.environment, **path})
+    scene = list(shown)[2]
+    [hit] = command.run("query", scene, "--literal", "-k", "1", "--json").json_lines
+    said = command.run("open", "@1").stderr
+    moment = f"{hit['moment']:.3f}"
+    assert (tmp_path / "opened").read_text() == expected.format(moment, hit["path"]) + "\n"
+    at = f"0:0{int(hit['moment'])}"
+    opened = f"Opened a.mp4 at {at} in {expected.split()[0]}.\n"
+    told = f"In a.mp4, what was found is at {at}.\nOpened 1 photo in the system's viewer.\n"
+    assert said == (told if expected.startswith("xdg-open") else opened)
+    command.run("open", hit["id"])
+    assert (tmp_path / "opened").read_text() == f"xdg-open {hit['path']}\n"
+
+
+def _program(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}")
+    path.chmod(0o755)
+
+
 def test_later_ingests_keep_to_films(user: Command) -> None:
     again = user.run("ingest", "--json").json
     assert (again["unchanged"], again["embedded"], again["joined"]) == (4, 0, 1)

@@ -114,6 +114,7 @@ def test_no_path_comes_from_the_file(library: Command, tmp_path: Path) -> None:
         json.dumps({"1": "\x1b[31m\u202e"}),
         json.dumps({"1": 5}),
         json.dumps({"x": None, "١": "a"}),
+        json.dumps({"1": "a", "moments": {"1": "0; reboot"}}),
         "[" * 100_000,
         "[1]",
         "\xff",

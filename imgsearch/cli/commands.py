@@ -236,10 +236,11 @@ def version_option() -> TyperOption:
     )
 
 
-def _install_completion(ctx: Any, parameter: Any, wanted: Any) -> Any:
-    from imgsearch.cli import completion
+def _install_completion(ctx: Any, parameter: Any, wanted: Any) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from imgsearch.cli import completion
 
-    return completion.install(ctx, parameter, wanted)
+        completion.install()
 
 
 class Program(TyperGroup):

@@ -7,9 +7,10 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from imgsearch.dataclass import dataclass
 
 if TYPE_CHECKING:
     from imgsearch.settings.options import Option
@@ -122,10 +123,8 @@ _VALUES: dict[str, Callable[[str], Iterable[str]]] = {
 }
 
 
-def install(ctx: Any, parameter: object, wanted: Any) -> None:
+def install() -> None:
     """--install-completion: Typer's files, put right."""
-    if not wanted or ctx.resilient_parsing:
-        return
     import typer
     from typer import completion as of_typer
 

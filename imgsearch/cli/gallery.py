@@ -14,6 +14,7 @@ import typer
 
 from imgsearch import paths, regular_files
 from imgsearch.cli.error_handler import say
+from imgsearch.cli.query_options import STDOUT
 from imgsearch.errors import EXIT_FAILURE, UsageError
 from imgsearch.escaping import shown
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from imgsearch.results import Results
     from imgsearch.thumbnails import Thumbnails
 
-STDOUT = "-"
 _KEPT = 24 * 3600  # seconds for which a gallery lies in the cache folder after it was shown
 _EXAMPLE = 240  # pixels of the longer side
 

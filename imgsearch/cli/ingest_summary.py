@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.error_handler import say
+from imgsearch.dataclass import dataclass
 from imgsearch.output import cures
 
 if TYPE_CHECKING:

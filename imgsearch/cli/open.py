@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -29,6 +30,15 @@ class Opening(CommandOptions):
     )
 
 
+class Wanted(NamedTuple):
+    """A photo's file, which lies inside its library's folder. `moment`: of a film, where in it
+    something was found, in seconds."""
+
+    path: bytes
+    format: str
+    moment: float | None
+
+
 @command("open", Opening, INDEX_ALONE, brief=True, examples=["imgsearch open @1 @4"])
 def open_photos(common: Common, given: Opening) -> None:
     """Open photos of the index in the system's viewer."""
@@ -38,9 +48,9 @@ def open_photos(common: Common, given: Opening) -> None:
     _open(files)
 
 
-def _file(library: Library, photo: str) -> bytes:
-    """The path of a photo's file, which lies inside its library's folder. Raises PhotoError."""
-    from imgsearch.search import names
+def _file(library: Library, photo: str) -> Wanted:
+    """Raises PhotoError."""
+    from imgsearch.search import last_results, names
 
     record = asked_question.ranked(library, photo)
     if record is None:
@@ -63,18 +73,22 @@ def _file(library: Library, photo: str) -> bytes:
             f"{shown(record.relative_path)} is missing: there is no file {shown(found.path or '')}",
             "Ingest its folder again, which finds photos that were moved.",
         )
-    return found.path
+    rank = last_results.rank(photo)
+    moment = None if rank is None else last_results.moment_at(library.index.place, rank)
+    return Wanted(found.path, record.format, moment)
 
 
-def _open(files: Sequence[bytes]) -> None:
+def _open(files: Sequence[Wanted]) -> None:
     """Says how many were opened, and why others were not. Exit code 1 where any was not."""
     from imgsearch.cli import viewer
     from imgsearch.output import console
     from imgsearch.roots.locations import may_be_opened
 
-    pictures = list(filter(may_be_opened, files))
-    if len(pictures) < len(files):
-        say(f"{console.count(len(files) - len(pictures), 'file')} not opened: no picture.")
+    found = [file for file in files if may_be_opened(file.path)]
+    if len(found) < len(files):
+        say(f"{console.count(len(files) - len(found), 'file')} not opened: no picture.")
+    at_a_moment = [_is_opened_at_its_moment(file) for file in found]
+    pictures = [file.path for file, is_open in zip(found, at_a_moment, strict=True) if not is_open]
     opened = viewer.open_files(pictures)
     if opened:
         say(f"Opened {console.count(opened, 'photo')} in the system's viewer.")
@@ -82,5 +96,22 @@ def _open(files: Sequence[bytes]) -> None:
         failed = console.count(len(pictures) - opened, "photo")
         say(f"{failed} could not be opened: {viewer.PROGRAM} found no program for it.")
         say("--paths prints the paths, for a viewer of your choice: … --paths -0 | xargs -0 feh")
-    if opened < len(files):
+    if opened + sum(at_a_moment) < len(files):
         raise typer.Exit(EXIT_FAILURE)
+
+
+def _is_opened_at_its_moment(file: Wanted) -> bool:
+    """Opens a film where something was found in it, if the player can; else says where that is."""
+    from imgsearch.cli import viewer
+    from imgsearch.output.captions import clock
+    from imgsearch.photos.film_formats import CONTENT_TYPES
+
+    if file.moment is None or file.format not in CONTENT_TYPES:
+        return False
+    name, at = shown(os.path.basename(file.path)), clock(file.moment)
+    player = viewer.open_film(file.path, file.moment, CONTENT_TYPES[file.format])
+    if player is None:
+        say(f"In {name}, what was found is at {at}.")
+        return False
+    say(f"Opened {name} at {at} in {player}.")
+    return True

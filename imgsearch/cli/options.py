@@ -3,9 +3,9 @@ commands offer as options."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from imgsearch.dataclass import dataclass
 from imgsearch.settings.options import CommandOptions, count, declared, flag, several
 from imgsearch.settings.table import INDEX, KNOWN, TRUST
 from imgsearch.settings.values import text

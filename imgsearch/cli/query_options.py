@@ -21,6 +21,7 @@ _ORDER: OneOf[Order] = one_of("fit", "newest", "oldest")
 Preview = Literal["auto", "blocks", "kitty", "iterm2", "sixel"]
 _PREVIEW: OneOf[Preview] = one_of("auto", "blocks", "kitty", "iterm2", "sixel")
 
+STDOUT = "-"  # as the name of a file
 SETTINGS = ("k", "min_score", "num_candidates")  # of the table of settings
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from imgsearch.cli.error_handler import say
-from imgsearch.cli.gallery import STDOUT, Gallery
 from imgsearch.cli.preview import Preview
-from imgsearch.cli.query_options import Asked
+from imgsearch.cli.query_options import STDOUT, Asked
 from imgsearch.errors import EXIT_FAILURE, UsageError
 from imgsearch.escaping import shown
 
 if TYPE_CHECKING:
+    from imgsearch.cli.gallery import Gallery
     from imgsearch.library import Library
     from imgsearch.question import Question
     from imgsearch.results import Results
@@ -36,6 +36,8 @@ class Output:
         self._preview = Preview(given.preview, never=given.no_preview)
         self._gallery: Gallery | None = None
         if given.html is not None or given.open:
+            from imgsearch.cli.gallery import Gallery
+
             self._gallery = Gallery(given.html, is_opened=given.open)
         self._began = time.perf_counter()
         self._only_fitting = given.only_fitting

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli import hints, opening
 from imgsearch.cli.commands import command
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import ImgsearchError, IndexNotFound
 from imgsearch.escaping import shown
 from imgsearch.ingest import rules as library_rules

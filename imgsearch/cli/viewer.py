@@ -7,11 +7,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PROGRAM = {"darwin": "open", "win32": "Windows"}.get(sys.platform, "xdg-open")
 WAIT = 2.0  # seconds; xdg-open says by then that it has found nothing
+PLAYER_WAIT = 0.5  # for a film's player, which otherwise runs until it is closed
+# what stands before a film's path to play it from a second on, by the player's name
+_FROM_SECOND: Mapping[str, tuple[str, ...]] = {
+    "mpv": ("--player-operation-mode=pseudo-gui", "--start={}", "--"),
+    "vlc": ("--start-time={}",),
+}
 
 
 def open_files(paths: Sequence[bytes]) -> int:
@@ -21,6 +27,34 @@ def open_files(paths: Sequence[bytes]) -> int:
     started = [process for path in paths if (process := _start(path)) is not None]
     until = time.monotonic() + WAIT
     return sum(_succeeded(process, until) for process in started)
+
+
+def open_film(path: bytes, seconds: float, media_type: str) -> str | None:
+    """Opens a film at a moment of it, where the system's player for its type can do that. The
+    player's name; None where it cannot, or is not known: nothing was opened. `path`: absolute."""
+    player = _player(media_type)
+    if player is None:
+        return None
+    options = [each.format(f"{seconds:.3f}") for each in _FROM_SECOND[player]]
+    process = _start(path, player, *options)
+    opened = process is not None and _succeeded(process, time.monotonic() + PLAYER_WAIT)
+    return player if opened else None
+
+
+def _player(media_type: str) -> str | None:
+    """The one that xdg-open would start, such as "mpv.desktop" or "org.videolan.VLC.desktop"."""
+    if PROGRAM != "xdg-open":
+        return None
+    command = ["xdg-mime", "query", "default", media_type]
+    try:
+        asked = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    entry = asked.stdout.decode("utf-8", "replace").strip().lower().removesuffix(".desktop")
+    name = entry.rpartition(".")[2]
+    return name if name in _FROM_SECOND and shutil.which(name) else None
 
 
 def open_in_browser(page: Path) -> bool:
@@ -51,12 +85,12 @@ def _start_on_windows(path: bytes) -> bool:
     return True
 
 
-def _start(path: bytes) -> subprocess.Popen[bytes] | None:
+def _start(path: bytes, program: str = PROGRAM, *options: str) -> subprocess.Popen[bytes] | None:
     """Start a viewer in a session of its own, without output, so that Ctrl-C here does not close
     it."""
     try:
         return subprocess.Popen(
-            [PROGRAM, path],
+            [program, *options, path],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -88,10 +88,11 @@ def may_be_one(one: Seen, other: Seen) -> bool:
     return abs(wide - other_wide) <= slack * max(wide, other_wide)
 
 
-def largest_first(photo: Seen) -> tuple[int, int, str]:
-    """By what the one that stands for all copies is chosen: pixels, then bytes; then the order of
-    ids."""
-    return -photo.width * photo.height, -photo.size, photo.id
+def largest_first(photo: Record) -> tuple[int, int, int, str, str]:
+    """By what the one that stands for all copies is chosen: pixels, then bytes; then the shorter
+    path, since a copy's is longer (`copy of cat.jpg`, `cat (1).jpg`, `backup/cat.jpg`)."""
+    path = photo.relative_path
+    return -photo.width * photo.height, -photo.size, len(path), path, photo.id
 
 
 def cosine(vectors: Mapping[str, Vector], one: str, other: str) -> float:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from imgsearch.copies import comparing
+from imgsearch.dataclass import dataclass
 from imgsearch.index.base import ALL, Filter, Look, Record
 from imgsearch.progress import Progress, silent
 
@@ -78,7 +79,8 @@ class Duplicates:
         records = self._index.records([id for ids in read for id in ids])
         found = []
         for at, ids in zip(chosen, read, strict=True):
-            there = tuple(records[id] for id in ids if id in records)
+            known = (records[id] for id in ids if id in records)
+            there = tuple(sorted(known, key=comparing.largest_first))
             if len(there) < 2:
                 continue
             is_whole = len(ids) == len(self._groups[at])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import Action, ImgsearchError
 
 State = Literal["ok", "warning", "failure"]

@@ -9,6 +9,7 @@ import bisect
 import functools
 import json
 import lzma
+import mmap
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -29,8 +30,9 @@ class Archive:
     Raises OSError when the file cannot be read, ValueError when it is another file."""
 
     def __init__(self, path: Path = FILE) -> None:
-        self._bytes = path.read_bytes()
-        if not self._bytes.startswith(MAGIC):
+        with path.open("rb") as file:
+            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if self._bytes[: len(MAGIC)] != MAGIC:
             raise ValueError(f"{path} is not a gazetteer")
         start = len(MAGIC) + 4
         (length,) = struct.unpack_from("<I", self._bytes, len(MAGIC))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imgsearch.dataclass import dataclass
 from imgsearch.gazetteer.archive import BORDER_POINT, CITY_POINT, Archive
 from imgsearch.gazetteer.geometry import Floats, Nearest, unit_vectors
 from imgsearch.gazetteer.place import NOWHERE, Located

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 # letters that Unicode does not take apart into a base letter and an accent
@@ -10,17 +9,21 @@ _LETTERS = str.maketrans(
     {"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
 )
 # of Latin, Greek and Cyrillic; elsewhere (が, हिन्दी, ไทย) a mark makes another letter
-_ACCENTS = re.compile("[\u0300-\u036f]")
+_ACCENTS = dict.fromkeys(range(0x300, 0x370))
 
 
 def fold(name: str) -> str:
     """`name` in lower case, without accents, each run of spaces and punctuation as one space:
     "São Tomé" and "sao-tome" are the same. Empty when nothing but punctuation is left."""
-    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", name.casefold()))
-    whole = unicodedata.normalize("NFC", bare).translate(_LETTERS)
+    whole = name.lower() if name.isascii() else _folded(name)
     if whole.isalnum():
         return whole
     return _spaced(whole)
+
+
+def _folded(name: str) -> str:
+    bare = unicodedata.normalize("NFKD", name.casefold()).translate(_ACCENTS)
+    return unicodedata.normalize("NFC", bare).translate(_LETTERS)
 
 
 def _spaced(text: str) -> str:

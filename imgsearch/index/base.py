@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.part_kinds import PART_KINDS, PartKind
 from imgsearch.index.records import (
     NO_TEXTS,

@@ -6,11 +6,12 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from typing import TypeVar
 
 from imgsearch import photos
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import Action, IndexContradiction, IndexNotFound
 from imgsearch.index.base import Failure, Index, Record, Row
 from imgsearch.ingest import rules

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +26,6 @@ _ENOUGH = 8  # vectors, to tell a spread from
 _FLAT = 1e-4  # spread of scores below which all vectors are one and the same
 _ONE_BELOW = 0.1587  # share of normal values that are a standard deviation below the mean
 _FARTHEST = 35.0  # standard deviations; beyond, a probability is no number any more
-_NORMAL = NormalDist()
 
 
 class Best(NamedTuple):
@@ -68,9 +66,11 @@ class Calibration(NamedTuple):
         more than its own."""
         if self.whole is None or self.parts is None:
             return score
+        from statistics import NormalDist  # 2 ms, for which a library without parts has no use
+
         deviations = min((score - self.parts.middle) / self.parts.deviation, _FARTHEST)
         chance = min(0.5, max(1, count) * math.erfc(deviations / math.sqrt(2)) / 2)
-        same = self.whole.middle - self.whole.deviation * _NORMAL.inv_cdf(chance)
+        same = self.whole.middle - self.whole.deviation * NormalDist().inv_cdf(chance)
         return min(score, same)
 
 

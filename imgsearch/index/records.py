@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.part_kinds import PART_KINDS, PartKind
 from imgsearch.models.base import Vector, Vectors
 from imgsearch.question import Box, Folder, Orientation
@@ -240,12 +240,14 @@ class Neighbour:
 class Near(NamedTuple):
     """`named`: the nearest of the photos that have every word that was looked for. `photos`: how
     many the filter lets through; None: not told. `texts`: what was read in those of `named` that
-    have text, by id; None: not told, and `Capabilities.texts` tells it."""
+    have text, by id; None: not told, and `Capabilities.texts` tells it. `all_named`: no other photo
+    has all the words; False: that is not known."""
 
     neighbours: list[Neighbour]
     named: list[Neighbour]
     photos: int | None
     texts: Mapping[str, PartTexts] | None = None
+    all_named: bool = False
 
     @property
     def records_named(self) -> list[Record]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from imgsearch.dataclass import dataclass
 
 _PROGRAM = 1 << 30  # bytes: the interpreter, a runtime, a model of the default pair's size
 _A_WORKER = 256 << 20  # its photos, and the pixels of a large one

@@ -6,12 +6,12 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import ModelError
 from imgsearch.models import choices
 from imgsearch.models.cache import cached_tower

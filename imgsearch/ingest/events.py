@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Literal
 
+from imgsearch.dataclass import dataclass
 from imgsearch.photos import Skip
 
 Kind = Literal[

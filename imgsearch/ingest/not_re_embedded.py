@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.base import Index, Record
 from imgsearch.photos import Skip
 from imgsearch.roots import Roots, locations

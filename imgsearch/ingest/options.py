@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.part_kinds import PartKind
 from imgsearch.ingest.batch_size import Limits
 from imgsearch.ingest.events import Event

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.base import PartCount, PartKind
 
 _BYTES = 80  # of a part besides its vector: its place, its rows in tables

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from imgsearch.dataclass import dataclass
 from imgsearch.ingest.not_re_embedded import Lost
 from imgsearch.photos import Skip
 

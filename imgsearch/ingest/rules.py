@@ -7,9 +7,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.part_kinds import PART_KINDS, PartKind
 
 if TYPE_CHECKING:

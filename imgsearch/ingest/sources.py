@@ -6,11 +6,12 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch import photos
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import Action, PhotoError, UsageError
 from imgsearch.escaping import is_safe, shell_quoted, shown
 from imgsearch.ingest import relocated_libraries

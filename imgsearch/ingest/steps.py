@@ -4,13 +4,14 @@ are new: decode and embed. Nothing here touches the index."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from imgsearch import ocr, photos
+from imgsearch.dataclass import dataclass
 from imgsearch.index.base import PartKind, Parts
 from imgsearch.ingest.descriptions import Facts, facts_of
 from imgsearch.ingest.parts import (

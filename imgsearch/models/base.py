@@ -4,11 +4,12 @@ unit vectors. No runtime is imported here; `imgsearch.models.runtimes` holds the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from imgsearch.dataclass import dataclass
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch.errors import Action, ModelError, ModelUnavailable
-from imgsearch.installation import reinstall_command
 from imgsearch.models.base import Kind, ModelIdentity
 from imgsearch.models.names import ModelNames, is_directory, shown_name
 from imgsearch.models.towers import MANIFEST, ModelSet, Tower
@@ -130,6 +129,8 @@ def _require_exporter(source: str) -> None:
 
     missing = [name for name in ("torch", "sentence_transformers", "onnx") if not find_spec(name)]
     if missing:
+        from imgsearch.installation import reinstall_command
+
         raise ModelUnavailable(
             f"The model {shown_name(source)} has to be exported once, and this installation is"
             f" incomplete: it lacks {', '.join(missing)}.",

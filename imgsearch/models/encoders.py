@@ -9,13 +9,12 @@ an export that failed    sentence-transformers, slow and right
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from imgsearch.errors import ModelError
-from imgsearch.models import int8_trial, preprocessing, verification
+from imgsearch.models import preprocessing, verification
 from imgsearch.models.base import Pixels, Precision, Vectors, unit
 from imgsearch.models.cache import forget, remember_check
 from imgsearch.models.hub import quiet_environment
@@ -33,6 +32,7 @@ from imgsearch.models.towers import REFERENCES_FILE, Tower
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from imgsearch.models import int8_trial
     from imgsearch.models.base import ImageEncoder, TextEncoder
 
 _TEXTS_AT_ONCE = 32
@@ -101,6 +101,8 @@ class Images:
         not serve."""
         if not isinstance(self._runtime, OpenVino):
             return self
+        from imgsearch.models import int8_trial
+
         trial = int8_trial.Trial(tower, index_id, self._runtime, streams)
         return ImagesOnTrial(tower, self._runtime, trial)
 
@@ -133,6 +135,8 @@ class OpeningImages:
         self.identity, self.dims = tower.identity, tower.dims
         self._preprocessing = preprocessing.from_manifest(tower.preprocessing)
         self.image_size = max(self._preprocessing.width, self._preprocessing.height)
+        from concurrent.futures import ThreadPoolExecutor
+
         opener = ThreadPoolExecutor(1, thread_name_prefix="imgsearch-model")
         self._opened = opener.submit(open_encoder)
         opener.shutdown(wait=False)
@@ -219,6 +223,8 @@ def ingest_encoder(
     whether it works here has to be known before anything is written. `tell`: what a person should
     hear, from whichever thread. `index_id`: of the index for whose photos int8 may be tried, and
     used where it has passed; empty: it may not."""
+
+    from imgsearch.models import int8_trial
 
     def open_encoder() -> ImageEncoder:
         may_try = bool(index_id) and precision == "auto" and accelerator() == "cpu"

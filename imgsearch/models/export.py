@@ -15,12 +15,12 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import ModelError
 from imgsearch.models import files, preprocessing, tokenizer, verification
 from imgsearch.models.base import Kind, Vectors

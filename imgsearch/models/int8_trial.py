@@ -20,7 +20,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgsearch import cpu_and_memory
+from imgsearch.dataclass import dataclass
 from imgsearch.models import calibration, preprocessing
 from imgsearch.models.base import Pixels, Vectors, unit
 from imgsearch.models.calibration import Fit

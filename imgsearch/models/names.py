@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import Action, UsageError
 from imgsearch.models.base import Kind
 from imgsearch.models.choices import (

@@ -7,12 +7,12 @@ pixels equal those of the transformers image processor but for rounding.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch.dataclass import dataclass
 from imgsearch.models.base import Pixels
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import Action, IndexContradiction, ModelError, ModelUnavailable
 from imgsearch.models import recorded as recorded_names
 from imgsearch.models.cache import cached, cached_tower, set_up

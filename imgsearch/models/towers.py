@@ -11,10 +11,10 @@ cache/text-clip-ViT-B-32-multilingual-v1-5f1c2a90/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from imgsearch.dataclass import dataclass
 from imgsearch.models.base import Kind, ModelIdentity, ModelPair
 
 ServedBy = Literal["onnx", "sentence-transformers"]

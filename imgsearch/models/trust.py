@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import Action, ModelError
 
 _MODULES = (

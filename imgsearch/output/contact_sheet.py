@@ -4,9 +4,9 @@ side, each with what a line of the table would say of it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from imgsearch.dataclass import dataclass
 from imgsearch.output import pictures
 from imgsearch.output.results_table import Page, Piece, by_fit, facts_beside, title_line
 from imgsearch.output.terminal import Cell, Protocol

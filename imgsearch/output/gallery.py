@@ -7,10 +7,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgsearch.dataclass import dataclass
 from imgsearch.escaping import shown
 from imgsearch.output import captions
 from imgsearch.results import located

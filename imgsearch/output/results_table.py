@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgsearch import photos
+from imgsearch.dataclass import dataclass
 from imgsearch.escaping import shell_quoted, shown
 from imgsearch.output.captions import found_part
 from imgsearch.roots.locations import Refusal

@@ -9,8 +9,9 @@ import select
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from imgsearch.dataclass import dataclass
 
 Protocol = Literal["kitty", "iterm2", "sixel"]
 

@@ -8,8 +8,9 @@ import functools
 import hashlib
 import os
 import re
-from dataclasses import dataclass
 from enum import Enum
+
+from imgsearch.dataclass import dataclass
 
 SYSTEM_NAMES = frozenset(
     {

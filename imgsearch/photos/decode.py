@@ -10,11 +10,11 @@ import io
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import IO, Any
 
 from PIL import Image, UnidentifiedImageError
 
+from imgsearch.dataclass import dataclass
 from imgsearch.photos import (
     SkipReason,
     colour,

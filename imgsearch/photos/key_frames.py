@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from imgsearch.dataclass import dataclass
 
 SIDE = 24  # pixels of the small square by which frames are compared
 SHARPNESS_SIDE = 160  # of the one by which it is told whether a frame is blurred

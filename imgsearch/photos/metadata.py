@@ -9,9 +9,9 @@ import math
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from imgsearch.dataclass import dataclass
 from imgsearch.photos import dates, iptc, safe_text, xmp
 from imgsearch.photos.dates import Moment, Precision
 

@@ -10,9 +10,11 @@ import codecs
 import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from xml.parsers import expat
+
+from imgsearch.dataclass import dataclass
 
 MOST_BYTES = 4 << 20  # darktable's with a long history have 1 MB
 _MOST_DEPTH = 64

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 
+from imgsearch.dataclass import dataclass
 from imgsearch.phrases import vocabulary
 from imgsearch.phrases.days import Days
 from imgsearch.phrases.patterns import patterns
@@ -57,7 +58,7 @@ def _ends(ahead: str, words: str) -> int | None:
     tokens = ahead.split()
     for length in range(min(4, len(tokens)), 0, -1):
         phrase = " ".join(tokens[-length:])
-        if re.sub("[’‘]", "'", phrase) in known:
+        if vocabulary.with_plain_quotes(phrase) in known:
             return len(ahead.rstrip()) - len(phrase)
     return None
 
@@ -68,7 +69,7 @@ def _phrases(words: str) -> frozenset[str]:
 
 
 def _is(between: str, words: str) -> bool:
-    return re.sub("[’‘]", "'", between.strip()) in _phrases(words)
+    return vocabulary.with_plain_quotes(between.strip()) in _phrases(words)
 
 
 LINKS = vocabulary.TO + " から 到 至 ile ~ 〜"

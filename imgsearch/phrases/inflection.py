@@ -81,8 +81,8 @@ _IRREGULAR = {
     "новои зеландии": "новая зеландия",
     "южнои корее": "южная корея",
 }
-_TURKISH = re.compile(r"(?i)(.{3,}?)\s?['’]\s?n?[dt][ae](?:ki|n)?")
-_KOREAN = re.compile(r"(.{2,}?)(?:에서의|에서|의|에|으로|로)")
+_TURKISH = r"(?i)(.{3,}?)\s?['’]\s?n?[dt][ae](?:ki|n)?"
+_KOREAN = r"(.{2,}?)(?:에서의|에서|의|에|으로|로)"
 
 
 def names(written: str, preposition: str) -> Iterator[tuple[str, bool]]:
@@ -97,9 +97,9 @@ def names(written: str, preposition: str) -> Iterator[tuple[str, bool]]:
     elif preposition in ("из", "від", "до", "от", "з", "z", "ze", "do"):
         yield from ((name, False) for name in _forms(folded, _GENITIVE))
     elif "가" <= written[-1] <= "힣":
-        if match := _KOREAN.fullmatch(written):
+        if match := re.fullmatch(_KOREAN, written):
             yield match[1], True
-    elif written[0].isupper() and (match := _TURKISH.fullmatch(written)):
+    elif written[0].isupper() and (match := re.fullmatch(_TURKISH, written)):
         yield match[1], True
 
 

@@ -40,7 +40,7 @@ class _Line:
     """The words that occur in `folded`."""
 
     def __init__(self, folded: str) -> None:
-        self._padded = re.sub("[’‘]", "'", f" {folded} ")
+        self._padded = vocabulary.with_plain_quotes(f" {folded} ")
 
     def any_of(self, words: str | list[str]) -> str | None:
         """A pattern of those of `words` that occur; None if none does."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from imgsearch import gazetteer
+from imgsearch.dataclass import dataclass
 from imgsearch.gazetteer import Place
 from imgsearch.phrases import inflection, vocabulary, wordlists
 from imgsearch.phrases.tokens import Line, Token

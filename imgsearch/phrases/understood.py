@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from typing import Protocol
+
+from imgsearch.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,11 @@ def phrases(words: str) -> list[str]:
     return found
 
 
+def with_plain_quotes(text: str) -> str:
+    """`text` with ' for ’ and ‘."""
+    return text.replace("’", "'").replace("‘", "'")
+
+
 def any_of(words: str | list[str]) -> str:
     """A pattern of all phrases in `words`, longest first."""
     found = phrases(words) if isinstance(words, str) else words

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from imgsearch import photos, regular_files
+from imgsearch.dataclass import dataclass
 from imgsearch.index.base import Record
 
 

@@ -8,9 +8,10 @@ photos that were searched."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp, log
 from typing import TYPE_CHECKING
+
+from imgsearch.dataclass import dataclass
 
 if TYPE_CHECKING:
     from imgsearch.models.base import Vector, Vectors

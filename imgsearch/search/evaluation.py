@@ -6,7 +6,6 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from math import log2
 from pathlib import Path
@@ -14,6 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from imgsearch import regular_files
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import UsageError
 from imgsearch.escaping import shown
 from imgsearch.progress import Progress, silent

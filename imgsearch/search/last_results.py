@@ -1,5 +1,6 @@
 """The last result list of each index, so that a photo can be named by its rank: @3. A file in the
-cache folder holds ids alone; where a photo lies is asked of the index again."""
+cache folder holds ids, and of films the moments that were found; where a photo lies is asked of the
+index again."""
 
 from __future__ import annotations
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 MOST = 10_000  # hits that are remembered
 _RANK = re.compile(r"@([1-9]\d{0,8})")
 _LONGEST = 4 << 20  # bytes of the file
+_MOMENTS = "moments"  # beside the ranks
+_LAST_SECOND = 1e7  # of a film
 
 
 def rank(name: str) -> int | None:
@@ -30,12 +33,16 @@ def rank(name: str) -> int | None:
 
 def remember(place: str, results: Results) -> None:
     """`place`: of the index. A cache that cannot be written remembers nothing."""
-    ids = {str(hit.rank): hit.record.id for hit in results.hits[:MOST]}
+    hits = results.hits[:MOST]
+    found: dict[str, object] = {str(hit.rank): hit.record.id for hit in hits}
+    moments = {str(hit.rank): hit.moment for hit in hits if hit.moment is not None}
+    if moments:
+        found[_MOMENTS] = moments
     file = _file(place)
     partial = file.with_suffix(f".{os.getpid()}.partial")
     with contextlib.suppress(OSError):
         paths.private_folder(file.parent)
-        partial.write_text(json.dumps(ids), "utf-8")
+        partial.write_text(json.dumps(found), "utf-8")
         partial.replace(file)
 
 
@@ -56,6 +63,16 @@ def id_at(place: str, rank: int) -> str:
         f"The last result list has no rank {rank}.",
         f"It has @{min(ranks, default=0)} to @{max(ranks, default=0)}; search again for others.",
     )
+
+
+def moment_at(place: str, rank: int) -> float | None:
+    """Where in the film of this rank something was found, in seconds from its start. None: it is no
+    film, or nothing is known."""
+    moments = _read(place).get(_MOMENTS)
+    moment = moments.get(str(rank)) if isinstance(moments, dict) else None
+    if isinstance(moment, bool) or not isinstance(moment, (int, float)):
+        return None
+    return float(moment) if 0 <= moment <= _LAST_SECOND else None
 
 
 def _read(place: str) -> dict[str, object]:

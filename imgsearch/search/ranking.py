@@ -7,11 +7,12 @@ nearest; a photo that has all the words fits. An inventory number comes before a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from typing import Literal
 
 from imgsearch.copies.comparing import LEAST_COSINE
+from imgsearch.dataclass import dataclass
 from imgsearch.index import word_matches
 from imgsearch.index.base import NO_TEXTS, Near, Neighbour, Part, PartTexts, Record, Wanted
 from imgsearch.index.word_matches import Texts
@@ -54,6 +55,7 @@ def fused(
     photo fits whatever scores come by chance. As long as `near.neighbours` has `RANKED` photos or
     all, those that follow in a longer list change nothing before."""
     weights: dict[str, float] = {}
+    having = {one.record.id for one in near.named}
     exact = {
         one.record.id
         for one in near.named
@@ -68,10 +70,10 @@ def fused(
             weights[one.record.id] = weights.get(one.record.id, 0) + 1 / (_CONSTANT + rank)
     both = {one.record.id: one for one in (*named, *near.neighbours)}  # these know of parts
     line = sure if chance is None else min(sure, chance.line)
-    found = [
-        _judged(one, wanted, line, chance is not None, texts.get(one.record.id, NO_TEXTS))
-        for one in both.values()
-    ]
+    found = []
+    for id, one in both.items():
+        words = wanted if id in having or not near.all_named else None  # others do not have them
+        found.append(_judged(one, words, line, chance is not None, texts.get(id, NO_TEXTS)))
 
     def order(one: Found) -> tuple[bool, bool, float, str]:
         weight = weights[one.record.id]
@@ -88,8 +90,7 @@ def _judged(
     one: Neighbour, wanted: Wanted | None, line: float, known: bool, read: PartTexts
 ) -> Found:
     """`line`: the score from which on it fits; `known`: whether it does not fit below that."""
-    words = word_matches.words_of(one.record, read)
-    fields = wanted.fields(words) if wanted is not None else ()
+    fields = () if wanted is None else wanted.fields(word_matches.words_of(one.record, read))
     why: tuple[Reason, ...] = (*(("fit",) if one.score >= line else ()), *fields)
     fits = True if why else (False if known else None)
     return _with_line(Found(one.record, one.score, why, fits, one.part), wanted, read)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -171,6 +170,8 @@ def _of_the_picture(where: Filter) -> Iterator[str]:
 
 
 def _days(first: date, last: date) -> str:
+    import calendar
+
     if first == last:
         return f"on {first}"
     ends_month = last.day == calendar.monthrange(last.year, last.month)[1]

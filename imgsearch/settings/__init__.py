@@ -12,11 +12,11 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imgsearch import paths
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import Action, Advice, SettingsError
 from imgsearch.settings import folder_files
 from imgsearch.settings.folder_files import FolderFile, Permission

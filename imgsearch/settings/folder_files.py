@@ -10,11 +10,11 @@ import hashlib
 import json
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from imgsearch import paths, regular_files
+from imgsearch.dataclass import dataclass
 
 NAMES = (".env", "imgsearch.toml")  # the first one wins
 MAX_BYTES = 65_536

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from imgsearch.dataclass import dataclass
 from imgsearch.settings import values
 from imgsearch.settings.options import always, declared, flag, never, option
 from imgsearch.settings.values import OneOf, one_of, text, texts, whole

@@ -6,8 +6,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from imgsearch.dataclass import dataclass
 
 Parse = Callable[[Any], Any]
 Word = TypeVar("Word", bound=str)

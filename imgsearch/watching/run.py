@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import IndexLocked, IndexUnavailable, PhotoError
 from imgsearch.escaping import shown
 from imgsearch.ingest.run import run_jobs

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import UsageError
 from imgsearch.ingest import known_libraries, rules, sources
 from imgsearch.ingest.rules import Rules

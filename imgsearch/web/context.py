@@ -6,10 +6,11 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import ImgsearchError, IndexError_
 from imgsearch.thumbnails import Thumbnails
 from imgsearch.web.duplicates import Comparisons

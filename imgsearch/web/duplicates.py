@@ -4,12 +4,13 @@ since to compare a million photos takes half a minute."""
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
 from imgsearch.copies import comparing
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import UsageError
 from imgsearch.question import Filter, Folder, Question
 from imgsearch.roots import folder_away

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.base import FACETS, Facet
 from imgsearch.question import Filter, Folder, Question
 from imgsearch.web import state

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 from starlette.exceptions import HTTPException
 
+from imgsearch.dataclass import dataclass
 from imgsearch.thumbnails import KEPT_BYTES
 
 T = TypeVar("T")

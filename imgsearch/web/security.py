@@ -9,13 +9,14 @@ import ipaddress
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.exceptions import HTTPException
 
+from imgsearch.dataclass import dataclass
 from imgsearch.web.limits import Limits
 
 Scope = MutableMapping[str, Any]

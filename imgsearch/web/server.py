@@ -9,9 +9,9 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import ImgsearchError, UsageError
 from imgsearch.escaping import shown
 from imgsearch.web.security import Policy, is_loopback

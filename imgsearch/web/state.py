@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from imgsearch.dataclass import dataclass
 from imgsearch.question import ALL, Filter, Folder, Near, Order, Question, Term
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ million vectors of parts. The search by hand, and for other sizes:
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -25,6 +26,7 @@ from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
 from imgsearch.index.parts import Calibration
 from imgsearch.models.base import Vectors, unit
+from tests import films, lettering
 from tests.benchmarks import photos
 from tests.benchmarks.full_size import Installed
 from tests.benchmarks.index_scale import DIMS, MODELS, QUERIES, Cloud, K, photo, searched
@@ -34,7 +36,11 @@ INGESTED = 24  # photos, a multiple of PAGES
 PAGES = 4  # of each file that has several
 # at least so many times as fast as without: regions are ten crops of a photo
 REGIONS_RATE, PAGES_RATE = 0.07, 0.85
-REGIONS_BYTES = 30_000  # of a photo with regions
+REGIONS_BYTES = 30_000  # ten vectors of 2 KB in pages of 32 KB, their codes, and their rows
+LETTERED = 64  # pictures with text: an index grows by 512 bytes for each, or by twice as much
+TEXT_CPU, TEXT_BYTES = 0.6, 6_000  # seconds of one core, and bytes of its lines and their words
+FILM_MINUTES = 10
+FILM_SECONDS, FILM_BYTES = 1.0, 200_000  # of each minute; of all of it, 60 frames at most
 PHOTOS, PARTS = 200_000, 10  # vectors of parts a photo
 P50, RECALL = 12, 0.98
 _BATCH = 2048  # photos
@@ -128,53 +134,135 @@ def searches(bench: Bench, total: int) -> Iterator[Row]:
     yield Row(Goal(f"{what}: recall@10 of photos", RECALL, True, ""), (turns[0].recall,))
 
 
+class Run(NamedTuple):
+    """An ingest into a new index. `cpu`: seconds of it and of the processes that it started.
+    `bytes`: of the index."""
+
+    seconds: float
+    cpu: float
+    bytes: int
+
+
 class Ingests:
-    """The installed command over the same photos in turns, each time into a new index."""
+    """The installed command over the same files in turns, each time into a new index."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench, self._installed = bench, Installed(bench)
-        self._bytes: dict[str, float] = {}  # a photo, by the way
-        self._single, self._paged = self._photos()
-
-    def _photos(self) -> tuple[Path, Path]:
-        """TIFFs of a page, and as many pages in files of PAGES."""
-        single, paged = (self._bench.folder(f"parts-{name}") for name in ("single", "paged"))
-        source = photos.folder(self._bench.folder("photos"), "1 MP JPEG", self._bench.say)
-        pictures = [Image.open(path) for path in sorted(source.iterdir())[:INGESTED]]
-        for number, picture in enumerate(pictures):
-            picture.save(single / f"{number:03}.tif", compression="tiff_lzw")
-        for start in range(0, INGESTED, PAGES):
-            first, *others = pictures[start : start + PAGES]
-            file = paged / f"{start:03}.tif"
-            first.save(file, save_all=True, append_images=others, compression="tiff_lzw")
-        return single, paged
+        names = "single", "paged", "lettered", "film"
+        self._folders = {name: bench.folder(f"parts-{name}") for name in names}
+        _make_photos(bench, self._folders["single"], self._folders["paged"])
+        _make_lettered(self._folders["lettered"])
+        _make_film(self._folders["film"])
 
     def rows(self) -> Iterator[Row]:
-        ways: dict[str, Callable[[], float]] = {
-            "none": partial(self._rate, "none", self._single),
-            "regions": partial(self._rate, "regions", self._single, "--regions"),
-            "pages": partial(self._rate, "pages", self._paged),
+        ways: dict[str, tuple[str, ...]] = {
+            "none": ("single",),
+            "regions": ("single", "--regions"),
+            "pages": ("paged",),
+            "unread": ("lettered",),
+            "text": ("lettered", "--text"),
+            "no films": ("film",),
+            "films": ("film", "--films"),
         }
-        self._rate("none", self._single)  # files into the page cache
-        rates = dict(zip(ways, in_turns(list(ways.values()), self._bench.repeats), strict=True))
-        for name, bound in (("regions", REGIONS_RATE), ("pages", PAGES_RATE)):
-            what = f"ingest, 1 MP TIFF: with {name} / without, in pictures/s"
-            ratios = (a / b for a, b in zip(rates[name], rates["none"], strict=True))
-            shown = " / ".join(f"{statistics.median(rates[each]):.1f}" for each in (name, "none"))
-            yield Row(Goal(what, bound, True), tuple(ratios), f"{shown} pictures/s")
-        note = ", ".join(f"{name} {size:,.0f}" for name, size in self._bytes.items())
-        goal = Goal("bytes a photo with regions", REGIONS_BYTES, False, "B")
-        yield Row(goal, (self._bytes["regions"],), f"bytes a file: {note}")
+        for name in self._folders:
+            self._run(name)  # files into the page cache
+        calls = [partial(self._run, *way) for way in ways.values()]
+        runs = dict(zip(ways, in_turns(calls, self._bench.repeats), strict=True))
+        yield from _of_rates(runs)
+        yield from _of_texts(runs["unread"], runs["text"])
+        yield from _of_films(runs["no films"], runs["films"])
 
-    def _rate(self, name: str, folder: Path, *options: str) -> float:
-        """Pictures a second, pages counted each."""
+    def _run(self, folder: str, *options: str) -> Run:
         index = self._bench.folder("indexes") / "parts"
         shutil.rmtree(index, ignore_errors=True)
-        seconds, _ = self._installed.run("ingest", folder, "--index", index, *options)
-        files = len(list(folder.iterdir()))
+        before = _cpu()
+        seconds, _ = self._installed.run(
+            "ingest", self._folders[folder], "--index", index, *options
+        )
+        cpu = _cpu() - before
         size = sum(path.stat().st_size for path in index.rglob("*") if path.is_file())
-        self._bytes[name] = size / files
-        return INGESTED / seconds
+        return Run(seconds, cpu, size)
+
+
+Runs = tuple[Run, ...]
+
+
+def _of_rates(runs: dict[str, Runs]) -> Iterator[Row]:
+    """In pictures, of which each page is one. What an empty index takes, some 850 KB of pages that
+    are there once, is in the size of both."""
+    for name, bound in (("regions", REGIONS_RATE), ("pages", PAGES_RATE)):
+        what = f"ingest, 1 MP TIFF: with {name} / without, in pictures/s"
+        ratios = tuple(
+            without.seconds / run.seconds
+            for run, without in zip(runs[name], runs["none"], strict=True)
+        )
+        rates = (
+            INGESTED / statistics.median(run.seconds for run in runs[each])
+            for each in (name, "none")
+        )
+        shown = " / ".join(f"{rate:.1f}" for rate in rates)
+        yield Row(Goal(what, bound, True), ratios, f"{shown} pictures/s")
+    more = _bytes_more(runs["none"], runs["regions"], INGESTED)
+    yield Row(Goal("bytes that regions add to a photo", REGIONS_BYTES, False, "B"), more)
+
+
+def _of_texts(unread: Runs, text: Runs) -> Iterator[Row]:
+    pairs = list(zip(text, unread, strict=True))
+    cpu = tuple((run.cpu - without.cpu) / LETTERED for run, without in pairs)
+    times = statistics.median(without.seconds / run.seconds for run, without in pairs)
+    note = f"{times:.2f} of the pictures/s without"
+    yield Row(Goal("CPU that text adds to a photo", TEXT_CPU, False, "s"), cpu, note)
+    more = _bytes_more(unread, text, LETTERED)
+    yield Row(Goal("bytes that text adds to a photo", TEXT_BYTES, False, "B"), more)
+
+
+def _of_films(without: Runs, films: Runs) -> Iterator[Row]:
+    pairs = list(zip(films, without, strict=True))
+    seconds = tuple((run.seconds - other.seconds) / FILM_MINUTES for run, other in pairs)
+    cpu = statistics.median((run.cpu - other.cpu) / FILM_MINUTES for run, other in pairs)
+    what = "ingest, 720p: seconds that a minute of film takes"
+    yield Row(Goal(what, FILM_SECONDS, False, "s"), seconds, f"{cpu:.2f} s of CPU")
+    yield Row(Goal("bytes of a film", FILM_BYTES, False, "B"), _bytes_more(without, films, 1))
+
+
+def _bytes_more(without: Runs, runs: Runs, photos: int) -> tuple[float, ...]:
+    return tuple((a.bytes - b.bytes) / photos for a, b in zip(runs, without, strict=True))
+
+
+def _cpu() -> float:
+    """Seconds of the processes that were started and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _make_photos(bench: Bench, single: Path, paged: Path) -> None:
+    """TIFFs of a page, and as many pages in files of PAGES."""
+    source = photos.folder(bench.folder("photos"), "1 MP JPEG", bench.say)
+    pictures = [Image.open(path) for path in sorted(source.iterdir())[:INGESTED]]
+    for number, picture in enumerate(pictures):
+        picture.save(single / f"{number:03}.tif", compression="tiff_lzw")
+    for start in range(0, INGESTED, PAGES):
+        first, *others = pictures[start : start + PAGES]
+        file = paged / f"{start:03}.tif"
+        first.save(file, save_all=True, append_images=others, compression="tiff_lzw")
+
+
+def _make_lettered(folder: Path) -> None:
+    """Signs, receipts, screenshots and slides, as many of each."""
+    for picture in lettering.pictures(LETTERED):
+        picture.image.save(folder / picture.name, quality=90)
+
+
+def _make_film(folder: Path) -> None:
+    """With a key frame each second, and another scene every three; and a photo, which is there
+    without films too."""
+    if any(folder.iterdir()):
+        return
+    scenes = [scene.resize((1280, 720)) for scene in films.icons(20).values()]
+    scenes[0].save(folder / "photo.jpg")
+    minute = films.make(folder / "minute.mp4", scenes, options={"preset": "ultrafast"})
+    films.repeated(minute, folder / "film.mp4", FILM_MINUTES)
+    minute.unlink()
 
 
 def measured(bench: Bench) -> Iterator[Row]:

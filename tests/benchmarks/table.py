@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 # What a goal is of. "machine": a ratio to what this machine can do at all, measured in the same
 # minute (the bare pipeline, the roofline, a bare walk), so that it holds on any processor. "peer":
@@ -78,12 +78,13 @@ class Bench:
 
 
 Section = Callable[[Bench], Iterator[Row]]
+Taken = TypeVar("Taken")
 
 
-def in_turns(ways: Sequence[Callable[[], float]], repeats: int) -> list[tuple[float, ...]]:
+def in_turns(ways: Sequence[Callable[[], Taken]], repeats: int) -> list[tuple[Taken, ...]]:
     """Every way once per repetition, in an order that turns round each time: one tuple per way,
     so that values of the same place were taken side by side."""
-    taken: list[list[float]] = [[] for _ in ways]
+    taken: list[list[Taken]] = [[] for _ in ways]
     for turn in range(repeats):
         order = range(len(ways)) if turn % 2 == 0 else reversed(range(len(ways)))
         for number in order:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from imgsearch import installation
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import IndexError_
 from imgsearch.index import recorded_models
 from imgsearch.index.base import SCHEMA_VERSION

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from imgsearch.dataclass import dataclass
 
 Kind = Literal["tls", "unknown host", "refused", "dropped", "timeout", "http", "not elasticsearch"]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.paths import split_url, without_credentials
 

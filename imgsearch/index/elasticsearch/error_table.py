@@ -4,8 +4,8 @@ to do about it. The README's troubleshooting table is made from this one."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import (
     Action,
     ImgsearchError,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from imgsearch.dataclass import dataclass
 
 OLDEST = (8, 6)
 PARTS_SINCE = (8, 11)

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from imgsearch.dataclass import dataclass
 from imgsearch.question import RATINGS, Filter, Folder
 
 Clause = dict[str, Any]

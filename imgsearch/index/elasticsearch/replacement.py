@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index import recorded_models
 from imgsearch.index.base import Record
 from imgsearch.index.elasticsearch import answers, catalogue

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.elasticsearch.errors import cluster_error
 from imgsearch.index.elasticsearch.features import QUANTIZATIONS, Features
 from imgsearch.models.base import Vector

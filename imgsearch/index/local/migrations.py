@@ -7,7 +7,6 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Mapping
 
-from imgsearch import installation
 from imgsearch.errors import Action, IndexDamaged, IndexTooNew, IndexUnavailable
 from imgsearch.index.local import facet_counts, words
 from imgsearch.index.local.database import Database
@@ -163,6 +162,8 @@ def _is_current(database: Database, current: int) -> bool:
         raise not_ours(database, "it holds views or virtual tables")
     version: int = database.value("pragma user_version")
     if version > current:
+        from imgsearch import installation
+
         raise IndexTooNew(
             f"{database.path} was written by a newer imgsearch (schema {version}; this one knows"
             f" {current}).",

@@ -172,13 +172,19 @@ def _odd(database: Database) -> dict[str, str | None]:
     odd: dict[str, str | None] = {}
     for name, expected in EXPECTED.items():
         kind, _, sql = found.get(name, (None, None, ""))
-        if kind is None or _plain(sql) != _plain(expected):
+        if kind is None or not _same(sql, expected):
             odd[name] = kind
     for name, (kind, table, sql) in found.items():
         added = name not in EXPECTED and kind in ("trigger", "index") and sql is not None
         if added and (table in EXPECTED or kind == "trigger"):
             odd[name] = kind
     return odd
+
+
+def _same(sql: str | None, expected: str) -> bool:
+    """Whether both make the same. SQLite keeps what was written, but for "create table"."""
+    as_written = (sql or "").lower() == expected.rstrip("; ").lower()
+    return as_written or _plain(sql) == _plain(expected)
 
 
 def _plain(sql: str | None) -> str:

@@ -84,9 +84,10 @@ class Searcher:
             with self._database.view():
                 return words.having_all(self._database, wanted, where)
 
-        rows = words.or_none(self._database, having_all)
-        named = self.nearest(vector, max(k, NAMED), where, exclude, rows) if len(rows) else []
-        return Near(self.nearest(vector, k, where, exclude), named, None)
+        rows, most = words.or_none(self._database, having_all), max(k, NAMED)
+        named = self.nearest(vector, most, where, exclude, rows) if len(rows) else []
+        every = len(named) < most and len(rows) < words.MOST
+        return Near(self.nearest(vector, k, where, exclude), named, None, all_named=every)
 
     def matching(self, wanted: Wanted, k: int, where: Filter) -> list[Record]:
         return words.mending(self._database, lambda: self._matching(wanted, k, where))

@@ -6,9 +6,10 @@ tool's import). Then a query sends words: as one search from 8.7 on, else in two
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import (
     Action,
     ImgsearchError,

@@ -9,10 +9,10 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.elasticsearch.text_model.state import OURS, ClusterModel, Model
 from imgsearch.models.base import ModelIdentity
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from threading import Thread
 from urllib.parse import quote, urlencode
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import ImgsearchError
 from imgsearch.index.elasticsearch.text_model.errors import failure, recognised
 from imgsearch.index.elasticsearch.text_model.state import (

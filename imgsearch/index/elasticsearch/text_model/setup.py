@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import ImgsearchError, ModelError
 from imgsearch.index.elasticsearch.answers import at
 from imgsearch.index.elasticsearch.client import Cluster

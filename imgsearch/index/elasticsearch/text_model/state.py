@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import ImgsearchError
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import Cluster

@@ -14,10 +14,10 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.text_model.errors import failure
 from imgsearch.models import Tower, trust

@@ -11,7 +11,6 @@ import mmap
 import os
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imgsearch import regular_files
+from imgsearch.dataclass import dataclass
 from imgsearch.models.base import Vector, Vectors
 
 Rows = npt.NDArray[np.int64]

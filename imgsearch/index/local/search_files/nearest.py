@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,11 @@ from imgsearch.index.local import photo_vectors
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.photo_rows import is_id
 from imgsearch.index.local.search_files.codes import Codes, Query, Rows, Scores, joined, top
-from imgsearch.index.local.search_files.native_threads import at_once
-from imgsearch.index.local.search_files.sketches import Family, Sketch
 from imgsearch.index.local.search_files.table import WHOLE, Space
 from imgsearch.models.base import Vector
+
+if TYPE_CHECKING:
+    from imgsearch.index.local.search_files.sketches import Sketch
 
 # candidates beyond k, and a tenth of k: the codes' order is not quite the vectors'
 SPARE, SPARE_PARTS = 15, 8  # of parts more than k are asked for already
@@ -24,7 +25,7 @@ SKETCHES_UP_TO = 1000  # candidates; for more, scanning all codes is as fast
 _SCAN = 65_536  # rows that one thread scans at a time
 _FILTERED, _GROWTH = 3, 8
 
-Parts = Sequence[tuple[Codes, Sketch | None]]
+Parts = Sequence["tuple[Codes, Sketch | None]"]
 
 
 class Neighbour(NamedTuple):
@@ -182,6 +183,8 @@ class Ranking:
         return rows[best], scores[best], count == self._size
 
     def _best_sketched(self, family: list[tuple[Codes, Sketch]], count: int) -> tuple[Rows, Scores]:
+        from imgsearch.index.local.search_files.sketches import Family
+
         named = Family.of([sketch for _, sketch in family]).nearest(self._query, count)
         near = joined([codes.at(places) for (codes, _), places in zip(family, named, strict=True)])
         return _best(near, near.cosines(self._query), count)
@@ -192,12 +195,17 @@ class Ranking:
             for place in places
             for start in range(0, max(1, len(self._parts[place][0])), _SCAN)
         ]
-        many = sum(len(part) for _, part in blocks) > 2 * _SCAN  # else threads cost more
-        apply = at_once if many else map
-        scores = list(apply(lambda block: block[1].cosines(self._query), blocks))
+        scores = self._scanned([part for _, part in blocks])
         for place in places:
             own = [part for (at, _), part in zip(blocks, scores, strict=True) if at == place]
             self._scores[place] = np.concatenate(own)
+
+    def _scanned(self, blocks: Sequence[Codes]) -> list[Scores]:
+        if sum(map(len, blocks)) <= 2 * _SCAN:  # threads would cost more
+            return [block.cosines(self._query) for block in blocks]
+        from imgsearch.index.local.search_files.native_threads import at_once
+
+        return at_once(lambda block: block.cosines(self._query), blocks)
 
 
 def _best(codes: Codes, scores: Scores, count: int) -> tuple[Rows, Scores]:

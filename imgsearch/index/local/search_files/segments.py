@@ -9,12 +9,13 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from imgsearch.dataclass import dataclass
 from imgsearch.errors import IndexUnavailable
 from imgsearch.index.local.database import Database, mapped_errors
-from imgsearch.index.local.search_files import codes, sketch_builder, sketch_files, table
+from imgsearch.index.local.search_files import codes, table
 from imgsearch.index.local.search_files.codes import BrokenFile, Codes
 from imgsearch.index.local.search_files.pieces import (
     Piece,
@@ -22,9 +23,11 @@ from imgsearch.index.local.search_files.pieces import (
     is_file_name,
     read_pieces,
 )
-from imgsearch.index.local.search_files.sketches import Sketch
 from imgsearch.index.local.search_files.table import Space
 from imgsearch.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from imgsearch.index.local.search_files.sketches import Sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,8 @@ class Segments:
         if not piece.sketch or piece.sketch_digest is None:
             return None
         if piece.sketch not in self._sketches:
+            from imgsearch.index.local.search_files import sketch_files
+
             try:
                 path = self._folder / piece.sketch
                 if codes.sampled_digest(path) != piece.sketch_digest:
@@ -267,6 +272,8 @@ class Segments:
         return piece.rows >= self._limits.sketch
 
     def _build_sketch(self, piece: Piece, dims: int) -> None:
+        from imgsearch.index.local.search_files import sketch_builder
+
         pieces = self._opened_pieces(dims)
         share = piece.rows / sum(each.rows for each in pieces)
         others = (self._sketch_of(each, dims) for each in pieces)

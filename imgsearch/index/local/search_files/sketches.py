@@ -17,13 +17,13 @@ import hashlib
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.local.search_files.codes import Query, Rows, quantised, top
 from imgsearch.index.local.search_files.native_threads import at_once
 

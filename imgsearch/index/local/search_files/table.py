@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from imgsearch.dataclass import dataclass
 from imgsearch.index.local import photo_vectors
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.search_files.codes import Codes, Rows
