@@ -86,7 +86,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Comma
 def test_fields_of_ingest_and_status(filled: Command) -> None:
     before = filled.run("status", "--json").json
     answer = filled.run("ingest", "icons", "--json").json
-    _check("ingest", answer)
+    _check("ingest", answer, but={f"incomplete[].{key}" for key in answer["skipped"][0]})
     assert datetime.fromisoformat(answer["finished"]) <= datetime.now().astimezone()
     (filled.home / ".env").write_text("ES_URL=http://127.0.0.1:9\n")
     withheld = filled.run("status", "--json").json

@@ -125,6 +125,23 @@ def test_no_photo_is_read_twice(user: Command) -> None:
     assert (again["read"], again["looked_through"], again["unchanged"]) == (0, 0, 4)
 
 
+def test_no_photo_is_read_again_where_everything_is_embedded_anew(user: Command) -> None:
+    """Text does not depend on the model, nor on whether what reads it is still installed."""
+    before = user.run("query", "--match", "re16tgk", "--json").json_lines
+    lettered("Corner shop").save(user.home / "photos" / "new.png")
+    done = user.run("ingest", "--re-embed", "--json").json
+    assert (done["embedded"], done["read"]) == (5, 1)
+    assert user.run("query", "--match", "re16tgk", "--json").json_lines == before
+    assert user.run("query", "--match", "corner", "--json").json_lines[0]["line"] == "Corner shop"
+    (user.home / "photos" / "new.png").unlink()
+    user.run("ingest", "photos", "--prune", "--yes")
+    parts = user.run("status", "--json").json["parts"]
+    user.run("ingest", "photos", "--no-text")
+    assert user.run("ingest", "--re-embed", "--json").json["read"] == 0
+    assert user.run("status", "--json").json["parts"] == parts
+    user.run("ingest", "photos", "--text")
+
+
 @pytest.mark.parametrize("words", ["re16tgk", "RE16 TGK"])
 @pytest.mark.parametrize("asking", [("query", "--match"), ("query",)])
 def test_the_very_plate_comes_first(user: Command, asking: tuple[str, ...], words: str) -> None:

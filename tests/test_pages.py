@@ -303,6 +303,25 @@ def test_pages_are_ingested_and_found(user: Command) -> None:
     assert parts["page"] == {"photos": 3, "parts": 6}
 
 
+def test_pages_that_cannot_be_decoded_are_told(user: Command, tmp_path: Path) -> None:
+    """With their numbers; the others are in the index."""
+    data = bytearray(by_tifffile(compression="deflate"))
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as opened:
+        for page in opened.pages[1:3]:
+            at, length = page.dataoffsets[0], page.databytecounts[0]
+            data[at : at + length] = bytes(length)
+    scan = tmp_path / "scan.tif"
+    scan.write_bytes(data)
+    done = user.run("--index", "./damaged", "ingest", scan, "--json", "--strict", code=1)
+    assert f"incomplete {scan}: damaged (pages 2, 3: " in done.stderr
+    assert (done.json["added"], done.json["skipped"]) == (1, [])
+    [incomplete] = done.json["incomplete"]
+    assert (incomplete["path"], incomplete["reason"]) == (str(scan), "damaged")
+    assert incomplete["detail"].startswith("pages 2, 3: ")
+    assert _numbers(user, "damaged") == {"scan.tif": [1, 4]}
+    assert user.run("--index", "./damaged", "ingest", "--json").json["incomplete"] == []
+
+
 def test_a_hits_thumbnail_shows_its_page(user: Command, tmp_path: Path) -> None:
     file = user.home / "scans/letters.tif"
     with Image.open(file) as image:

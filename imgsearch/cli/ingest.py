@@ -109,7 +109,8 @@ class Ingest(CommandOptions):
         heading=PICTURES,
     )
     strict: bool = flag(
-        "--strict", "Exit code 1 when a file was skipped, is not there, or was lost by --re-embed."
+        "--strict",
+        "Exit code 1 when a file was skipped, lacks pages, is not there, or lost by --re-embed.",
     )
     report: str | None = option(
         text, "--report FILE", "List what became of each file, as .csv or .json."
@@ -162,7 +163,8 @@ def ingest(common: Common, given: Ingest) -> None:
         print_json(filled.as_dict(dry_run=given.dry_run) | report_of(result))
     else:
         ingest_summary.show(result, filled, common, dry_run=given.dry_run)
-    if given.strict and (result.skipped or result.named_missing or result.lost):
+    failed = result.skipped or result.incomplete or result.named_missing or result.lost
+    if given.strict and failed:
         raise typer.Exit(1)
 
 

@@ -66,6 +66,9 @@ def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> No
     if verbose or len(named) <= NAMED_AT_ONCE:
         for skip in named:
             say(f"skipped {shown(skip.path)}: {skip.reason.value} ({cures.shown(skip.detail)})")
+    if verbose or len(result.incomplete) <= NAMED_AT_ONCE:
+        for one in result.incomplete:
+            say(f"incomplete {shown(one.path)}: {one.reason.value} ({cures.shown(one.detail)})")
     if verbose or dry_run:
         would = {"removed": "would remove", "excluded": "would exclude"} if dry_run else {}
         for what, path in result.gone:
@@ -105,6 +108,9 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
         reasons = Counter(skip.reason.value for skip in result.skipped)
         each = ", ".join(f"{reason}: {number:,}" for reason, number in reasons.most_common())
         facts["skipped"] = f"{len(result.skipped):,} ({each})"
+    if result.incomplete:
+        files = count(len(result.incomplete), "file")
+        facts["incomplete"] = f"{files} without the pages that cannot be decoded"
     if result.lost:
         reasons_of_lost = by_reason(result.lost)
         were = "was" if len(result.lost) == 1 else "were"
@@ -132,6 +138,8 @@ def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) 
     steps = []
     if len(_worth_naming(result)) > NAMED_AT_ONCE and not verbose:
         steps.append("-v names the skipped files.")
+    if len(result.incomplete) > NAMED_AT_ONCE and not verbose:
+        steps.append("-v names the pages that are left out.")
     unread = sum(skip.reason is SkipReason.NOT_INSTALLED for skip in result.skipped)
     if unread:
         steps.append(_of_unread_films(unread))

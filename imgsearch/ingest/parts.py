@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _NONE = PartVectors((), np.empty((0, 0), np.float32))
+_PAGES_NAMED = 5  # of a file, at most
 _AT_ONCE = 16  # pages, or frames of a film, that are embedded together
 
 
@@ -59,6 +60,13 @@ def decoded_for(kinds: Sequence[PartKind], image_size: int) -> int:
     return max(targets)
 
 
+class Made(NamedTuple):
+    """`without`: why pages of the file are not among the parts, if some could not be decoded."""
+
+    parts: Parts
+    without: Undecodable | None = None
+
+
 def parts_of(
     kinds: Sequence[PartKind],
     source: Source,
@@ -67,23 +75,39 @@ def parts_of(
     reader: Reader | None,
     max_megapixels: float,
     stopwatch: Stopwatch,
-) -> Parts:
+) -> Made:
     """Of each of these kinds all that the photo has. `found`: the picture, decoded for them; None
     where none is looked for in it. Raises Undecodable."""
     parts: dict[PartKind, PartVectors | PartTexts] = {}
+    broken: dict[int, Undecodable] = {}
     if "region" in kinds and found is not None:
         parts["region"] = _regions_of(found, encoder, stopwatch)
     if "frame" in kinds and found is not None:
         frames = (((frame.place,), frame.image) for frame in found.frames)  # milliseconds
         parts["frame"] = _embedded(frames, encoder, stopwatch)
     if "page" in kinds:
-        each = pages.each(source, target=encoder.image_size, max_megapixels=max_megapixels)
+        how = {"target": encoder.image_size, "max_megapixels": max_megapixels}
+        each = pages.each(source, **how, left_out=broken.__setitem__)
         numbered = (((page.number,), page.image) for page in each)
         parts["page"] = _embedded(numbered, encoder, stopwatch)
     if "text" in kinds and found is not None and reader is not None:
         with stopwatch("text"):
             parts["text"] = _texts_of(found, reader)
-    return parts
+    return Made(parts, _without(broken))
+
+
+def _without(broken: Mapping[int, Undecodable]) -> Undecodable | None:
+    """What is said of pages that could not be decoded, by their numbers: the reason of the first,
+    and which they are."""
+    if not broken:
+        return None
+    numbers = list(map(str, broken))
+    which = ", ".join(numbers[:_PAGES_NAMED])
+    if len(numbers) > _PAGES_NAMED:
+        which += f" and {len(numbers) - _PAGES_NAMED:,} others"
+    first = next(iter(broken.values()))
+    pages_named = f"page {which}" if len(numbers) == 1 else f"pages {which}"
+    return Undecodable(first.reason, f"{pages_named}: {first.detail}")
 
 
 def frames_wanted(kinds: Sequence[PartKind]) -> int:

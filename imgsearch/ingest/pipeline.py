@@ -211,6 +211,7 @@ class Intake:
 
     def _take_batch(self, batch: Batch) -> None:
         self._result.read += batch.read
+        self._result.incomplete += batch.incomplete
         for read, known in batch.parted:
             self._let_go(read)
             self._take_known(read, known, with_parts=True)
@@ -266,8 +267,7 @@ class Intake:
         if self._dry_run:
             take({})
             return
-        ids = [each.candidate.id for each in described]
-        self._pool.give("index", take, self._index.records, ids)
+        self._pool.give("index", take, self._index.records, [each[0].id for each in described])
 
     def _begin_writing(self) -> None:
         rows, self._rows = self._rows, []

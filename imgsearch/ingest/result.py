@@ -38,6 +38,7 @@ class Result:
     read: int = 0  # of the embedded and looked through ones, those in which text was looked for
     described: int = 0  # the same bytes; metadata was read again, and nothing embedded
     skipped: list[Skip] = field(default_factory=list)
+    incomplete: list[Skip] = field(default_factory=list)  # taken in without some of their pages
     gone: list[tuple[Left, str]] = field(default_factory=list)  # paths
     lost: list[Lost] = field(default_factory=list)  # in the index until it was embedded anew
     seconds: dict[str, float] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Result:
             setattr(self, name, getattr(self, name) + getattr(later, name))
         for name in ("missing", "named_missing", "left_out", "joined", "skipped", "gone"):
             setattr(self, name, getattr(later, name))
+        self.incomplete += later.incomplete
         for stage, spent in later.seconds.items():
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 

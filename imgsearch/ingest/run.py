@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -122,9 +123,10 @@ def re_embed(library: Library, options: Options) -> Result:
         # again: what others write from now on is caught up, not what they wrote just before
         sources.check_all_reachable(library.index, library.roots, options.prune)
         rules = rules_of(library.index)
-        result = _run(successor, jobs, without_prune, rules)
+        run = partial(_run, successor, jobs, without_prune, rules, before=library.index)
+        result = run()
         losing = not_re_embedded.lost(library.index, index, library.roots, result.skipped)
-        index.promote(lambda: result.include(_run(successor, jobs, without_prune, rules)))
+        index.promote(lambda: result.include(run()))
         caught_up = index.records([one.id for one in losing])
         _tell_lost(result, [one for one in losing if one.id not in caught_up], options.prune)
         result.seconds["model"] += library.models.seconds
@@ -147,8 +149,10 @@ def _run(
     options: Options,
     rules: Mapping[str, Rules],
     passed_over: Sequence[Skip] = (),
+    before: Index | None = None,
 ) -> Result:
-    index, before = library.index, library.models.seconds
+    """`before`: the index whose place the library's takes."""
+    index, ready_after = library.index, library.models.seconds
     decisions.tell_unread(library, rules.values())
 
     def open_encoder() -> ImageEncoder:
@@ -160,9 +164,9 @@ def _run(
         with library.talk.photo_progress() as progress:
             states = FileStates(paths.data_dir() / "file-states", index.index_id)
             may_remove = library.talk.may_remove
-            run = Ingest(index, open_encoder, options, progress, may_remove, states, rules)
+            run = Ingest(index, open_encoder, options, progress, may_remove, states, rules, before)
             result = run.run(jobs, library.roots.all(), passed_over)
-            result.seconds["model"] = library.models.seconds - before
+            result.seconds["model"] = library.models.seconds - ready_after
             if not options.dry_run:
                 index.finish(progress)
                 library.sample()  # kept, so that no question has to fetch it from far away
@@ -173,7 +177,8 @@ def _run(
         ) from None
     if not options.dry_run:
         report = report_of(result)
-        del report["gone"]  # it may be long, and is in no index any more
+        for name in ("gone", "incomplete"):  # which may be long, and are told once
+            del report[name]
         report["finished"] = datetime.now().astimezone().isoformat(timespec="seconds")
         report["skipped"] = report["skipped"][:SKIPPED_KEPT]
         index.record_ingest(report)
@@ -200,17 +205,27 @@ def report_of(result: Result) -> dict[str, Any]:
             "read",
         ]
     }
-    skipped = [
-        {
-            "path": path_text(os.fsencode(skip.path))[0],
-            "reason": skip.reason.value,
-            "detail": skip.detail,
-        }
-        for skip in result.skipped
-    ]
     gone = [{"path": path_text(os.fsencode(path))[0], "what": what} for what, path in result.gone]
     lost = [
         {"path": path_text(os.fsencode(one.path))[0], "reason": one.reason} for one in result.lost
     ]
     seconds = {stage: round(spent, 3) for stage, spent in result.seconds.items()}
-    return {**counts, "skipped": skipped, "gone": gone, "lost": lost, "seconds": seconds}
+    return {
+        **counts,
+        "skipped": _report_of_skips(result.skipped),
+        "incomplete": _report_of_skips(result.incomplete),
+        "gone": gone,
+        "lost": lost,
+        "seconds": seconds,
+    }
+
+
+def _report_of_skips(skips: Sequence[Skip]) -> list[dict[str, str]]:
+    return [
+        {
+            "path": path_text(os.fsencode(skip.path))[0],
+            "reason": skip.reason.value,
+            "detail": skip.detail,
+        }
+        for skip in skips
+    ]

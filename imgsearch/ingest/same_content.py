@@ -1,11 +1,11 @@
-"""Photos that the index knows by their bytes."""
+"""What is known of photos by their bytes: by the index, and by the one whose place it takes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from imgsearch.index.base import Index, Parts, Record
+from imgsearch.index.base import Index, Parts, PartTexts, Record
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import Vector
 
@@ -32,3 +32,23 @@ def look_up(index: Index, hashes: Sequence[str], stopwatch: Stopwatch) -> dict[s
         one_each[id]: Known(by_hash[one_each[id]], vector, parts.get(id))
         for id, vector in vectors.items()
     }
+
+
+TextsRead = Callable[[Sequence[str]], Mapping[str, PartTexts]]  # as `texts_read` of an index
+
+
+def no_texts(hashes: Sequence[str]) -> Mapping[str, PartTexts]:
+    return {}
+
+
+def texts_read(index: Index, hashes: Sequence[str]) -> dict[str, PartTexts]:
+    """By content hash, for photos in which text was looked for: the lines that were read, which may
+    be none."""
+    by_hash = index.records_by_hash(hashes)
+    parts: Mapping[str, Parts] = index.parts([one.id for each in by_hash.values() for one in each])
+    found = {}
+    for hash, records in by_hash.items():
+        for read in (parts.get(one.id, {}).get("text") for one in records):
+            if isinstance(read, PartTexts):
+                found[hash] = read
+    return found

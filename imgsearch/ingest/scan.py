@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import compress
 
 import numpy as np
@@ -27,6 +28,7 @@ from imgsearch.ingest.pipeline import Intake
 from imgsearch.ingest.prefetch import Ahead
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.rules import LeftOut, Rules
+from imgsearch.ingest.same_content import texts_read
 from imgsearch.ingest.sources import Job, check_not_empty
 from imgsearch.ingest.steps import Candidate, Checking, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
@@ -63,9 +65,11 @@ class Ingest:
         may_remove: Callable[[str], bool] = _never,
         file_states: FileStates | None = None,
         rules: Mapping[str, Rules] = _NO_RULES,
+        before: Index | None = None,
     ) -> None:
         """`may_remove` is asked before the photos of a whole folder are pruned. `file_states`: of
-        the index's photos on this machine. `rules`: by library."""
+        the index's photos on this machine. `rules`: by library. `before`: the index whose place
+        this one takes."""
         self._file_states = file_states or FileStates()
         self._rules, self._left_out = rules, LeftOut(rules)
         self._may_remove = may_remove
@@ -80,6 +84,7 @@ class Ingest:
             self._stopwatch,
             options.thumbnails,
             options.recogniser,
+            *([] if before is None else [partial(texts_read, before)]),
         )
         self._reads_text = index.capabilities.texts is not None and ocr.missing() is None
         self._result = Result()

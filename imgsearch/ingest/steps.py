@@ -3,6 +3,7 @@ are new: decode and embed. Nothing here touches the index."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from imgsearch import ocr, photos
 from imgsearch.dataclass import dataclass
-from imgsearch.index.base import PartKind, Parts
+from imgsearch.index.base import PartKind, Parts, PartTexts
 from imgsearch.ingest.descriptions import Facts, facts_of
 from imgsearch.ingest.parts import (
     by_the_picture,
@@ -21,7 +22,7 @@ from imgsearch.ingest.parts import (
     none_of,
     parts_of,
 )
-from imgsearch.ingest.same_content import Known
+from imgsearch.ingest.same_content import Known, TextsRead, no_texts
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder, Vector
 from imgsearch.photos import Skip, SkipReason, decode, film_formats, films, formats, perceptual_hash
@@ -57,17 +58,20 @@ class Candidate(NamedTuple):
 
 class Read(NamedTuple):
     """A candidate whose bytes were hashed. `data` None: too large to hold, or a film. `known`: what
-    the index has of these bytes, where parts are lacking that are wanted."""
+    the index has of these bytes, where parts are lacking that are wanted. `texts`: what was read in
+    them for an index whose place this one takes."""
 
     candidate: Candidate
     content_hash: str
     data: bytes | None
     known: Known | None = None
+    texts: PartTexts | None = None
 
     @property
     def lacking(self) -> tuple[PartKind, ...]:
         """The kinds of parts that it is to be looked through for."""
-        there = (self.known.parts if self.known else None) or {}
+        there = {*((self.known.parts if self.known else None) or {})}
+        there |= set() if self.texts is None else {"text"}
         return tuple(kind for kind in self.candidate.parts if kind not in there)
 
     @property
@@ -96,13 +100,14 @@ class Described(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """What came of embedding a batch. `checked`: decoded alone, in a dry run. `failed`: read, but
-    not to be decoded."""
+    """What came of embedding a batch. `checked`: decoded alone, in a dry run. `incomplete`: why
+    pages of embedded ones are left out. `failed`: read, but not to be decoded."""
 
     embedded: list[Embedded] = field(default_factory=list)
     parted: list[tuple[Read, Known]] = field(default_factory=list)  # with the parts they lacked
     read: int = 0  # of both: those in which text was looked for
     checked: list[Read] = field(default_factory=list)
+    incomplete: list[Skip] = field(default_factory=list)
     failed: list[tuple[Read, Skip]] = field(default_factory=list)
 
 
@@ -186,10 +191,13 @@ class Embedding:
         stopwatch: Stopwatch,
         thumbnails: Thumbnails | None = None,
         recogniser: Path | None = None,
+        texts_read: TextsRead = no_texts,
     ) -> None:
-        """`thumbnails`: in which one of each photo is put. `recogniser`: as for `ocr.Reader`."""
-        self._recogniser = recogniser
+        """`thumbnails`: in which one of each photo is put. `recogniser`: as for `ocr.Reader`.
+        `texts_read`: of photos in which no text is looked for again."""
+        self._recogniser, self._texts_read = recogniser, texts_read
         self._reader: ocr.Reader | None = None
+        self._opening = threading.Lock()
         self._thumbnails = thumbnails
         self._open = open_encoder
         self._encoder: ImageEncoder | None = None
@@ -201,8 +209,6 @@ class Embedding:
         error."""
         if self._encoder is None:
             self._encoder = self._open()
-        if self._reader is None and any("text" in read.lacking for read in reads):
-            self._reader = ocr.Reader(self._recogniser)
 
     def described(self, candidate: Candidate) -> Described | Skip:
         """A photo whose metadata alone are read again."""
@@ -217,6 +223,7 @@ class Embedding:
         encoder = self._encoder
         assert encoder is not None
         batch = Batch()
+        reads = self._with_texts(reads)
         pixels, decoded = [], []
         parts: dict[str, Parts] = {}
         for read in reads:
@@ -225,8 +232,11 @@ class Embedding:
                 found = self._decoded(read, encoder)
                 if kinds := read.lacking:
                     about = encoder, self._reader, self.max_megapixels, self._stopwatch
-                    parts[id] = parts_of(kinds, read.source, found, *about)
+                    parts[id], without = parts_of(kinds, read.source, found, *about)
                     batch.read += "text" in parts[id]
+                    batch.incomplete += [] if without is None else [_skip(read, without)]
+                if read.texts is not None:
+                    parts[id] = {**parts.get(id, {}), "text": read.texts}
             except decode.Undecodable as error:
                 batch.failed.append((read, _skip(read, error)))
                 continue
@@ -248,6 +258,16 @@ class Embedding:
                 for (read, inside), facts, vector in zip(decoded, told, vectors, strict=True)
             ]
         return batch
+
+    def _with_texts(self, reads: Sequence[Read]) -> list[Read]:
+        """With those that were read before; where others are wanted, what reads them is opened.
+        Raises ModelUnavailable, ModelError."""
+        texts = self._texts_read([read.content_hash for read in reads if read.known is None])
+        found = [read._replace(texts=texts.get(read.content_hash)) for read in reads]
+        with self._opening:
+            if self._reader is None and any("text" in read.lacking for read in found):
+                self._reader = ocr.Reader(self._recogniser)
+        return found
 
     def _decoded(self, read: Read, encoder: ImageEncoder) -> decode.Decoded | None:
         """None: a known photo, in whose picture nothing is looked for."""

@@ -56,14 +56,24 @@ def several(source: Source) -> bool:
         return len(list(islice(readers, 2))) > 1
 
 
-def each(source: Source, *, target: int, max_megapixels: float) -> Iterator[Page]:
+def each(
+    source: Source,
+    *,
+    target: int,
+    max_megapixels: float,
+    left_out: Callable[[int, Undecodable], object] = lambda number, error: None,
+) -> Iterator[Page]:
     """All pages of a file, MOST at most, without those that cannot be decoded; none of a file of a
-    single page. `target`: as for `decode.decode`. Raises Undecodable where the file cannot be
-    read."""
+    single page. `target`: as for `decode.decode`. `left_out` hears the number of each page that
+    cannot be decoded, and why. Raises Undecodable where the file cannot be read."""
     with _readers(source, target, max_megapixels) as readers:
         for number, read in enumerate(readers, 1):
-            with contextlib.suppress(Undecodable):
-                yield Page(number, _read(read, max_megapixels))
+            try:
+                image = _read(read, max_megapixels)
+            except Undecodable as error:
+                left_out(number, error)
+            else:
+                yield Page(number, image)
 
 
 def one(source: Source, number: int, *, target: int, max_megapixels: float) -> Image.Image:
