@@ -312,10 +312,12 @@ def test_pages_that_cannot_be_decoded_are_told(user: Command, tmp_path: Path) ->
             data[at : at + length] = bytes(length)
     scan = tmp_path / "scan.tif"
     scan.write_bytes(data)
-    done = user.run("--index", "./damaged", "ingest", scan, "--json", "--strict", code=1)
-    assert f"incomplete {scan}: damaged (pages 2, 3: " in done.stderr
-    assert (done.json["added"], done.json["skipped"]) == (1, [])
-    [incomplete] = done.json["incomplete"]
+    told = user.run("--index", "./told", "ingest", scan, "--strict", code=1)
+    assert f"incomplete {scan}: damaged (pages 2, 3: " in told.stderr
+    assert "1 file without the pages that cannot be decoded" in told.stdout
+    done = user.run("--index", "./damaged", "ingest", scan, "--json").json
+    assert (done["added"], done["skipped"]) == (1, [])
+    [incomplete] = done["incomplete"]
     assert (incomplete["path"], incomplete["reason"]) == (str(scan), "damaged")
     assert incomplete["detail"].startswith("pages 2, 3: ")
     assert _numbers(user, "damaged") == {"scan.tif": [1, 4]}

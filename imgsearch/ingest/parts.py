@@ -86,8 +86,12 @@ def parts_of(
         frames = (((frame.place,), frame.image) for frame in found.frames)  # milliseconds
         parts["frame"] = _embedded(frames, encoder, stopwatch)
     if "page" in kinds:
-        how = {"target": encoder.image_size, "max_megapixels": max_megapixels}
-        each = pages.each(source, **how, left_out=broken.__setitem__)
+        each = pages.each(
+            source,
+            target=encoder.image_size,
+            max_megapixels=max_megapixels,
+            left_out=broken.__setitem__,
+        )
         numbered = (((page.number,), page.image) for page in each)
         parts["page"] = _embedded(numbered, encoder, stopwatch)
     if "text" in kinds and found is not None and reader is not None:
