@@ -6,11 +6,12 @@ million vectors of parts. The search by hand, and for other sizes:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -20,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imgsearch.index.base import ALL, PartVectors
+from imgsearch.index.base import ALL, Parts, PartTexts, PartVectors
 from imgsearch.index.base import Row as Photo
 from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
 from imgsearch.index.parts import Calibration
+from imgsearch.index.records import texts_in
 from imgsearch.models.base import Vectors, unit
 from tests import films, lettering
 from tests.benchmarks import photos
@@ -37,7 +39,8 @@ PAGES = 4  # of each file that has several
 # at least so many times as fast as without: regions are ten crops of a photo
 REGIONS_RATE, PAGES_RATE = 0.07, 0.85
 REGIONS_BYTES = 30_000  # ten vectors of 2 KB in pages of 32 KB, their codes, and their rows
-LETTERED = 64  # pictures with text: an index grows by 512 bytes for each, or by twice as much
+LETTERED = 20  # pictures with text
+WITH_TEXT = 2000  # photos of an index whose size is compared, with and without text
 TEXT_CPU, TEXT_BYTES = 0.6, 6_000  # seconds of one core, and bytes of its lines and their words
 FILM_MINUTES = 10
 FILM_SECONDS, FILM_BYTES = 1.0, 200_000  # of each minute; of all of it, 60 frames at most
@@ -143,6 +146,9 @@ class Run(NamedTuple):
     bytes: int
 
 
+Runs = tuple[Run, ...]
+
+
 class Ingests:
     """The installed command over the same files in turns, each time into a new index."""
 
@@ -165,26 +171,53 @@ class Ingests:
             "films": ("film", "--films"),
         }
         for name in self._folders:
-            self._run(name)  # files into the page cache
-        calls = [partial(self._run, *way) for way in ways.values()]
+            self._run(name, into="none")  # files into the page cache
+        calls = [partial(self._run, *way, into=name) for name, way in ways.items()]
         runs = dict(zip(ways, in_turns(calls, self._bench.repeats), strict=True))
         yield from _of_rates(runs)
-        yield from _of_texts(runs["unread"], runs["text"])
+        yield from self._of_texts(runs["unread"], runs["text"])
         yield from _of_films(runs["no films"], runs["films"])
 
-    def _run(self, folder: str, *options: str) -> Run:
-        index = self._bench.folder("indexes") / "parts"
+    def _run(self, folder: str, *options: str, into: str) -> Run:
+        index = self._index(into)
         shutil.rmtree(index, ignore_errors=True)
         before = _cpu()
         seconds, _ = self._installed.run(
             "ingest", self._folders[folder], "--index", index, *options
         )
-        cpu = _cpu() - before
-        size = sum(path.stat().st_size for path in index.rglob("*") if path.is_file())
-        return Run(seconds, cpu, size)
+        return Run(seconds, _cpu() - before, _size(index))
 
+    def _index(self, name: str) -> Path:
+        return self._bench.folder("indexes") / f"parts-{name}"
 
-Runs = tuple[Run, ...]
+    def _of_texts(self, unread: Runs, text: Runs) -> Iterator[Row]:
+        pairs = list(zip(text, unread, strict=True))
+        cpu = tuple((run.cpu - without.cpu) / LETTERED for run, without in pairs)
+        times = statistics.median(without.seconds / run.seconds for run, without in pairs)
+        note = f"{times:.2f} of the pictures/s without"
+        yield Row(Goal("CPU that text adds to a photo", TEXT_CPU, False, "s"), cpu, note)
+        with contextlib.closing(open_local(self._index("text"))) as index:
+            read = [texts_in(row.parts) for row in index.rows()]
+        lines = statistics.mean(len(each.texts) for each in read)
+        sizes = [self._size_with(some) for some in (read, None)]
+        goal = Goal("bytes that text adds to a photo", TEXT_BYTES, False, "B")
+        more = (sizes[0] - sizes[1]) / WITH_TEXT
+        yield Row(goal, (more,), f"{lines:.0f} lines")
+
+    def _size_with(self, read: Sequence[PartTexts] | None) -> int:
+        """Bytes of an index of WITH_TEXT photos, which have these texts in turn."""
+        folder, cloud = self._index("size"), Cloud("pictures")
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.closing(open_local(folder, create=True)) as index, index.lock():
+            index.stamp(MODELS)
+            index.write(
+                [
+                    Photo(photo(number), vector, _with(read, number))
+                    for number, vector in enumerate(cloud.vectors(10, WITH_TEXT))
+                ]
+            )
+            index.finish()
+        return _size(folder)
 
 
 def _of_rates(runs: dict[str, Runs]) -> Iterator[Row]:
@@ -206,16 +239,6 @@ def _of_rates(runs: dict[str, Runs]) -> Iterator[Row]:
     yield Row(Goal("bytes that regions add to a photo", REGIONS_BYTES, False, "B"), more)
 
 
-def _of_texts(unread: Runs, text: Runs) -> Iterator[Row]:
-    pairs = list(zip(text, unread, strict=True))
-    cpu = tuple((run.cpu - without.cpu) / LETTERED for run, without in pairs)
-    times = statistics.median(without.seconds / run.seconds for run, without in pairs)
-    note = f"{times:.2f} of the pictures/s without"
-    yield Row(Goal("CPU that text adds to a photo", TEXT_CPU, False, "s"), cpu, note)
-    more = _bytes_more(unread, text, LETTERED)
-    yield Row(Goal("bytes that text adds to a photo", TEXT_BYTES, False, "B"), more)
-
-
 def _of_films(without: Runs, films: Runs) -> Iterator[Row]:
     pairs = list(zip(films, without, strict=True))
     seconds = tuple((run.seconds - other.seconds) / FILM_MINUTES for run, other in pairs)
@@ -223,6 +246,14 @@ def _of_films(without: Runs, films: Runs) -> Iterator[Row]:
     what = "ingest, 720p: seconds that a minute of film takes"
     yield Row(Goal(what, FILM_SECONDS, False, "s"), seconds, f"{cpu:.2f} s of CPU")
     yield Row(Goal("bytes of a film", FILM_BYTES, False, "B"), _bytes_more(without, films, 1))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _with(read: Sequence[PartTexts] | None, number: int) -> Parts | None:
+    return {"text": read[number % len(read)]} if read else None
 
 
 def _bytes_more(without: Runs, runs: Runs, photos: int) -> tuple[float, ...]:
