@@ -14,6 +14,9 @@ from imgsearch.dataclass import dataclass
 from imgsearch.index.base import Record
 
 
+_NO_NAMES = frozenset((b"", b".", b".."))  # of files and folders
+
+
 class Refusal(Enum):
     """Why a record has no path on this machine."""
 
@@ -56,7 +59,7 @@ def relative_bytes(relative_path: str, escaped: bool) -> bytes | None:
     except UnicodeEncodeError:
         return None
     parts = raw.split(b"/")
-    if b"\0" in raw or any(part in (b"", b".", b"..") for part in parts):
+    if b"\0" in raw or not _NO_NAMES.isdisjoint(parts):
         return None
     if os.sep != "/" and (b"\\" in raw or b":" in raw):  # Windows: folders, drives and streams
         return None

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from imgsearch.question import RATINGS, Filter, Folder, Near
+from imgsearch.question import ALL, RATINGS, Filter, Folder, Near
 
 EARTH_KM = 6371.0087714  # the mean radius, as Elasticsearch has it
 _DEGREE_KM = math.pi * EARTH_KM / 180
@@ -23,6 +23,8 @@ class Part(NamedTuple):
 
 def condition(where: Filter) -> tuple[str, list[Any]]:
     """SQL for a filter and the values of its variables; empty for all photos."""
+    if where == ALL:
+        return "", []
     parts = [
         *_folders(where),
         *_taken(where),

@@ -112,17 +112,25 @@ def record_of(columns: tuple[Any, ...], libraries: Mapping[int, str]) -> Record 
 
 
 def _is_photo(columns: tuple[Any, ...], content_hash: Any, libraries: Mapping[int, str]) -> bool:
+    id, library, path, escaped, size, mtime, _, format, width, height, *_ = columns
     return (
-        is_id(columns[0])
-        and isinstance(columns[1], int)
-        and columns[1] in libraries
-        and isinstance(columns[2], str)
-        and locations.relative_bytes(columns[2], bool(columns[3])) is not None
-        and all(isinstance(columns[at], int) for at in (3, 4, 5, 8, 9))
-        and all(columns[at] >= 0 for at in (4, 8, 9))
+        is_id(id)
+        and isinstance(library, int)
+        and library in libraries
+        and isinstance(path, str)
+        and isinstance(escaped, int)
+        and locations.relative_bytes(path, bool(escaped)) is not None
+        and isinstance(mtime, int)
+        and _is_count(size)
+        and _is_count(width)
+        and _is_count(height)
         and untrusted_values.is_text(content_hash)
-        and untrusted_values.is_text(columns[7])
+        and untrusted_values.is_text(format)
     )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 0
 
 
 def perceptual_hash(value: object) -> str | None:

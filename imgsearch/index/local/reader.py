@@ -47,7 +47,7 @@ class Reader:
 
     def models(self) -> ModelPair | None:
         """The recorded models; None where there is no photo. Raises IndexDamaged."""
-        if not self.count():
+        if self._database.value("select 1 from photos limit 1") is None:
             return None
         models = self._meta.models()
         if models is None:

@@ -19,11 +19,13 @@ def is_text(value: object) -> bool:
 
 def text(value: Any) -> str | None:
     """None for what is none."""
-    return value if is_text(value) else None
+    return value if value is not None and is_text(value) else None
 
 
 def tags(value: Any) -> tuple[str, ...]:
     """As they are stored; none for what cannot be a list of them."""
+    if value is None:
+        return ()
     try:
         found = json.loads(value)
     except (TypeError, ValueError, RecursionError):

@@ -71,15 +71,16 @@ def nearest(
     unreadable: list[int] = []
     while True:
         rows, scores, complete = ranking.best(count)
-        kept = ~np.isin(rows, excluded, assume_unique=True)
+        if len(excluded):
+            kept = ~np.isin(rows, excluded, assume_unique=True)
+            rows, scores = rows[kept], scores[kept]
         if confirm:
-            kept &= _confirmed(database, rows, where, space)
-        rows, scores = rows[kept], scores[kept]
+            kept = _confirmed(database, rows, where, space)
+            rows, scores = rows[kept], scores[kept]
         if complete or len(rows) >= wanted:
             asked = rows[top(scores, wanted)]
             found = _scored(database, asked, vector, space)
-            readable = np.array([hit.row for hit in found], np.int64)
-            lost = asked[~np.isin(asked, readable, assume_unique=True)]
+            lost = _without(asked, found)
             if confirm:
                 unreadable += lost.tolist()
             if not len(lost) or (confirm and len(asked) == len(rows) and complete):
@@ -90,6 +91,13 @@ def nearest(
             confirm = True  # some rows are gone; from now on it is asked before
         else:
             count *= _GROWTH
+
+
+def _without(rows: Rows, found: Sequence[Neighbour]) -> Rows:
+    """Those of `rows` that were not found."""
+    if len(found) == len(rows):
+        return rows[:0]
+    return rows[~np.isin(rows, [hit.row for hit in found], assume_unique=True)]
 
 
 def _ranking(
@@ -129,9 +137,9 @@ def _confirmed(
 
 
 def _scored(database: Database, rows: Rows, vector: Vector, space: Space) -> list[Neighbour]:
-    """Best first, without rows that are gone or whose vector cannot be read. Row by row, not as one
-    product of matrices: there, the place of a row changes its last bits, and equal vectors would
-    not score the same."""
+    """In any order, without rows that are gone or whose vector cannot be read. Row by row, not as
+    one product of matrices: there, the place of a row changes its last bits, and equal vectors
+    would not score the same."""
     photo = "row" if space is WHOLE else "photo"  # the photo's number, by a row of `embeddings`
     statement = (
         "select embeddings.row, vector, checksum, id from embeddings join photos"
@@ -143,10 +151,9 @@ def _scored(database: Database, rows: Rows, vector: Vector, space: Space) -> lis
         ((row, blob, checksum) for row, blob, checksum, _ in stored if row in ids), vector.size
     )
     scores = (vectors * vector).sum(axis=1, dtype=np.float64).tolist()
-    hits = [
+    return [
         Neighbour(row, score, ids[row]) for row, score in zip(sound.tolist(), scores, strict=True)
     ]
-    return sorted(hits, key=lambda hit: -hit.score)
 
 
 def _in_order(found: list[Neighbour], k: int) -> list[Neighbour]:
