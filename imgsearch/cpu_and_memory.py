@@ -10,7 +10,7 @@ import mmap
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 _GROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
@@ -18,6 +18,8 @@ _LOWEST = 19  # of nice; Linux takes a process's place at the disk from it too
 _IDLE_PRIORITY_CLASS = 0x40
 _THIS_PROCESS = -1  # to Windows
 _LET_GO_SECONDS = 0.02
+_POPULATE_READ = 22  # of madvise, from Linux 5.14 on; Python does not name it
+_WORTH_A_THREAD = 16 << 20  # bytes; fewer are mapped in a millisecond
 
 
 def cores() -> int:
@@ -46,15 +48,36 @@ def give_way() -> None:
 def let_go_of(folder: Path) -> None:
     """Pages of mapped files in that folder: on Linux those that were read count as this process's
     memory until somebody wants it. What is wanted again is read again."""
-    if sys.platform != "linux":
-        return
-    libc = ctypes.CDLL(None)
-    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    if sys.platform == "linux":
+        _advise(_mapped_from(folder), mmap.MADV_DONTNEED)
+
+
+def map_ahead(file: Path, largest: int) -> None:
+    """Begins to map the pages of a file that is mapped, on a thread of its own, as whoever reads
+    each of them for the first time waits for that. Parts of more than `largest` bytes stay as they
+    are. Linux alone; elsewhere, and where the file is small, nothing is done."""
+    if sys.platform == "linux" and file.exists() and file.stat().st_size > _WORTH_A_THREAD:
+        parts = [each for each in _mapped_from(file) if each[1] <= largest]
+        if parts:
+            threading.Thread(target=_advise, args=(parts, _POPULATE_READ), daemon=True).start()
+
+
+def _mapped_from(place: Path) -> Iterator[tuple[int, int]]:
+    """Addresses and lengths at which a file, or the files of a folder, are mapped."""
+    wanted = str(place.resolve())
     for line in Path("/proc/self/maps").read_text("utf-8", "surrogateescape").splitlines():
         addresses, *_, path = line.split(maxsplit=5)
-        if path.startswith(f"{folder.resolve()}{os.sep}"):
+        if path == wanted or path.startswith(f"{wanted}{os.sep}"):
             start, end = (int(address, 16) for address in addresses.split("-"))
-            libc.madvise(start, end - start, mmap.MADV_DONTNEED)
+            yield start, end - start
+
+
+def _advise(parts: Iterable[tuple[int, int]], advice: int) -> None:
+    """What the system cannot do, it does not."""
+    libc = ctypes.CDLL(None)
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for start, length in parts:
+        libc.madvise(start, length, advice)
 
 
 @contextlib.contextmanager

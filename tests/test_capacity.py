@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
+import platform
+import re
 import subprocess
 import sys
 import time
@@ -78,7 +80,7 @@ def test_a_container_of_version_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
 def test_one_core_is_left_to_a_process() -> None:
     program = (
-        "import os; from imgsearch import resources\n"
+        "import os; from imgsearch import cpu_and_memory\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(cpu_and_memory.cores())"
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
@@ -114,6 +116,26 @@ def _resident(path: Path) -> int:
         elif counts and first == "Rss:":
             found += int(rest[0])
     return found
+
+
+def _linux() -> tuple[int, ...]:
+    """Its version; elsewhere (0, 0)."""
+    found = re.match(r"(\d+)\.(\d+)", platform.release()) if sys.platform == "linux" else None
+    return (0, 0) if found is None else tuple(map(int, found.groups()))
+
+
+@pytest.mark.skipif(_linux() < (5, 14), reason="there it does nothing")
+def test_a_mapped_model_is_read_before_it_is_used(tmp_path: Path) -> None:
+    weights, size = tmp_path.resolve() / "model.data", 17 << 20
+    weights.write_bytes(os.urandom(4096) * (size // 4096))
+    with weights.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ):
+        cpu_and_memory.map_ahead(weights, largest=size - 1)
+        assert _resident(weights) == 0
+        cpu_and_memory.map_ahead(weights, largest=size)
+        deadline = time.monotonic() + 60
+        while _resident(weights) < size >> 10 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert _resident(weights) == size >> 10
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it does nothing")

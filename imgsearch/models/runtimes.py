@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from imgsearch import cpu_and_memory
 from imgsearch.models.base import Precision, Vectors
+from imgsearch.models.towers import WEIGHTS_FILE
 
 if TYPE_CHECKING:
     import openvino
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 Inputs = Mapping[str, npt.NDArray[Any]]
 Device = Literal["cuda", "mps", "cpu"]
+
+
+# bytes; what is larger is a table of words, of which a text needs a few rows
+_LARGEST_OF_A_LAYER = 64 << 20
 
 
 class RuntimeFailure(Exception):
@@ -61,6 +66,8 @@ class OnnxRuntime:
             self._session = onnxruntime.InferenceSession(
                 str(model), options, providers=["CPUExecutionProvider"]
             )
+        # half of the first answer's time goes into that; meanwhile tokens or pixels are prepared
+        cpu_and_memory.map_ahead(model.with_name(WEIGHTS_FILE), _LARGEST_OF_A_LAYER)
 
     def run(self, inputs: Inputs) -> Vectors:
         with onnx_door():

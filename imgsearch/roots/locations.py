@@ -13,7 +13,6 @@ from imgsearch import photos, regular_files
 from imgsearch.dataclass import dataclass
 from imgsearch.index.base import Record
 
-
 _NO_NAMES = frozenset((b"", b".", b".."))  # of files and folders
 
 
