@@ -274,6 +274,7 @@ def test_halves_of_photos_are_told_by_name_and_size() -> None:
 
 
 OF_LIBRARY = ("a.mp4", "d.webm", "e.avi")
+STATUS = ("status", "-v")
 
 
 @pytest.fixture(scope="module")
@@ -302,9 +303,15 @@ def user(
         motion_photo.write(data)
     first = user.run("ingest", "library", "--json").json
     assert (first["added"], first["joined"], first["skipped"]) == (1, 0, [])
+    films = [library / name for name in (*OF_LIBRARY, "broken.mp4")]
+    assert first["films"] == len(films)
+    assert first["film_bytes"] == sum(film.stat().st_size for film in films)
+    told = "the last ingest passed over 4 films"
+    assert all(told in " ".join(user.run(*way).stdout.split()) for way in (STATUS, ("doctor",)))
     done = user.run("ingest", "library", "--films", "--json")
     assert "from now on" in done.stderr
     assert (done.json["added"], done.json["unchanged"], done.json["joined"]) == (3, 1, 1)
+    assert done.json["films"] == 0
     [skip] = done.json["skipped"]
     assert (Path(skip["path"]).name, skip["reason"]) == ("broken.mp4", "truncated")
     return user

@@ -16,6 +16,7 @@ from imgsearch.output import cures
 
 if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
+    from imgsearch.ingest.part_costs import Holding
     from imgsearch.ingest.rules import Rules
     from imgsearch.library import Library
     from imgsearch.models.int8_trial import Figures
@@ -61,7 +62,7 @@ class Known:
     rules: dict[str, Rules] = field(default_factory=dict)  # of libraries
     encoded: str = ""  # where queries are
     int8: Figures | None = None  # where it was tried for these photos, on this machine
-    no_parts: str | None = None  # why the index can hold no parts of photos
+    holding: Holding | None = None  # None: it can hold no parts of photos, or holds nothing yet
     error: ImgsearchError | None = None
 
     @property
@@ -75,6 +76,7 @@ class Known:
 
 
 def _look(chosen: Settings) -> Known:
+    from imgsearch.ingest import part_costs
     from imgsearch.library import index_place
 
     known = Known(str(index_place(chosen)))
@@ -86,7 +88,7 @@ def _look(chosen: Settings) -> Known:
             known.rules = library_rules.of(library.index)
             if known.info.models is not None and not known.info.models.quantized:
                 known.int8 = library.models.int8_figures(library.index.index_id)
-            known.no_parts = library.index.capabilities.no_parts
+            known.holding = part_costs.holding(library.index, known.info)
             if library.index.capabilities.text_models is not None and known.info.photos:
                 known.encoded = _encoded_where(library)
     except IndexNotFound:
@@ -177,23 +179,23 @@ def _facts(known: Known, verbose: bool) -> dict[str, str]:
         )
     if known.last_ingest:
         facts["last ingest"] = _last_ingest(known.last_ingest, verbose)
-    if info.models is not None and known.no_parts is None and (info.parts or verbose):
-        facts |= _parts(info, known.last_ingest)
+    if known.holding is not None and (info.parts or verbose):
+        facts |= _parts(known.holding)
     facts["size"] = rendering.size(info.bytes_on_disk)
     return facts
 
 
-def _parts(info: IndexInfo, last_ingest: dict[str, Any]) -> dict[str, str]:
+def _parts(holding: Holding) -> dict[str, str]:
     """What there is of each kind, and what the rest would cost."""
     from imgsearch import cpu_and_memory
     from imgsearch.ingest import part_costs
     from imgsearch.ingest.decisions import NAMES_OF_PARTS
 
-    assert info.models is not None
-    about = info.photos, info.parts, info.models.dims, last_ingest, cpu_and_memory.cores()
     return {
-        part_costs.NAMES[kind]: f"{said} (ingest --{NAMES_OF_PARTS[kind]})" if lacking else said
-        for kind, said, lacking in part_costs.said(*about, NAMES_OF_PARTS)
+        part_costs.NAMES[kind]: f"{said} (ingest --{NAMES_OF_PARTS[kind]})" if to_be_asked else said
+        for kind, said, to_be_asked in part_costs.said(
+            holding, cpu_and_memory.cores(), NAMES_OF_PARTS
+        )
     }
 
 

@@ -123,8 +123,11 @@ def _parts(connection: sqlite3.Connection, photos: int, dims: int) -> Iterator[F
         last_ingest = stamps.last_ingest(None if found is None else json.loads(found[0]))
     except (TypeError, ValueError, RecursionError):
         last_ingest = None
-    about = photos, there, dims, last_ingest or {}, cpu_and_memory.cores()
-    for kind, said, _ in part_costs.said(*about, NAMES_OF_PARTS):
+    formats = ", ".join(f"'{name}'" for name in part_costs.PAGED)
+    statement = f"select count(*) from photos where format in ({formats})"
+    [(paged,)] = connection.execute(statement).fetchall()
+    holding = part_costs.Holding(photos, paged, there, dims, last_ingest or {})
+    for kind, said, _ in part_costs.said(holding, cpu_and_memory.cores(), NAMES_OF_PARTS):
         yield ok(part_costs.NAMES[kind], said)
 
 

@@ -16,7 +16,7 @@ _IDENTITY = frozenset(field.name for field in fields(ModelIdentity))
 COUNTS = (
     *("added", "updated", "unchanged", "renamed", "removed", "excluded"),
     "missing",
-    *("left_out", "joined", "embedded"),
+    *("left_out", "joined", "films", "film_bytes", "embedded"),
 )
 
 

@@ -67,6 +67,17 @@ def named_like(*, films: bool) -> Callable[[bytes], bool]:
     return lambda name: any(has_ending(name) for has_ending in endings)
 
 
+def films_in(listing: Listing) -> list[int]:
+    """Bytes of each film of a folder that is not the half of a photo."""
+    sizes = {
+        name: size
+        for name, size in zip(listing.names, listing.sizes, strict=True)
+        if film_formats.has_film_ending_bytes(name)
+    }
+    halves = film_formats.halves_of_photos(listing.names, listing.sizes) if sizes else set()
+    return [size for name, size in sizes.items() if name not in halves]
+
+
 def sidecars_in(listing: Listing, ids: Sequence[str]) -> dict[str, Sidecar]:
     """By the photo's id; their fingerprints are in the listing already."""
     belonging = sidecars.belonging(listing.names, listing.joined)

@@ -33,6 +33,8 @@ class Result:
     named_missing: int = 0  # of these, files that were named one by one
     left_out: int = 0  # removed before, so not taken in again
     joined: int = 0  # RAWs and short films that are one photo with the picture beside them
+    films: int = 0  # that were passed over, since films are not asked for
+    film_bytes: int = 0  # of these
     embedded: int = 0
     looked_through: int = 0  # unchanged photos, for parts that they had not
     read: int = 0  # of the embedded and looked through ones, those in which text was looked for
@@ -47,7 +49,16 @@ class Result:
         """Adds what a second run over the same photos did."""
         for name in ADDED_UP:
             setattr(self, name, getattr(self, name) + getattr(later, name))
-        for name in ("missing", "named_missing", "left_out", "joined", "skipped", "gone"):
+        for name in (
+            "missing",
+            "named_missing",
+            "left_out",
+            "joined",
+            "films",
+            "film_bytes",
+            "skipped",
+            "gone",
+        ):
             setattr(self, name, getattr(later, name))
         self.incomplete += later.incomplete
         for stage, spent in later.seconds.items():

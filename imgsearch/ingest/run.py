@@ -199,6 +199,8 @@ def report_of(result: Result) -> dict[str, Any]:
             "missing",
             "left_out",
             "joined",
+            "films",
+            "film_bytes",
             "embedded",
             "described",
             "looked_through",

@@ -17,7 +17,7 @@ import numpy as np
 from imgsearch import ocr, photos
 from imgsearch.errors import Action, Advice
 from imgsearch.index.base import Index, PartKind, parts_mark
-from imgsearch.ingest.chunks import Chunk, named_like, sidecars_in
+from imgsearch.ingest.chunks import Chunk, films_in, named_like, sidecars_in
 from imgsearch.ingest.events import Teller
 from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.fingerprints import KnownPhotos, State
@@ -95,6 +95,7 @@ class Ingest:
         self._unnamed = 0  # unchanged photos without one
         self._passed_over: list[Skip] = []
         self._tell = Teller(options.report)
+        self._films: list[int] = []  # bytes of each that is not asked for
         self._stay_out = 0  # photos that were removed before
         self._raws = 0  # that are part of another photo
         self._joined: set[str] = set()  # ids of rows of RAWs that are part of another photo now
@@ -119,6 +120,8 @@ class Ingest:
         self._result.unchanged += self._unchanged
         self._result.left_out += self._stay_out
         self._result.joined += self._raws
+        self._result.films += len(self._films)
+        self._result.film_bytes += sum(self._films)
         self._result.skipped = self._passed_over + self._result.skipped
         if self._options.limit is None:
             about = self._options, self._result, self._stopwatch, self._may_remove
@@ -182,7 +185,8 @@ class Ingest:
     def _chunk(self, job: Job, walk: Iterator[Listing]) -> Chunk:
         """The next photos of this part; no listings at the end of the walk."""
         chunk = Chunk(job, [], [], {}, [], {}, [])
-        is_named = named_like(films=self._wants_films(job))
+        films = self._wants_films(job)
+        is_named = named_like(films=films)
         with self._stopwatch("walk"):
             for listing in walk:
                 ids = listing.ids(job.library)
@@ -198,7 +202,10 @@ class Ingest:
                     mine = [in_part(id, self._options.part) for id in ids]
                     listing, ids = listing.only(mine), list(compress(ids, mine))
                 chunk.listings.append(listing)
-                chunk.named.extend(map(is_named, listing.names))
+                named = list(map(is_named, listing.names))
+                chunk.named.extend(named)
+                if not (films or all(named)):
+                    self._films += films_in(listing)
                 chunk.ids.extend(ids)
                 if len(chunk.ids) >= WALK_CHUNK:
                     break
