@@ -27,7 +27,7 @@ SYSTEM_NAMES = frozenset(
 )
 _HASH_BYTES = 16  # 128 bits: no accidental twin among any number of photos
 _LATEST = (1 << 63) - 1  # ns
-_CHUNK = 1 << 20  # bytes read at a time
+_CHUNK = 1 << 17  # bytes read at a time
 _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 
@@ -117,9 +117,10 @@ def content_hash(data: bytes | memoryview) -> str:
 def hash_file(path: str) -> str:
     """`content_hash` of a file, read in pieces. Raises OSError."""
     hashed = hashlib.blake2b(digest_size=_HASH_BYTES)
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            hashed.update(chunk)
+    piece = memoryview(bytearray(_CHUNK))  # the same for all: fresh memory costs as much as hashing
+    with open(path, "rb", buffering=0) as file:
+        while size := file.readinto(piece):
+            hashed.update(piece[:size])
     return hashed.hexdigest()
 
 
