@@ -26,8 +26,23 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgsearch import photos
-from imgsearch.photos import dates, decode, formats, metadata, safe_text, sidecars, walk, xmp
+from imgsearch.ocr import outlines
+from imgsearch.photos import (
+    dates,
+    decode,
+    film_facts,
+    films,
+    formats,
+    metadata,
+    pages,
+    safe_text,
+    sidecars,
+    tiff_directories,
+    walk,
+    xmp,
+)
 from imgsearch.photos.metadata import Metadata
+from tests import films as made_films
 from tests import pictures
 from tests.test_descriptions import FULL, _iim, _jpeg_with_iim
 
@@ -355,3 +370,106 @@ def test_names_of_files(tmp_path: Path) -> None:
         folder.rmdir()
 
     _for_a_while(names, check)
+
+
+# files of several pictures, films, and where text is
+
+
+def _heif(*shades: int) -> bytes:
+    made = [Image.new("RGB", (64, 48), (shade, 200, shade)) for shade in shades]
+    return pictures.encoded(made[0], ".heic", save_all=True, append_images=made[1:])
+
+
+def test_pages() -> None:
+    grey, deep = PIXELS[..., 0], PIXELS.astype(np.uint16) * 257
+    stack = np.stack([grey, grey[::-1], grey[:, ::-1]])
+    others = [SMALL.rotate(90), SMALL.convert("L")]
+    seeds = [
+        _tiff(stack, photometric="minisblack"),
+        _tiff(stack, photometric="minisblack", compression="zlib", bigtiff=True, byteorder=">"),
+        _tiff(np.stack([deep] * 3), photometric="rgb", tile=(16, 16)),
+        pictures.encoded(SMALL, ".tif", save_all=True, append_images=others, compression="jpeg"),
+        pictures.encoded(SMALL, ".tiff", save_all=True, append_images=others),
+        _heif(40, 120, 200),
+    ]
+
+    def check(data: bytes) -> None:
+        with _limits(data):
+            assert tiff_directories.count(io.BytesIO(data), 9) <= 9
+            with contextlib.suppress(decode.Undecodable):  # and nothing else
+                several = pages.several(data)
+                found = list(pages.each(data, target=64, max_megapixels=5))
+                assert [page.number for page in found] == sorted({page.number for page in found})
+                assert all(page.image.mode == "RGB" for page in found)
+                assert several or not found
+                assert len(found) <= pages.MOST
+
+    _for_a_while(_damaged(seeds) | _directories(PICTURE_TAGS), check)
+
+
+def test_films(tmp_path: Path) -> None:
+    scenes = [SMALL.resize((64, 48)), SMALL.rotate(180).resize((64, 48))]
+    said = {"title": "A boat", "creation_time": "2024-05-01T12:30:00Z"}
+    endings = {".mp4": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9", ".avi": "mjpeg"}
+    seeds = [
+        (ending, made_films.make(tmp_path / f"seed{ending}", scenes, codec, seconds=1, said=said))
+        for ending, codec in endings.items()
+    ]
+    cases = st.one_of(
+        [
+            _damaged([path.read_bytes()]).map(lambda data, e=ending: (e, data))
+            for ending, path in seeds
+        ]
+    )
+
+    def check(case: tuple[str, bytes]) -> None:
+        ending, data = case
+        path = tmp_path / f"case{ending}"
+        path.write_bytes(data)
+        with _limits(data), contextlib.suppress(decode.Undecodable):  # and nothing else
+            film = films.read(str(path), side=64, max_megapixels=5)
+            _check_metadata(film.metadata)
+            assert 0 < len(film.frames) <= films.MOST
+            assert film.seconds >= 0
+            assert [frame.place for frame in film.frames] == sorted(f.place for f in film.frames)
+
+    _for_a_while(cases, check)
+
+
+def test_what_a_film_says() -> None:
+    names = st.sampled_from(
+        ["title", "creation_time", "location", "date", "make", "model", "keywords", "comment"]
+    ) | st.sampled_from(["com.apple.quicktime.location.ISO6709", "ICRD", ""])
+    texts = TEXT | st.from_regex(r"[+-]\d{0,4}(\.\d{0,14})?[+-]\d{0,4}(\.\d{0,3})?/?")
+    texts |= st.from_regex(r"\d{0,5}-\d\d?-\d\d?[T ]?\d?\d?:?\d?\d?:?\d?\d?(Z|[+-]\d{0,5})?")
+
+    def check(said: dict[str, str]) -> None:
+        with _limits(said):
+            _check_metadata(film_facts.read(said, format="MP4", width=64, height=48))
+
+    _for_a_while(st.dictionaries(names, texts, max_size=8), check)
+
+
+def test_where_text_is() -> None:
+    """Of any map that a network may make, the corners and boxes of lines lie in the picture."""
+    side, value = st.integers(1, 60), st.sampled_from([0.0, 0.29, 0.31, 0.6, 1.0])
+    blob = st.tuples(st.integers(0, 60), st.integers(0, 60), side, side, value)
+    shape = st.tuples(st.sampled_from([32, 64, 320]), st.sampled_from([32, 64, 320]))
+    scale = st.tuples(st.floats(0.3, 20), st.floats(0.3, 20))
+    cases = st.tuples(shape, scale, st.lists(blob, max_size=12), st.integers(0, 2**32 - 1))
+
+    def check(case: Any) -> None:
+        (height, width), scale, blobs, noise = case
+        heat = np.random.default_rng(noise).random((height, width), np.float32) * (noise % 3 / 2)
+        for top, left, high, wide, value in blobs:
+            heat[top : top + high, left : left + wide] = value
+        size = max(1, round(width * scale[0])), max(1, round(height * scale[1]))
+        pixels = np.zeros((size[1], size[0], 3), np.uint8)
+        with _limits(ascii(case).encode()):
+            for corners in outlines.found_in(heat, scale)[:20]:
+                left, top, wide, high = outlines.box_of(corners, size)
+                assert 0 <= left < left + wide <= size[0]
+                assert 0 <= top < top + high <= size[1]
+                assert min(outlines.cut_out(pixels, corners).shape) >= 1
+
+    _for_a_while(cases, check)

@@ -113,6 +113,17 @@ def test_each_page_is_shown_with_its_number(made: Callable[[], bytes], tmp_path:
     assert min(alone.size) >= reducing.least(64)
 
 
+def test_small_pages_that_are_kept_stay_what_they_are() -> None:
+    """Those that are not made smaller were one picture, which became the next page (found by a
+    fuzzer)."""
+    shades = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    first, *others = (Image.new("RGB", (40, 30), shade) for shade in shades)
+    buffer = io.BytesIO()
+    first.save(buffer, "TIFF", save_all=True, append_images=others)
+    found = list(pages.each(buffer.getvalue(), target=64, max_megapixels=5))
+    assert [page.image.getpixel((3, 3)) for page in found] == shades
+
+
 def test_other_files_of_several_pictures_have_no_pages() -> None:
     for data in (gif(), mpo(), heif(1), by_tifffile()[:6], b"II*\0", b""):
         assert not pages.several(data)

@@ -202,7 +202,8 @@ class _Tiff:
             self._use_pillow = False  # to be opened anew it would read all pages before again
             found = None
         if found is not None:
-            return found.image
+            # one that was neither reduced nor converted would become the next page
+            return found.image.copy() if found.image is self._image else found.image
         with tiff.errors():
             image = tiff.read_page(page, self._check_size)
             return decode.upright(image, TURNS.get(_orientation(page)), self._target)
