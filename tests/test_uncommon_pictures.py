@@ -94,6 +94,7 @@ TROUBLES |= {
         b"tEXt": b"Comment\0text", b"zTXt": b"Comment\0\0" + _MUCH, b"iTXt": b"A\0\0\0\0\0text",
         b"iCCP": b"name\0\0data", b"eXIf": b"MM\0*\0\0\0\x08\0\0", b"pHYs": bytes(9),
         b"tIME": bytes(7), b"gAMA": bytes(4), b"acTL": bytes(8), b"bKGD": bytes(6),
+        b"sPLT": b"short",
     }.items()
 }  # fmt: skip
 
@@ -362,7 +363,7 @@ def _written_tiff(pixels: bytes, bits: tuple[int, ...], photometric: int, **tags
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("scale", [1 / 255, 1, 20])
-@pytest.mark.parametrize("odd", ["none", "nan", "infinite", "no data", "outliers"])
+@pytest.mark.parametrize("odd", ["none", "nan", "infinite", "no data", "smallest", "outliers"])
 def test_a_grey_tiff_of_floating_point(dtype: Any, scale: float, odd: str) -> None:
     values = (GREYS * np.float64(scale)).astype(dtype)
     extra = []
@@ -373,6 +374,9 @@ def test_a_grey_tiff_of_floating_point(dtype: Any, scale: float, odd: str) -> No
     elif odd == "no data":
         values[:4] = -9999
         extra = [(42113, "s", 0, "-9999", True)]
+    elif odd == "smallest":  # which GDAL writes for no data
+        values[:4] = np.finfo(dtype).min
+        extra = [(42113, "s", 0, repr(float(np.finfo(dtype).min)), True)]
     elif odd == "outliers":
         values[0, :9], values[1, :9] = -60000, 60000
     found = np.asarray(_shown(_tiff(values, extratags=extra)), np.float32)[4:]
@@ -638,7 +642,8 @@ def test_what_is_too_large_says_so_in_our_words(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_c_libraries_write_nothing_to_the_terminal(tmp_path: Path) -> None:
-    """Through a process of its own: libtiff writes to its file descriptor 2."""
+    """Through a process of its own: libtiff writes to its file descriptor 2, and imagecodecs logs
+    what libpng says."""
     files = {
         "cut.tif": pictures.encoded(PHOTO, ".tiff")[:-2000],
         "samples.tif": _tiff(
@@ -650,6 +655,8 @@ def test_c_libraries_write_nothing_to_the_terminal(tmp_path: Path) -> None:
     broken = bytearray(pictures.encoded(PHOTO, ".tif", compression="tiff_adobe_deflate"))
     broken[200:400] = bytes(200)
     files["broken.tif"] = bytes(broken)
+    for name in ("short resolution", "wrong checksum of sPLT", "empty time"):
+        files[f"{name}.png"] = _png(*TROUBLES[name])
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     program = (

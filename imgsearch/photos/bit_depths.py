@@ -39,7 +39,8 @@ def eight_bits(
     if values.dtype == np.uint8 and bits == 8:
         return 255 - values if inverted else values
     if no_data is not None and values.dtype.kind == "f":
-        no_data = float(np.float64(no_data).astype(values.dtype))  # as it is stored
+        with np.errstate(over="ignore"):  # a number that no such value can be
+            no_data = float(np.float64(no_data).astype(values.dtype))  # as it is stored
     if values.dtype.kind == "u" and bits is not None and bits <= 16:
         low, high, top = 0.0, float(2**bits - 1), 255
     else:

@@ -2,8 +2,8 @@
 
 libtiff and LibRaw write from C to `stderr`. To redirect file descriptor 2 would take it from all
 other threads too. So libtiff's two handlers are taken away, and around LibRaw, which has none that
-can be reached, C's variable `stderr` (which Python does not use to write) leads nowhere. Pillow and
-tifffile log."""
+can be reached, C's variable `stderr` (which Python does not use to write) leads nowhere. Pillow,
+tifffile and imagecodecs log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from collections.abc import Iterator
 def keep_quiet() -> bool:
     """Silence libtiff, once a process. Returns whether it is silent: on Windows its functions are
     out of reach."""
-    for name in ("PIL", "tifffile"):
+    for name in ("PIL", "tifffile", "imagecodecs"):
         logging.getLogger(name).addHandler(logging.NullHandler())
     if os.name == "nt":
         return False

@@ -285,9 +285,8 @@ def _of_ycbcr(page: Any) -> Image.Image:
 
 
 def _no_data(page: Any) -> float | None:
-    """GDAL's tag. tifffile says 0 where there is none."""
-    if 42113 not in page.tags:
-        return None
+    """GDAL's tag, a number in decimals. tifffile's own reading takes the smallest float32, as GDAL
+    writes it, for none."""
     with contextlib.suppress(*BROKEN):
-        return float(page.nodata)
+        return float(page.tags.valueof(42113))
     return None
