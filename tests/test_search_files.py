@@ -11,6 +11,7 @@ import pytest
 
 from imgsearch.index.base import Row
 from imgsearch.index.local.opening import open_local
+from imgsearch.index.local.search_files.native_threads import at_once
 from imgsearch.index.local.search_files.segments import Limits
 from imgsearch.models.base import ModelIdentity, ModelPair, Vectors
 from tests.index_contract import record
@@ -94,3 +95,9 @@ def test_ten_nearest_in_every_arrangement(
         found += len({_name(n) for n in nearest} & {hit.record.relative_path for hit in hits})
     index.close()
     assert found >= LEAST_RECALL * K * size.questions
+
+
+def test_work_on_all_cores_keeps_its_order_and_tells_of_failures() -> None:
+    assert at_once(lambda number: number * number, range(1000)) == [n * n for n in range(1000)]
+    with pytest.raises(ZeroDivisionError):
+        at_once(lambda number: 1 // (number - 700), range(1000))

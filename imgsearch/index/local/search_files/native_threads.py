@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from imgsearch import cpu_and_memory
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_MOST = 8  # threads: further ones would start when the work is nearly done
+
 
 def at_once(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """In the order of the items. Whoever is free takes the next one, this thread too: the others
-    take a tenth of a millisecond to wake up, and of two tasks put into a pool one after the other,
-    one thread of it often did both while the other slept."""
-    if len(items) < 2:
-        return [work(item) for item in items]
+    """In the order of the items. Whoever is free takes the next one, this thread too. The others
+    are started anew each time, in a twentieth of a millisecond: a pool of them would take two to be
+    imported, which is what the first search of a process saves by them."""
     results: dict[int, Result] = {}
+    failures: list[BaseException] = []
     left = deque(enumerate(items))
 
     def some() -> None:
@@ -33,18 +32,24 @@ def at_once(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Resul
                 return
             results[number] = work(item)
 
-    helpers = [_threads().submit(some) for _ in range(min(_cores(), len(items)) - 1)]
-    some()
+    def help_out() -> None:
+        try:
+            some()
+        except BaseException as failure:  # noqa: BLE001 - raised again by the thread that asked
+            failures.append(failure)
+
+    count = min(_cores(), len(items), _MOST) - 1
+    helpers = [threading.Thread(target=help_out, name="index") for _ in range(count)]
     for helper in helpers:
-        helper.result()
+        helper.start()
+    try:
+        some()
+    finally:
+        for helper in helpers:
+            helper.join()
+    if failures:
+        raise failures[0]
     return [results[number] for number in range(len(items))]
-
-
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="index")
 
 
 @functools.cache

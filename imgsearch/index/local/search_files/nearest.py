@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SPARE, SPARE_PARTS = 15, 8  # of parts more than k are asked for already
 SMALL = 20_000  # a selection of up to so many photos is scanned alone
 SKETCHES_UP_TO = 1000  # candidates; for more, scanning all codes is as fast
-_SCAN = 65_536  # rows that one thread scans at a time
+_SCAN = 32_768  # rows that one thread scans at a time
 _FILTERED, _GROWTH = 3, 8
 
 Parts = Sequence["tuple[Codes, Sketch | None]"]
