@@ -51,25 +51,25 @@ def _dataclass(
 
 
 def _init(cls: type, fields: tuple[Field[Any], ...], frozen: bool) -> Callable[..., None]:
-    names: dict[str, Any] = {"set": object.__setattr__, "FACTORY": _FACTORY}
+    names: dict[str, Any] = {"_setattr": object.__setattr__, "_factory": _FACTORY}
     parameters, keywords, body = ["self"], ["*"], []
     for field in fields:
         name = value = field.name
         default = made = ""
         if field.default is not MISSING:
-            default = made = f"default_{name}"
+            default = made = f"_default_{name}"
             names[default] = field.default
         elif field.default_factory is not MISSING:
-            default, made = "FACTORY", f"make_{name}()"
-            names[f"make_{name}"] = field.default_factory
-            value = f"{made} if {name} is FACTORY else {name}"
+            default, made = "_factory", f"_make_{name}()"
+            names[f"_make_{name}"] = field.default_factory
+            value = f"{made} if {name} is _factory else {name}"
         if field.init:
             (keywords if field.kw_only else parameters).append(f"{name}={default}".rstrip("="))
         elif made:
             value = made
         else:
             continue
-        body.append(f"set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
+        body.append(f"_setattr(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
     listed = ", ".join([*parameters, *(keywords if len(keywords) > 1 else ())])
@@ -81,13 +81,11 @@ def _init(cls: type, fields: tuple[Field[Any], ...], frozen: bool) -> Callable[.
 
 def _comparing(fields: tuple[Field[Any], ...], frozen: bool) -> dict[str, Any]:
     """Equality by the values of the fields, and by these the hash of what is frozen."""
-    compared = [field.name for field in fields if field.compare]
-    values: Callable[[Any], Any] = attrgetter(*compared) if compared else lambda one: ()
+    values = attrgetter("__class__", *(field.name for field in fields if field.compare))
 
     def equal(self: Any, other: object) -> Any:
-        return (
-            values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
-        )
+        same = other.__class__ is self.__class__
+        return values(self) == values(other) if same else NotImplemented
 
     def hashed(self: Any) -> int:
         return hash(values(self))

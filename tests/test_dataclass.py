@@ -82,7 +82,7 @@ def _outcome(work: Callable[[], Any]) -> Any:
         lambda of: of.slotted(1),
         lambda of: repr(of.slotted(first=1)),
         lambda of: len({of.slotted(first=1), of.slotted(first=1, second=())}),
-        lambda of: hash(of.slotted(first=1, second=("a",))),
+        lambda of: hash(of.slotted(first=1)) == hash(of.slotted(first=1, second=())),
         lambda of: hasattr(of.slotted(first=1), "__dict__"),
         lambda of: copy.deepcopy(of.slotted(first=3)).first,
         lambda of: [each.name for each in dataclasses.fields(of.slotted)],
