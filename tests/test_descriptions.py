@@ -120,6 +120,50 @@ def test_iptc(encoding: str) -> None:
     assert found.taken_source == "iptc"
 
 
+def test_iptc_that_is_not_in_the_encoding_that_it_says() -> None:
+    """Or was cut off within a character."""
+    latin, long = "Café Straße".encode("cp1252"), ("x" * 31 + "é").encode()
+    found = iptc.parse(_iim(_1_90=[b"\x1b%G"], _2_5=[latin, b"Caf\xe9"], _2_25=[long, long[:-1]]))
+    assert found == {5: ["Café Straße", "Café"], 25: ["x" * 31 + "é", "x" * 31]}
+
+
+@pytest.mark.parametrize(
+    ("day", "time", "taken", "precision"),
+    [
+        (b"2019-07-14", b"12:30:45+02:00", "2019-07-14T12:30:45", "second"),
+        (b"2019:07:14", b"12:30:45", "2019-07-14T12:30:45", "second"),
+        (b"20190714", b"1230", "2019-07-14T12:30:00", "second"),
+        (b"20190714", b"noon", "2019-07-14T00:00:00", "day"),
+        (b"20190714", b"999999", "2019-07-14T00:00:00", "day"),
+        (b"20190700", b"", "2019-07-01T00:00:00", "month"),
+        (b"00000000", b"000000", None, None),
+        (b"yesterday", b"", None, None),
+    ],
+)
+def test_dates_of_iptc(day: bytes, time: bytes, taken: str | None, precision: str | None) -> None:
+    found = _decoded(_jpeg_with_iim(_iim(_2_55=[day], _2_60=[time])))
+    assert (found.taken, found.taken_precision) == (taken, precision)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "place"),
+    [
+        ("48,51.5N", "2,21.0W", (48.858333, -2.35)),
+        ("48,51,30s", "2,21,0e", (-48.858333, 2.35)),
+        ("48.8583N", "2.2945E", (48.8583, 2.2945)),
+        ("-48.8583", "+2.2945", (-48.8583, 2.2945)),
+        ("48.5,30N", "2.2945E", (None, None)),
+        ("148.5N", "2.2945E", (None, None)),
+        ("148.5", "2.2945", (None, None)),
+    ],
+)
+def test_places_of_xmp(latitude: str, longitude: str, place: tuple[float | None, ...]) -> None:
+    packet = _packet(f'exif:GPSLatitude="{latitude}" exif:GPSLongitude="{longitude}"')
+    plain = Metadata(format="JPEG", width=1, height=1)
+    found = metadata.completed(plain, sidecar=packet)
+    assert (found.latitude, found.longitude) == pytest.approx(place)
+
+
 def test_what_is_wrong_in_iptc_ends_it() -> None:
     whole = _iim(_2_5=[b"Title"], _2_25=[b"one", b"two"])
     assert iptc.parse(whole[:-1])[25] == ["one", "tw"]
@@ -265,6 +309,10 @@ def test_which_date_counts() -> None:
 def test_an_offset_of_any_field() -> None:
     found = _read(exif=pictures.exif(exif={ORIGINAL: "2019:05:01 12:30:45", 0x9010: "+0530"}))
     assert found.taken_offset == "+05:30"
+    assert dates.parse_offset("+02") == "+02:00"
+    moment = dates.parse("2019-07-14T12:30:45-03")
+    assert moment is not None
+    assert (moment.taken, moment.offset) == ("2019-07-14T12:30:45", "-03:00")
 
 
 @pytest.mark.parametrize(

@@ -25,16 +25,16 @@ _DATE = re.compile(
     r"(?:[:/.-](?P<day>\d\d?)"
     r"(?:[ T]+(?P<hour>\d\d?):(?P<minute>\d\d?)(?::(?P<second>\d\d?))?(?:[.,]\d+)?"
     r"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?"
-    r"\s*(?P<offset>Z|[+-]\d\d:?\d\d)?"
+    r"\s*(?P<offset>Z|[+-]\d\d(?::?\d\d)?)?"
     r")?)?)?(?!\w)"
 )
 _COMPACT = re.compile(  # ISO 8601 without separators
     r"\s*(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)"
     r"(?:[ T]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?)?(?P<half>)"
-    r"\s*(?P<offset>Z|[+-]\d\d:?\d\d)?(?!\w)"
+    r"\s*(?P<offset>Z|[+-]\d\d(?::?\d\d)?)?(?!\w)"
 )
 _BLANK = re.compile(r":\s+(?=:|\s|$)")  # a field that is not known
-_OFFSET = re.compile(r"([+-])(\d\d):?([0-5]\d)")
+_OFFSET = re.compile(r"([+-])(\d\d)(?::?([0-5]\d))?")
 _OF_NAME = re.compile(
     r"(?P<prefix>IMG|VID|PXL|MVIMG|PANO|BURST\d*|DSC|Photo|Screenshot(?:[ _]from)?|Screen[ ]?Shot"
     r"|Bildschirmfoto|Capture d.[eé]cran|Captura de pantalla|Schermata|signal"
@@ -76,7 +76,7 @@ def parse_offset(text: str | None) -> str | None:
     found = _OFFSET.fullmatch((text or "").strip())
     if found is None or int(found[2]) > 14:
         return None
-    return f"{found[1]}{found[2]}:{found[3]}"
+    return f"{found[1]}{found[2]}:{found[3] or '00'}"
 
 
 def _moment(found: re.Match[str], offset: str | None) -> Moment | None:

@@ -10,6 +10,7 @@ TITLE, HEADLINE, KEYWORDS, DATE, TIME, CITY, COUNTRY, CAPTION = 5, 105, 25, 55, 
 RESOURCE = 0x0404  # of Photoshop, which holds IIM
 _CHARACTER_SET = (1, 90)
 _UTF_8 = b"\x1b%G"
+_LEAST_CUT = 32  # bytes: the shortest limit of a text that is cut off
 _MOST_DATASETS = 2000
 
 Datasets = Mapping[int, list[str]]  # by number within record 2
@@ -24,9 +25,21 @@ def parse(data: bytes) -> Datasets:
         if (record, number) == _CHARACTER_SET:
             utf_8 = value.startswith(_UTF_8)
         elif record == 2 and value:
-            text = value.decode("utf-8", "replace") if utf_8 else safe_text.decoded(value)
+            text = _utf_8(value) if utf_8 else safe_text.decoded(value)
             found.setdefault(number, []).append(text)
     return found
+
+
+def _utf_8(value: bytes) -> str:
+    """What is said to be UTF-8: without a character that was cut off at the end; or in another
+    encoding all the same."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        is_cut_off = len(value) >= _LEAST_CUT and error.end == len(value)
+        if is_cut_off and error.reason == "unexpected end of data":
+            return value[: error.start].decode()
+        return safe_text.decoded(value)
 
 
 def _datasets(data: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -287,14 +287,12 @@ def _moment_of(properties: xmp.Properties) -> Moment | None:
 
 
 def _moment_of_iim(datasets: iptc.Datasets) -> Moment | None:
-    """The date and time of IPTC's 20190714 and 123045+0200."""
-    day, time = _first(datasets, iptc.DATE) or "", _first(datasets, iptc.TIME) or ""
+    """The date and time of IPTC's 20190714 and 123045+0200, with separators too."""
+    day = re.sub(r"[-:/.]", "", _first(datasets, iptc.DATE) or "")
+    time = (_first(datasets, iptc.TIME) or "").replace(":", "")
     if not re.fullmatch(r"\d{8}", day):
         return None
-    text = f"{day[:4]}:{day[4:6]}:{day[6:]}"
-    if re.match(r"\d{6}", time):
-        text += f" {time[:2]}:{time[2:4]}:{time[4:6]}{time[6:]}"
-    return dates.parse(text)
+    return dates.parse(day + time) or dates.parse(f"{day[:4]}:{day[4:6]}:{day[6:]}")
 
 
 def _moment_of_gps(gps: Mapping[int, Any]) -> Moment | None:

@@ -129,9 +129,13 @@ def _short(name: str) -> str:
 
 
 def degrees(text: str, signs: Mapping[str, int]) -> float | None:
-    """Degrees of "48,51.5N" or "48,51,30N". `signs`: +1 or -1 by the letter at the end."""
+    """Degrees of "48,51.5N" or "48,51,30N"; of "48.8583N" and "-48.8583" too, which some programs
+    write. `signs`: +1 or -1 by the letter at the end."""
+    if re.fullmatch(r"[+-]?\d{1,3}\.\d{1,15}", text):
+        return float(text)
     found = re.fullmatch(
-        r"(\d{1,3})(?:,(\d{1,2}(?:\.\d{1,12})?))?(?:,(\d{1,2}))?([NSEWnsew])", text
+        r"(\d{1,3}(?:\.\d{1,15}(?!,))?)(?:,(\d{1,2}(?:\.\d{1,12})?))?(?:,(\d{1,2}))?([NSEWnsew])",
+        text,
     )
     if found is None or found[4].upper() not in signs:
         return None
