@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from xdist.scheduler import LoadFileScheduling
 
 from imgsearch import demo
@@ -20,16 +22,24 @@ from tests.elasticsearch import certificates, servers
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the process that starts the workers, or the only one
+        config.add_cleanup(servers.shared())
+
+
 class _ByFile(LoadFileScheduling):
-    """A file's tests run in one process, for what they share. So do those of all files about
-    servers, each of which takes half a minute of processor time to start."""
+    """A file's tests run in one process, for what they share. So do those of all files that export
+    or trace models: torch, transformers and eland take seconds of processor time to import."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return "servers" if Path(file).name.startswith(_ABOUT_SERVERS) else file
+        return "torch" if Path(file).stem in _WITH_TORCH else file
 
 
-_ABOUT_SERVERS = "test_elastic_", "test_cluster_", "test_equal_answers", "test_foreign_index"
+_WITH_TORCH = {
+    *("test_cluster_model", "test_cluster_text", "test_demo_model", "test_doctor"),
+    *("test_encoders", "test_int8", "test_model_trust", "test_models"),
+}
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile:
@@ -40,9 +50,42 @@ SKIMAGE = Path(str(files("skimage"))) / "data"  # real photos, inside the wheel
 
 
 @pytest.fixture(scope="session")
-def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Exported models: made once, by the first command that needs them."""
-    return tmp_path_factory.mktemp("cache")
+def exported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The folder of the shipped models, exported: nine seconds of processor time, so once for all
+    processes of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    made = (base if worker_id == "master" else base.parent) / "exported"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            home = tmp_path_factory.mktemp("home")
+            exporting = Command(home, home / "cache", {"IMGSEARCH_MODEL": "demo"})
+            exporting.run("ingest", demo.PHOTOS, "--limit", "1")
+            (home / "cache" / "imgsearch" / "models").rename(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def new_cache(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Makes cache folders that hold the exported models and nothing else."""
+
+    def make() -> Path:
+        cache = tmp_path_factory.mktemp("cache")
+        shutil.copytree(exported, cache / "imgsearch" / "models")
+        return cache
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def model_cache(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Path:
+    """A cache that most tests share, with the exported models in it. Where tests run in one
+    process, perhaps few of them, the first command that needs a model makes it."""
+    if worker_id == "master":
+        return tmp_path_factory.mktemp("cache")
+    made: Path = request.getfixturevalue("new_cache")()
+    return made
 
 
 @pytest.fixture

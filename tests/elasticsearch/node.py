@@ -155,6 +155,8 @@ def launch(
         "discovery.type": "single-node",
         # the tests fill no disk, whatever else lies on it
         "cluster.routing.allocation.disk.threshold_enabled": "false",
+        # what the serial collector has not collected yet is no reason to refuse a request
+        "indices.breaker.total.use_real_memory": "false",
         **(settings or {}),
     }
     command = [

@@ -1,5 +1,6 @@
-"""Servers that tests share: each version is started once, when the first test wants it, and ended
-with the process. `IMGSEARCH_TEST_ES_URL` names a server to use instead of any of them.
+"""Servers that tests share: each version is started once, when the first test wants it. The quick
+ones are for all processes of a test run, and end with it; others end with their process.
+`IMGSEARCH_TEST_ES_URL` names a server to use instead of any of them.
 
 Where none can be started, tests are skipped, in one loud line; under `IMGSEARCH_TEST_REQUIRE_ES=1`
 they fail."""
@@ -9,15 +10,20 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import shutil
+import signal
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from filelock import FileLock
 
 from imgsearch.index.elasticsearch.connection import Connection
 from imgsearch.index.elasticsearch.index import ElasticsearchIndex
@@ -27,19 +33,21 @@ from tests.elasticsearch import node
 
 OUTSIDE = os.environ.get("IMGSEARCH_TEST_ES_URL")
 REQUIRED = os.environ.get("IMGSEARCH_TEST_REQUIRE_ES") == "1"
-AT_ONCE = 2  # nodes that run at a time: a gigabyte each
+AT_ONCE = 2  # nodes of one process that run at a time: a gigabyte each
+SHARED = "IMGSEARCH_TEST_ES_SHARED"  # the folder that says what nodes of this test run there are
 
 _running: dict[str, tuple[str, ExitStack]] = {}
+_started: list[node.Node] = []  # for all processes, so they go on when this one ends
 _refused: dict[str, str] = {}
 _skipped: list[str] = []
 
 
-def versions() -> list[Any]:
-    """For `pytest.mark.parametrize`: the quick ones, and all others as slow."""
+def versions(quick: tuple[str, ...] = node.QUICK) -> list[Any]:
+    """For `pytest.mark.parametrize`: all of them, those that are not `quick` as slow."""
     if OUTSIDE:
         return ["outside"]
     return [
-        version if version in node.QUICK else pytest.param(version, marks=pytest.mark.slow)
+        version if version in quick else pytest.param(version, marks=pytest.mark.slow)
         for version in node.ALL
     ]
 
@@ -53,6 +61,12 @@ def url(version: str = NEWEST) -> str:
         return OUTSIDE.rstrip("/")
     if version in _refused:
         give_up(_refused[version])
+    if version in node.QUICK and SHARED in os.environ:
+        try:
+            return _of_all_processes(version, Path(os.environ[SHARED]))
+        except node.Unavailable as error:
+            _refused[version] = str(error)
+            give_up(str(error))
     if version not in _running:
         while len(_running) >= AT_ONCE:
             _, oldest = _running.pop(next(iter(_running)))
@@ -65,6 +79,36 @@ def url(version: str = NEWEST) -> str:
             give_up(str(error))
         _running[version] = (running.url, stack)
     return _running[version][0]
+
+
+def _of_all_processes(version: str, folder: Path) -> str:
+    """The URL of the node that all processes of this test run use. Raises Unavailable."""
+    said = folder / f"{version}.json"
+    with FileLock(folder / f"{version}.lock"):
+        if not said.exists():
+            running = node.launch(version)
+            _started.append(running)
+            known = {"url": running.url, "pid": running.process.pid, "home": str(running.home)}
+            said.write_text(json.dumps(known))
+            node.wait_until_ready(running)
+    return str(json.loads(said.read_text())["url"])
+
+
+def shared() -> Callable[[], None]:
+    """Lets the processes that this one starts share nodes. Returns what ends those nodes."""
+    folder = Path(tempfile.mkdtemp(prefix="imgsearch-es-shared-"))
+    os.environ[SHARED] = str(folder)
+
+    def end() -> None:
+        del os.environ[SHARED]
+        for said in folder.glob("*.json"):
+            known = json.loads(said.read_text())
+            with suppress(ProcessLookupError):
+                os.kill(known["pid"], getattr(signal, "SIGKILL", signal.SIGTERM))
+            shutil.rmtree(known["home"], ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return end
 
 
 @contextmanager
