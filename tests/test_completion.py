@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,11 +29,13 @@ def _needed(*programs: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Command:
+def home(
+    tmp_path_factory: pytest.TempPathFactory, demo_photos: Path, new_cache: Callable[[], Path]
+) -> Command:
     """A home with two indexes, and libraries with plain, spaced and hostile names."""
     home = tmp_path_factory.mktemp("home")
     environment = {"IMGSEARCH_MODEL": "demo", "PATH": f"{SCRIPT.parent}:{os.environ['PATH']}"}
-    command = Command(home, tmp_path_factory.mktemp("cache"), environment)
+    command = Command(home, new_cache(), environment)
     for name in ["Summer 2019", "holidays", *HOSTILE]:
         folder = home / "photos" / name.replace("/", "")
         folder.mkdir(parents=True)

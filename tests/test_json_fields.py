@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,9 @@ def _is(value: Any, types: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Command:
+def filled(
+    tmp_path_factory: pytest.TempPathFactory, demo_photos: Path, new_cache: Callable[[], Path]
+) -> Command:
     """A home with an index of six pictures, two of them alike, and a damaged one."""
     home = tmp_path_factory.mktemp("home")
     (home / "icons").mkdir()
@@ -80,7 +82,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Comma
         shutil.copy(photo, home / "icons")
     shutil.copy(photo, home / "icons" / "copy.png")
     (home / "icons" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
-    return Command(home, tmp_path_factory.mktemp("cache"), {"IMGSEARCH_MODEL": "demo"})
+    return Command(home, new_cache(), {"IMGSEARCH_MODEL": "demo"})
 
 
 def test_fields_of_ingest_and_status(filled: Command) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ from tests.command import Command
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Command:
+def known(
+    tmp_path_factory: pytest.TempPathFactory, demo_photos: Path, new_cache: Callable[[], Path]
+) -> Command:
     """A home with two libraries of three icons each in the index `./index`."""
     home = tmp_path_factory.mktemp("home")
     photos = sorted(demo_photos.rglob("*.png"))
@@ -28,7 +31,7 @@ def known(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Comman
         for photo in some:
             shutil.copy(photo, home / folder)
     environment = {"IMGSEARCH_MODEL": "demo", "IMGSEARCH_INDEX": "./index"}
-    command = Command(home, tmp_path_factory.mktemp("cache"), environment)
+    command = Command(home, new_cache(), environment)
     command.run("ingest", "first")
     command.run("ingest", "second")
     return command

@@ -4,6 +4,7 @@ than there is room for."""
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ def kept(command: Command) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def own_cache(command: Command, tmp_path: Path) -> Command:
-    command.cache = tmp_path / "cache"
+def own_cache(command: Command, new_cache: Callable[[], Path]) -> Command:
+    command.cache = new_cache()
     return command
 
 

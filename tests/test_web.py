@@ -7,7 +7,7 @@ import json
 import re
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from pathlib import Path
@@ -23,9 +23,11 @@ from tests.web_server import FORM, MULTIPART, Server, multipart, serving
 
 
 @pytest.fixture(scope="module")
-def demo_command(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Command:
+def demo_command(
+    tmp_path_factory: pytest.TempPathFactory, demo_photos: Path, new_cache: Callable[[], Path]
+) -> Command:
     home = tmp_path_factory.mktemp("home")
-    command = Command(home, tmp_path_factory.mktemp("cache"), {"IMGSEARCH_MODEL": "demo"})
+    command = Command(home, new_cache(), {"IMGSEARCH_MODEL": "demo"})
     command.run("ingest", demo_photos)
     return command
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,9 +23,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Selenium's
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Iterator[Server]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, demo_photos: Path, new_cache: Callable[[], Path]
+) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
-    command = Command(home, tmp_path_factory.mktemp("cache"), {"IMGSEARCH_MODEL": "demo"})
+    command = Command(home, new_cache(), {"IMGSEARCH_MODEL": "demo"})
     command.run("ingest", demo_photos)
     with serving(command) as server:
         yield server

@@ -10,7 +10,7 @@ import sqlite3
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,9 +24,11 @@ from tests.web_server import FORM, MULTIPART, Server, multipart, serving
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Command:
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, demo_photos: Path, new_cache: Callable[[], Path]
+) -> Command:
     home = tmp_path_factory.mktemp("home")
-    command = Command(home, tmp_path_factory.mktemp("cache"), {"IMGSEARCH_MODEL": "demo"})
+    command = Command(home, new_cache(), {"IMGSEARCH_MODEL": "demo"})
     photos = home / "photos"
     photos.mkdir()
     for number, photo in enumerate(sorted(demo_photos.rglob("*.png"))[:12]):
@@ -196,10 +198,12 @@ def test_an_address_names_no_file(server: Server, path: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Iterator[Server]:
+def hostile(
+    tmp_path_factory: pytest.TempPathFactory, demo_photos: Path, new_cache: Callable[[], Path]
+) -> Iterator[Server]:
     """An index in which a stranger has written other paths, and a library with a link out."""
     home = tmp_path_factory.mktemp("hostile")
-    command = Command(home, tmp_path_factory.mktemp("cache"), {"IMGSEARCH_MODEL": "demo"})
+    command = Command(home, new_cache(), {"IMGSEARCH_MODEL": "demo"})
     photos = home / "photos"
     photos.mkdir()
     files = sorted(demo_photos.rglob("*.png"))[:6]
