@@ -103,7 +103,8 @@ def whole(version: str, command: Command, traced: Path, tower: Tower) -> Iterato
 
 def _versions() -> list[Any]:
     """Those whose libtorch loads our traces."""
-    return [one for one in servers.versions() if "8.6.2" not in (one, *getattr(one, "values", ()))]
+    each = servers.versions(quick=(servers.NEWEST,))
+    return [one for one in each if "8.6.2" not in (one, *getattr(one, "values", ()))]
 
 
 @pytest.mark.parametrize("version", _versions())

@@ -135,7 +135,7 @@ def scores(command: Command, index: str, *options: str) -> list[tuple[str, float
     ]
 
 
-@ON_EACH
+@pytest.mark.parametrize("space", servers.versions(quick=(servers.NEWEST,)), indirect=True)
 @pytest.mark.parametrize("mapping", ["ours", "lenient"])
 def test_hostile_documents_stop_no_command(
     on_cluster: Command, space: Space, album: Path, tmp_path: Path, mapping: str

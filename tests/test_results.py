@@ -78,17 +78,24 @@ def test_every_width_shows_every_hit_in_as_many_lines(trip: Command, columns: in
     assert all(line == line.rstrip() for line in lines)
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80, 120])
-def test_similar_takes_what_the_table_shows(trip: Command, columns: int) -> None:
-    narrow = _at(trip, columns)
+@pytest.fixture(scope="module")
+def nearest(trip: Command) -> list[str]:
+    """What `similar` answers for each hit by its id, in the order of the hits."""
     hits = trip.run("query", "x", "--json").json_lines
+    return [trip.run("similar", hit["id"], "-k", "1", "--json").stdout for hit in hits]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_similar_takes_what_the_table_shows(
+    trip: Command, nearest: list[str], columns: int
+) -> None:
+    narrow = _at(trip, columns)
     lines = narrow.run("query", "x").stdout.splitlines()
     printed = lines[2::2] if columns < 60 else [line[14:] for line in lines[2:]]
     assert any("…" in path for path in printed)
-    for path, hit in zip(printed, hits, strict=True):
+    for path, expected in zip(printed, nearest, strict=True):
         [name] = shlex.split(path)
-        found = trip.run("similar", name, "-k", "1", "--json").stdout
-        assert found == trip.run("similar", hit["id"], "-k", "1", "--json").stdout, name
+        assert trip.run("similar", name, "-k", "1", "--json").stdout == expected, name
 
 
 def test_folders_in_the_middle_go_before_words(trip: Command) -> None:

@@ -14,7 +14,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,9 +123,18 @@ def cloud_id(port: int) -> str:
 WAYS = ["index", "es_url", "es_cloud_id", "verify_certs", "ca_certs", "ssl_assert_fingerprint"]
 
 
-@pytest.mark.parametrize("secret_in", ["environment", "own config"])
-@pytest.mark.parametrize("name", [".env", "imgsearch.toml"])
-@pytest.mark.parametrize("way", WAYS)
+def _each_with_each() -> list[Any]:
+    """Every way with every file and every place of a secret; all three at once as slow."""
+    found = []
+    for number, way in enumerate(WAYS):
+        for name, secret_in in product([".env", "imgsearch.toml"], ["environment", "own config"]):
+            with_its_like = (name == ".env") == (secret_in == "environment")
+            marks = () if with_its_like == (number % 2 == 0) else (pytest.mark.slow,)
+            found.append(pytest.param(way, name, secret_in, marks=marks))
+    return found
+
+
+@pytest.mark.parametrize(("way", "name", "secret_in"), _each_with_each())
 def test_a_folder_gets_no_secret_until_it_is_allowed(
     command: Command,
     folder: Path,
