@@ -34,7 +34,7 @@ def _place(backend: str) -> Iterator[dict[str, str]]:
         yield {"ES_URL": space.server, "IMGSEARCH_INDEX": space.name()}
 
 
-@pytest.fixture(scope="module", params=["local", *servers.versions()])
+@pytest.fixture(scope="module", params=["local", *servers.versions(quick=(servers.NEWEST,))])
 def server(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
