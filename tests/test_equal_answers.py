@@ -33,6 +33,8 @@ FILTERS = {  # by date alone, so that all that pass are compared, and their orde
     "megapixels": ("--min-megapixels", "1", "--max-megapixels", "2"),
     "tag": ("--tag", "dog"),
     "rating": ("--rating", "4"),
+    "words alone": ("--match", "italy dog"),
+    "some of the words": ("--match", "italy dog quagga"),
     "two": ("--in", "Italy", "--tag", "dog", "--sort", "oldest"),
     "many": (
         "--under",

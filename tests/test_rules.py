@@ -421,6 +421,14 @@ def test_a_raw_beside_a_damaged_jpeg_is_a_photo(
     assert "IMG_1.CR2" not in names(command)
 
 
+def test_the_name_of_a_raw_that_is_read_instead_is_escaped(command: Command, card: Path) -> None:
+    (card / "IMG_1.CR2").rename(card / "\x1b[2J.CR2")
+    (card / "IMG_1.JPG").rename(card / "\x1b[2J.JPG").write_bytes(b"")
+    told = command.run("ingest", card).stderr
+    assert "[2J.CR2 beside it is read instead" in told
+    assert "\x1b" not in told
+
+
 def test_an_unknown_choice_is_a_usage_error(command: Command, card: Path) -> None:
     answer = command.run("ingest", card, "--raw-pairs", "three", code=2)
     assert "three" in answer.stderr

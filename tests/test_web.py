@@ -238,6 +238,19 @@ def test_where_what_fits_ends_is_told(server: Server) -> None:
     assert 'class="end"' not in server.ask(f"/?q=red+heart&k=5&offset={fitting + 5}").text
 
 
+def test_words_alone_lead_on_to_the_photos_that_have_some(server: Server) -> None:
+    found = server.ask("/api/v1/search?match=download+19&k=60").json
+    assert {hit["fits"] for hit in found["hits"]} == {True}
+    assert found["nowhere"] == []
+    page = server.ask("/?match=download+19")
+    assert f"{found['some_words']} more photos have some of the words." in page.text
+    [more] = [link for link in page.links() if "any_word=1" in link]
+    assert len(server.ask(more).photos) == len(page.photos) + found["some_words"]
+    nothing = server.ask("/api/v1/search?match=download+qqqq").json
+    assert (nothing["nowhere"], nothing["fitting"]) == (["qqqq"], 0)
+    assert "No photo has “qqqq”" in server.ask("/?match=download+qqqq").text
+
+
 def test_the_health_page_is_the_doctors(server: Server, demo_command: Command) -> None:
     found = demo_command.run("doctor", "--json", code=None).json["findings"]
     rows = server.ask("/health")

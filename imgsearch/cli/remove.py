@@ -65,7 +65,7 @@ def remove(common: Common, given: Removal) -> None:
             if given.json:
                 console.print_json({"removed": 0, "libraries": [], "copies": []})
             return
-        copies = staying.beside(library.index, ids)
+        copies = [] if libraries else staying.beside(library.index, ids)
         removed = library.remove(ids, libraries)
         passed_over = removed and not libraries and not library.index.foreign
     if given.json:

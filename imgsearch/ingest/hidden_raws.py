@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from imgsearch import photos
 from imgsearch.errors import Advice
+from imgsearch.escaping import shown
 from imgsearch.ingest.fingerprints import KnownPhotos
 from imgsearch.ingest.parts import kinds_of
 from imgsearch.ingest.prefetch import Ahead
@@ -72,7 +73,7 @@ class Candidates(Iterator[Candidate]):
         return replace(skip, detail=detail)
 
     def _release(self, candidate: Candidate, relative: bytes) -> str:
-        """The RAW's name; empty where it is gone or has been removed."""
+        """The RAW's name, for a person; empty where it is gone or has been removed."""
         root, library = candidate.photo.root, candidate.library
         id = photos.photo_id(library, relative)
         try:
@@ -89,4 +90,4 @@ class Candidates(Iterator[Candidate]):
             Candidate(id, library, raw, known=known, sidecar=candidate.sidecar, parts=kinds)
         )
         self.released.add(id)
-        return os.path.basename(raw.path)
+        return shown(os.path.basename(raw.path))
