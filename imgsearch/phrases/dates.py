@@ -8,11 +8,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from imgsearch.dataclass import dataclass
-from imgsearch.phrases import vocabulary
+from imgsearch.phrases import vocabulary, wordlists
 from imgsearch.phrases.days import Days
 from imgsearch.phrases.patterns import patterns
 
 FIRST_YEAR = 1839  # of photography
+
+
+PICTURES = frozenset(wordlists.JOURNEYS.split())
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ def _with_lead(one: Written, folded: str, today: date) -> Written:
     start = _lead(ahead)
     if start is None and one.kind in ("relative", "day word"):
         start = _ends(ahead, vocabulary.DAY_LEADS)
+    if start is None and one.kind == "year" and PICTURES.intersection(ahead.split()[-2:]):
+        start = _ends(ahead, vocabulary.YEAR_LEADS_OF_PICTURES)
     if start is None and one.kind == "feast":
         start = _ends(ahead, vocabulary.FEAST_LEADS)
     if start is None or (one.kind == "year" and ahead[start:].strip() == "a"):

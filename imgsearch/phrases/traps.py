@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imgsearch import gazetteer
-from imgsearch.phrases import vocabulary, wordlists
+from imgsearch.phrases import named_years, vocabulary, wordlists
 from imgsearch.phrases.dates import Written
 from imgsearch.phrases.tokens import Line, Token
 
@@ -18,7 +18,8 @@ FROM = frozenset(vocabulary.phrases(vocabulary.FROM + " of aus au des"))
 SMALL_WORDS = frozenset(wordlists.SMALL_WORDS.split())
 TITLES = frozenset(["1917", "1941", "1984", "2001", "2012"])  # whole lines that are books and films
 ARTISTS = frozenset(wordlists.ARTISTS.split())
-PARTING = frozenset(wordlists.PARTING.split())
+PARTING = frozenset(f"{wordlists.PARTING} {wordlists.AT}".split())
+NUMBER_ENDINGS = ("nummer", "number", "numero", "numer")  # Hausnummer
 EARLY = 1900  # an earlier year without a preposition is a model's or an event's
 SUNG = frozenset(["day word", "relative", "year", "month"])  # kinds of dates that songs are called
 SIGNS = frozenset("$€£¥#№%°+*=@&")
@@ -33,20 +34,27 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
         return False
     alone = first == 1 and last == len(tokens)
     figures = tokens[first].raw[0].isdigit()
-    numbered = figures and before and not written.led and before.folded in NUMBERED
+    numbered = figures and before and not written.led and _is_numbered(before)
     numbered = numbered or (figures and alone and before and before.folded in NUMBERED_ALONE)
     if numbered or _possessive(line, first):
         return False
     if _possessive(line, last + 2):
         return False  # today's special
-    if before and before.folded in NAMED_BY_YEAR and tokens[first].folded in FROM:
+    if written.led and _is_no_lead(line, first, last):
+        return False
+    named_by_year = before and before.folded in NAMED_BY_YEAR - PICTURES
+    if named_by_year and tokens[first].folded in FROM:
         return False  # a movie from 1999
     if first == 0 and written.kind in SUNG and _sung(line, last):
         return False  # "yesterday by the beatles", "last christmas wham"
     if written.kind == "year" and not written.led:
         return _bare_year(line, first, last, before, after)
+    if written.kind == "month" and any(token.raw == "Marco" for token in tokens[first:last]):
+        return False  # a man; "março" in Portuguese
     if tokens[first].raw == "I" and tokens[last - 1].folded in ("may", "march"):
         return False  # "i" is "this" in Danish
+    if written.kind == "season" and first and tokens[first].capital and _of_make(line, first, last):
+        return False  # Vespa Primavera 1968
     if written.kind == "year" and len(tokens[first].raw) == 1 and _of_make(line, first, last):
         return False  # "z" is "from" in Polish, and part of a name: Nikon Z 2024
     if written.kind == "year" and _of_many(tokens, first, after):
@@ -58,6 +66,19 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
     if written.kind == "day word":
         return _day_word(line, first, last) and not _saying(tokens[first], before)
     return not (after and after.folded in NAMED_BY_YEAR and written.kind == "relative")
+
+
+def _is_numbered(before: Token) -> bool:
+    return before.folded in NUMBERED or before.folded.endswith(NUMBER_ENDINGS)
+
+
+def _is_no_lead(line: Line, first: int, last: int) -> bool:
+    """Whether what leads into the date is a part of a name, "Traction Avant 1938", an abbreviation,
+    "EN 1995", or "no", which is no preposition but before a Portuguese season."""
+    lead = line.tokens[first]
+    if not lead.raw[0].isupper():
+        return lead.folded == "no" and last - first == 2
+    return first > 0 or (len(lead.raw) > 1 and lead.raw.isupper() and last == len(line.tokens))
 
 
 def _possessive(line: Line, at: int) -> bool:
@@ -82,8 +103,9 @@ def _bare_year(
         return False  # Death Race 2000, 1900 candles
     if _within_name(before, after):
         return False
-    # a title such as "1984 by Orwell"
-    return not (after and after.folded in {"by", "von", "par", "por", "di"} and before is None)
+    if after and after.folded in {"by", "von", "par", "por", "di"} and before is None:
+        return False  # a title such as "1984 by Orwell"
+    return not named_years.is_of_model(line, first, last)
 
 
 def _of_many(tokens: list[Token], first: int, after: Token | None) -> bool:
@@ -104,6 +126,9 @@ def _beside(line: Line, first: int, last: int) -> set[str]:
     begin = first
     while begin and not _parts(line.tokens[begin - 1]):
         begin -= 1
+    place = line.text[line.tokens[begin].start : line.tokens[first].start].strip()
+    if begin and place and line.tokens[begin - 1].raw.isalpha() and gazetteer.find(place):
+        begin = first  # wine tasting in Bordeaux 2018
     stop = last
     while stop < len(line.tokens) and not _parts(line.tokens[stop]):
         stop += 1

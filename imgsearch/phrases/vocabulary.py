@@ -138,12 +138,14 @@ COUNTS = {
 }
 # words that lead into a date and leave with it: one of the first, and then some of the others
 LEADS = """
-    a ad in on from of during at im am vom aus wahrend en du de des au dans del nel nell_'_ dal di
+    a ad in on from of during at im am vom aus wahrend en du de des au dans del nel nell_'_ negli
+    dal di
     em no na do da op van uit w we z в во на за із з с у i pa fran aret om under taken around um
     в_течение pendant durante depuis_le 在 于 在_了 في
 """
 # only before "yesterday" and "last year": "Fotos von gestern"
 DAY_LEADS = "von van d_'"
+YEAR_LEADS_OF_PICTURES = "von van av"  # "Fotos von 2008"
 # "taken in 2011"
 TAKEN = """
     taken shot photographed aufgenommen fotografiert pris prise prises photographie tomada tomado
@@ -152,7 +154,7 @@ TAKEN = """
 """
 # only before a feast: "zu Weihnachten"
 FEAST_LEADS = "zu zum til till w_swieta"
-ARTICLES = "the der dem den die das la le l_' el il het lo los las les o a"
+ARTICLES = "the de der dem den die das la le l_' el il het lo los las les o a"
 YEAR_LEADS = "year jahr jahre jahres dem annee an ano anno jaar roku году l_' aret عام سنة"
 DECADES = {  # in words, by their first year
     1920: "twenties zwanziger zwanzigern veinte venti vinte",

@@ -10,6 +10,12 @@ PLACE_LEADS = """
 """
 # between a make and a year that has nothing to do with it: "Boeing 747 in Frankfurt 2016"
 PARTING = "in im en na nel nella em au aux we во"
+# a name behind these is a place where somebody was: "Wanderung am Tegernsee 2020"
+AT = """
+    in im at on near am an auf bei beim au aux en sur dans pres na nos nas em nel nella nello sul
+    sulla op aan bij nad pod w we przy в во на у возле біля pa vid ved i over under ueber uber sobre
+    sopra boven над під durante during before after vor nach avant apres
+"""
 # before islands that are countries: "auf Kuba"
 ISLAND_LEADS = "auf op"
 ISLANDS = "IS CU MT CY JM MG LK MV MU SC BS BB CV FJ DO HT TT NZ WS TO PF GL FO"
@@ -119,7 +125,9 @@ NAMED_BY_YEAR = """
     gazete dergi bok lat mynt frimarke tidning orwell champagne bordeaux chardonnay rioja barolo
     merlot riesling cabernet brunello perignon moet chandon veuve clicquot krug bollinger
     taittinger pommery lafite latour petrus yquem sassicaia tignanello amarone chianti malbec
-    sancerre chablis pomerol tokaji phone smartphone laptop telefon handy ordinateur telephone
+    opus sancerre chablis pomerol tokaji sauternes barsac cote_rotie chambertin meursault montrachet
+    pauillac armagnac calvados cognac barbaresco priorat dao madeirawein portwein rotwein weisswein
+    phone smartphone laptop telefon handy ordinateur telephone
     telefono ordenador car truck motorcycle motorbike bike tractor auto wagen motorrad traktor
     voiture moto coche macchina carro motocicleta samochod motocykl машина автомобиль мотоцикл авто
     araba bil convertible coupe sedan cabrio pickup suv roadster player console printer scanner
@@ -155,6 +163,8 @@ MAKES = """
     faller revell gibson fender marshall roland korg steinway ibanez nike adidas puma reebok asics
     levis gucci prada chanel dior hermes rolls_royce bic parker pelikan montblanc zippo swarovski
     asus acer commodore atari nintendogs sims simcity warcraft battlefield forza tekken simulator
+    tudor polonez warszawa syrena blackberry android debian diablo krugerrand godzilla ゴジラ
+    miura dyane 红旗 茅台 五粮液 포니 갤럭시 그랜저
     标致 宝马 奔驰 プジョー トヨタ 奥迪 丰田 本田 福特 马自达 日产 三菱
     ホンダ マツダ 日産 スバル ベンツ 쌍용 대우
 """
@@ -193,7 +203,7 @@ COUNTED = """
     pezzi passi anni ore pessoas homens quilometros pecas passos mensen mannen stukken stappen
     uur osob ludzi metrow kilometrow sztuk krokow godzin людеи человек метров км м рублеи штук
     шагов метрів рублів кроків kisi adet adim manniskor personer bitar steg series class colours
-    colors faces cranes flowers candles roses stars
+    colors faces cranes flowers candles roses stars pages seiten paginas pagine stron страниц
 """
 STYLES = """
     music musik musique musica muzyka музыка style stil estilo stile styl стиль party fete
@@ -231,5 +241,5 @@ ARTISTS = """
     виктор_цои кино алла_пугачева владимир_высоцкии битлз битлы океан_ельзи tarkan sezen_aksu
     orwell george_orwell tolstoy dostoevsky chekhov shakespeare goethe schiller kafka thomas_mann
     stefan_zweig proust hemingway steinbeck faulkner fitzgerald murakami haruki_murakami marquez
-    borges tolkien stephen_king agatha_christie ian_mcewan
+    borges tolkien stephen_king agatha_christie ian_mcewan solzhenitsyn aleksandr_solzhenitsyn
 """

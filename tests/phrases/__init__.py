@@ -9,7 +9,9 @@ mistakes of the one before were dealt with, and tell what unseen lines may expec
 384 of 401 and 9 of 307, `fifth` 312 of 315 and 3 of 172, `sixth` 232 of 239 and 1 of 143,
 `seventh` 299 of 313 and 5 of 212, `eighth` 354 of 360 and 5 of 261, `ninth` 247 of 254 and 3 of
 170, `tenth` 292 of 296 and 1 of 205, `eleventh` 287 of 296 and 7 of 207, `twelfth` 323 of 329 and
-6 of 242. (A few labels that were wrong themselves were put right later.)"""
+6 of 242. A third and more of the last two are years of names: `thirteenth` had 261 of 313 right
+and 37 of 185 traps taken, `fourteenth` 236 of 347 and 106 of 240. (A few labels that were wrong
+themselves were put right later.)"""
 
 from __future__ import annotations
 
