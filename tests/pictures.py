@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from importlib.metadata import distribution
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 SKIMAGE = Path(str(files("skimage"))) / "data"
-SKLEARN = Path(str(files("sklearn"))) / "datasets" / "images"
+# `files` would import it, for a second
+SKLEARN = Path(str(distribution("scikit-learn").locate_file("sklearn"))) / "datasets" / "images"
 
 # ending -> how Pillow is asked to write it. Lossy ones at a quality that keeps the pixels close.
 FORMATS: dict[str, dict[str, Any]] = {
