@@ -298,13 +298,13 @@ def asked(front: Front, command: Command, *words: str) -> list[str]:
 
 
 def test_a_query_asks_three_times_and_twice_where_the_index_is_known(
-    on_cluster: Command, space: Space, album: Path
+    on_cluster: Command, space: Space, album: Path, new_cache: Callable[[], Path]
 ) -> None:
     with Front([space.server]) as front:
         on_cluster.environment["ES_URL"] = front.url
-        on_cluster.environment["XDG_CACHE_HOME"] = str(on_cluster.home / "cache")
+        on_cluster.cache = new_cache()
         on_cluster.run("ingest", album)
-        for left in (on_cluster.home / "cache").rglob("cluster-*.json"):
+        for left in on_cluster.cache.rglob("cluster-*.json"):
             left.unlink()  # as on another machine
         first = asked(front, on_cluster, "query", "a cat")
         again = asked(front, on_cluster, "query", "a cat", "-k", "3")

@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -116,11 +116,15 @@ def test_odd_json_gets_a_sentence(folder: Path, tmp_path: Path, name: str, conte
 
 
 def test_the_users_word_is_for_one_folder_and_on_the_command_line(
-    command: Command, folder: Path, canary: Path, tmp_path: Path
+    command: Command,
+    folder: Path,
+    canary: Path,
+    tmp_path: Path,
+    new_cache: Callable[[], Path],
 ) -> None:
     hostile_models.class_of_its_own(folder, canary)
     other = Path(shutil.copytree(folder, tmp_path / "other"))
-    command.cache = tmp_path / "cache"  # in the shared one its digest would be known from now on
+    command.cache = new_cache()  # in the shared one its digest would be known from now on
     command.environment |= {"IMGSEARCH_TRUST_MODEL_CODE": str(folder), "TRUST_REMOTE_CODE": "1"}
     (command.home / ".env").write_text(f"IMGSEARCH_TRUST_MODEL_CODE={folder}\n")
     asked = ["setup-model", "--image-model", "demo", "--text-model", str(folder)]
@@ -337,7 +341,7 @@ def test_another_hub_model_is_fetched_only_when_the_user_says_so(
 
 
 def test_a_folder_once_named_is_found_again_by_its_digest(
-    without_options: Command, tmp_path: Path, album: Path
+    without_options: Command, tmp_path: Path, album: Path, new_cache: Callable[[], Path]
 ) -> None:
     """As before: who made an index with a model of their own asks it without an option."""
     model = Path(shutil.copytree(models.DEMO_MODELS / "text", tmp_path / "mine"))
@@ -351,7 +355,7 @@ def test_a_folder_once_named_is_found_again_by_its_digest(
     for path in model.iterdir():
         os.utime(path)
     assert command.run(*query, cwd=tmp_path).stdout == expected
-    elsewhere = Command(tmp_path, tmp_path / "another machine", command.environment)
+    elsewhere = Command(tmp_path, new_cache(), command.environment)  # another machine
     refused = elsewhere.run(*query, code=1)
     assert "no model with the recorded digest" in refused.stderr
     assert elsewhere.run("--text-model", model, *query).stdout == expected
