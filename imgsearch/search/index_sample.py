@@ -58,7 +58,7 @@ class Background:
             with contextlib.suppress(OSError, ValueError, EOFError):  # damaged: drawn again
                 # mapped and summed: to read it into memory and to test each number takes 3 ms
                 vectors = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-                if vectors.ndim == 2 and vectors.dtype == np.float32 and np.isfinite(vectors.sum()):
+                if vectors.ndim == 2 and vectors.dtype == np.float32 and _all_finite(vectors):
                     return int(drawn_at), vectors
         return None
 
@@ -98,3 +98,10 @@ class Background:
 
 def _serves(drawn_at: int, count: int) -> bool:
     return count <= drawn_at * _GROWTH and drawn_at <= count * _GROWTH
+
+
+def _all_finite(vectors: Vectors) -> bool:
+    import numpy as np
+
+    with np.errstate(over="ignore", invalid="ignore"):  # told by the sum
+        return bool(np.isfinite(vectors.sum()))
