@@ -33,7 +33,7 @@ OPERATIONS: dict[str, Line] = {
 
 
 def stored(index: Path) -> dict[str, tuple[object, ...]]:
-    """Rows, vectors and parts by path, but for the numbers that a run chooses."""
+    """Rows, vectors, parts and lines of text by path, but for the numbers that a run chooses."""
     current = index / (index / "CURRENT").read_text().strip() / "index.sqlite"
     with contextlib.closing(sqlite3.connect(current)) as connection:
         connection.row_factory = sqlite3.Row
@@ -41,15 +41,29 @@ def stored(index: Path) -> dict[str, tuple[object, ...]]:
             "select photos.*, kind, place, vector, checksum from photos join embeddings"
             " on photo = photos.row order by kind, place"
         ).fetchall()
+        rows += connection.execute(
+            "select relative_path, number, place, text from texts join photos"
+            " on photo = photos.row order by number"
+        ).fetchall()
+        [words] = connection.execute("select count(*) from words").fetchone()
     found: dict[str, tuple[object, ...]] = {}
     for row in rows:
         values = tuple(row[key] for key in row.keys() if key != "row")  # noqa: SIM118
         found[row["relative_path"]] = (*found.get(row["relative_path"], ()), values)
+    assert words == len(found)
     return found
 
 
 def bytes_of(index: Path) -> bytes:
     return b"".join(path.read_bytes() for path in index.rglob("*") if path.is_file())
+
+
+def kill(command: Command, line: list[str], seconds: float) -> None:
+    """Starts it, and ends it after so many seconds. The first third loads the program."""
+    process = command.start(*line)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
 
 
 @pytest.fixture
@@ -114,10 +128,7 @@ def test_killed_and_repeated(
     for attempt in range(moments):
         index = tmp_path / f"killed-{attempt}"
         situation(operation, index)
-        process = command.start(*line(index, album))
-        time.sleep(draw.uniform(0.3, 1) * duration)  # the first third loads the program
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        kill(command, line(index, album), draw.uniform(0.3, 1) * duration)
         repeated = command.run(*line(index, album), code=None)
         # of what is removed already, nothing lies under that folder any more
         assert repeated.returncode in ((0, 2) if operation == "remove" else (0,)), repeated.stderr
@@ -125,4 +136,39 @@ def test_killed_and_repeated(
         if operation == "remove":
             assert b"gone/" not in bytes_of(index)
         assert len(list(index.glob("generation-*"))) == 1
+        shutil.rmtree(index)
+
+
+@pytest.mark.slow
+def test_every_kind_of_part_killed_and_repeated(command: Command, tmp_path: Path) -> None:
+    """Regions, text, pages and the frames of a film, in an index that had none of them."""
+    pytest.importorskip("av", reason="an extra")
+    pytest.importorskip("rapidocr", reason="an extra")
+    from tests import films, lettering
+
+    album, base = tmp_path / "album", tmp_path / "base"
+    album.mkdir()
+    pictures = [picture.image for picture in lettering.pictures(8)]
+    for number, picture in enumerate(pictures):
+        picture.save(album / f"{number}.png")
+    pictures[0].save(album / "scan.tif", save_all=True, append_images=pictures[1:4])
+    films.make(album / "film.mp4", list(films.icons(8).values()))
+    command.environment |= {"IMGSEARCH_WORKERS": "1", "IMGSEARCH_PRECISION": "f32"}
+    command.run("--index", base, "ingest", album)
+
+    def line(index: Path) -> list[str]:
+        return ["--index", str(index), "ingest", str(album), "--regions", "--text", "--films"]
+
+    undisturbed = shutil.copytree(base, tmp_path / "undisturbed")
+    started = time.monotonic()
+    command.run(*line(undisturbed))
+    duration = time.monotonic() - started
+    expected = stored(undisturbed)
+    assert len(expected) == 10
+    draw = random.Random("every kind")
+    for attempt in range(20):
+        index = shutil.copytree(base, tmp_path / f"killed-{attempt}")
+        kill(command, line(index), draw.uniform(0.3, 1) * duration)
+        command.run(*line(index))
+        assert stored(index) == expected
         shutil.rmtree(index)
