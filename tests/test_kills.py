@@ -148,7 +148,7 @@ def test_every_kind_of_part_killed_and_repeated(command: Command, tmp_path: Path
 
     album, base = tmp_path / "album", tmp_path / "base"
     album.mkdir()
-    pictures = [picture.image for picture in lettering.pictures(8)]
+    pictures = [picture.image.copy() for picture in lettering.pictures(8)]
     for number, picture in enumerate(pictures):
         picture.save(album / f"{number}.png")
     pictures[0].save(album / "scan.tif", save_all=True, append_images=pictures[1:4])
