@@ -33,6 +33,7 @@ from imgsearch.index.elasticsearch.requests import CreateOptions
 from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
 from imgsearch.question import Folder
+from tests.command import Command
 from tests.elasticsearch import servers
 from tests.elasticsearch.front import Answer, Front
 from tests.elasticsearch.hostile import PARTS
@@ -200,6 +201,25 @@ def test_a_process_that_has_an_index_open_finds_text_that_is_read_later(own: Spa
     assert index.write([Row(record("a.jpg"), None, sign)]) == []
     index.finish()
     assert [each.relative_path for each in reading.match(Wanted("bakery"), 5)] == ["a.jpg"]
+
+
+def test_a_film_is_ingested_and_found_by_its_moment(
+    own: Space, command: Command, tmp_path: Path
+) -> None:
+    pytest.importorskip("av", reason="an extra")
+    from tests import films
+
+    holding_parts(own.open())
+    scenes = films.icons(8, seed=1)
+    (tmp_path / "films").mkdir()
+    films.make(tmp_path / "films" / "film.mp4", list(scenes.values()))
+    index = ("--index", f"{own.server}/{own.name()}")
+    done = command.run(*index, "ingest", tmp_path / "films", "--films", "--json").json
+    assert (done["added"], done["skipped"]) == (1, [])
+    [hit] = command.run(*index, "query", list(scenes)[5], "--literal", "--json").json_lines
+    begins = 5 * films.SECONDS
+    assert begins - 2 <= hit["moment"] <= begins + films.SECONDS + 2
+    assert command.run(*index, "status", "--json").json["parts"]["frame"]["photos"] == 1
 
 
 def test_a_photo_with_more_parts_than_a_request_holds(own: Space) -> None:
