@@ -148,10 +148,10 @@ def test_every_kind_of_part_killed_and_repeated(command: Command, tmp_path: Path
 
     album, base = tmp_path / "album", tmp_path / "base"
     album.mkdir()
-    pictures = [picture.image.copy() for picture in lettering.pictures(8)]
+    pictures = [picture.image for picture in lettering.pictures(8)]
+    pictures[0].save(album / "scan.tif", save_all=True, append_images=pictures[1:4])
     for number, picture in enumerate(pictures):
         picture.save(album / f"{number}.png")
-    pictures[0].save(album / "scan.tif", save_all=True, append_images=pictures[1:4])
     films.make(album / "film.mp4", list(films.icons(8).values()))
     command.environment |= {"IMGSEARCH_WORKERS": "1", "IMGSEARCH_PRECISION": "f32"}
     command.run("--index", base, "ingest", album)
