@@ -203,6 +203,7 @@ def test_a_process_that_has_an_index_open_finds_text_that_is_read_later(own: Spa
     assert [each.relative_path for each in reading.match(Wanted("bakery"), 5)] == ["a.jpg"]
 
 
+@pytest.mark.slow
 def test_a_film_is_ingested_and_found_by_its_moment(
     own: Space, command: Command, tmp_path: Path
 ) -> None:
