@@ -141,11 +141,11 @@ def test_copy_and_remove_report_as_json(known: Command, tmp_path: Path) -> None:
     assert again.json["already_there"] == 6
     [best] = known.run("query", "x", "-k", "1", "--json").json_lines
     removed = known.run("--index", target, "remove", best["id"], "--yes", "--json").json
-    assert removed == {"removed": 1, "libraries": []}
+    assert removed == {"removed": 1, "libraries": [], "copies": []}
     kept = known.run("--index", target, "remove", "icons", "--json", input=b"n\n").json
-    assert kept == {"removed": 0, "libraries": []}
+    assert kept == {"removed": 0, "libraries": [], "copies": []}
     removed = known.run("--index", target, "remove", "icons", "--yes", "--json").json
-    assert removed == {"removed": 5, "libraries": ["icons"]}
+    assert removed == {"removed": 5, "libraries": ["icons"], "copies": []}
 
 
 def test_setup_model_reports_as_json(known: Command) -> None:

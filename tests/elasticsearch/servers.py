@@ -37,7 +37,6 @@ AT_ONCE = 2  # nodes of one process that run at a time: a gigabyte each
 SHARED = "IMGSEARCH_TEST_ES_SHARED"  # the folder that says what nodes of this test run there are
 
 _running: dict[str, tuple[str, ExitStack]] = {}
-_started: list[node.Node] = []  # for all processes, so they go on when this one ends
 _refused: dict[str, str] = {}
 _skipped: list[str] = []
 
@@ -87,10 +86,15 @@ def _of_all_processes(version: str, folder: Path) -> str:
     with FileLock(folder / f"{version}.lock"):
         if not said.exists():
             running = node.launch(version)
-            _started.append(running)
             known = {"url": running.url, "pid": running.process.pid, "home": str(running.home)}
             said.write_text(json.dumps(known))
-            node.wait_until_ready(running)
+            try:
+                node.wait_until_ready(running)
+            except node.Unavailable:
+                running.stop()
+                said.unlink()
+                raise
+            running.process.returncode = 0  # it outlives this process, which need not wait for it
     return str(json.loads(said.read_text())["url"])
 
 
