@@ -41,7 +41,7 @@ REGIONS_RATE, PAGES_RATE = 0.07, 0.85
 REGIONS_BYTES = 30_000  # ten vectors of 2 KB in pages of 32 KB, their codes, and their rows
 LETTERED = 20  # pictures with text
 WITH_TEXT = 2000  # photos of an index whose size is compared, with and without text
-TEXT_CPU, TEXT_BYTES = 0.6, 6_000  # seconds of one core, and bytes of its lines and their words
+TEXT_CPU, TEXT_BYTES = 0.6, 1_000  # seconds of one core, and bytes of its lines and their words
 FILM_MINUTES = 10
 FILM_SECONDS, FILM_BYTES = 1.0, 200_000  # of each minute; of all of it, 60 frames at most
 PHOTOS, PARTS = 200_000, 10  # vectors of parts a photo
@@ -196,7 +196,7 @@ class Ingests:
         times = statistics.median(without.seconds / run.seconds for run, without in pairs)
         note = f"{times:.2f} of the pictures/s without"
         yield Row(Goal("CPU that text adds to a photo", TEXT_CPU, False, "s"), cpu, note)
-        with contextlib.closing(open_local(self._index("text"))) as index:
+        with contextlib.closing(open_local(self._index("text"), create=False)) as index:
             read = [texts_in(row.parts) for row in index.rows()]
         lines = statistics.mean(len(each.texts) for each in read)
         sizes = [self._size_with(some) for some in (read, None)]
