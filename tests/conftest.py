@@ -42,6 +42,18 @@ _WITH_TORCH = {
 }
 
 
+# These take a minute or more each, so they begin first: else one process is left with the last.
+_LONG = {
+    *("test_watch", "test_wheel", "test_odd_files", "test_equal_answers", "test_foreign_index"),
+    *("test_elastic_hostile", "test_elastic_kills", "test_web_browser", "test_web_journey"),
+    *_WITH_TORCH,
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in _LONG)
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile:
     return _ByFile(config, log)
 
