@@ -78,7 +78,7 @@ def by_parallel_bulk(index: ElasticsearchIndex, data: list[Row]) -> float:
     pack = index.cluster.features.takes_base64
 
     def actions() -> Iterator[dict[str, Any]]:
-        for photo, vector in data:
+        for photo, vector, _ in data:
             assert vector is not None
             source = {key: value for key, value in document(photo).items() if value is not None}
             source["image_embedding"] = packed(vector) if pack else vector

@@ -25,7 +25,7 @@ from imgsearch.index.base import ALL, Parts, PartTexts, PartVectors
 from imgsearch.index.base import Row as Photo
 from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
-from imgsearch.index.parts import Calibration
+from imgsearch.index.parts import SAMPLE, Calibration
 from imgsearch.index.records import texts_in
 from imgsearch.models.base import Vectors, unit
 from tests import films, lettering
@@ -103,12 +103,11 @@ def exact(index: LocalIndex, cloud: Cloud, total: int, queries: Vectors) -> list
     whole: list[Best] = []
     by_part: list[Best] = []
     for start, vectors, parts in batches(cloud, total):
-        numbers = np.broadcast_to(np.arange(start, start + len(vectors)), (len(queries), -1))
         numbers = np.tile(np.arange(start, start + len(vectors)), (len(queries), 1))
         whole = [Best.of([*whole, Best(queries @ vectors.T, numbers)])]
         scores = (queries @ parts.reshape(-1, DIMS).T).reshape(len(queries), -1, PARTS).max(2)
         by_part = [Best.of([*by_part, Best(scores, numbers)])]
-    samples = index.sample(256), index.sample_of_parts(256)
+    samples = index.sample(SAMPLE), index._reader.sample_of_parts(SAMPLE)  # as a search draws them
     found = []
     for at, query in enumerate(queries):
         scale = Calibration.of(query, *samples)
