@@ -101,6 +101,15 @@ def test_the_command(command: Command, album: Path, tmp_path: Path) -> None:
     assert set(command.run("eval", "--json").json) == {"index"}
 
 
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_a_list_of_questions_as_spreadsheets_write_it(tmp_path: Path, between: str) -> None:
+    table = tmp_path / "questions.csv"
+    lines = [["note", "Question", "path"], ["", '"red; or, blue"', "a.jpg"], ["", "sea", "b.jpg"]]
+    table.write_bytes("\r\n".join(map(between.join, lines)).encode("utf-8-sig"))
+    found, bad = evaluation.read_questions(str(table), str.upper)
+    assert (found, bad) == ({"red; or, blue": ["A.JPG"], "sea": ["B.JPG"]}, [])
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -792,6 +792,39 @@ def test_counts_that_cannot_be_right_are_counted_again(
         assert reopen(folder, opened).facets(ALL, FACETS) == right, tampering
 
 
+@pytest.mark.parametrize(
+    ("damage", "deep"),
+    [
+        ("update facet_counts set photos = photos + 1 where facet = 'orientation'", False),
+        ("update facet_counts set photos = photos + 100 where facet = 'camera'", False),
+        ("delete from facet_counts where facet = 'year'", True),
+        ("update facet_counts set value = 'x' || value where facet = 'camera'", True),
+    ],
+)
+def test_damaged_counts_are_found_by_doctor_and_made_anew_by_an_ingest(
+    folder: Path, opened: list[LocalIndex], damage: str, deep: bool
+) -> None:
+    with contextlib.closing(open_local(folder, create=True, limits=SMALL)) as index:
+        rows = album(60, record)
+        filled(lambda name: index, rows)
+        index.finish()
+        assert index.notes == []
+    assert next(local_index.index(folder, deep=True)).state == "ok"
+    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+        connection.executescript(damage)
+    [finding] = local_index.index(folder, deep)
+    assert (finding.state, "counts by year" in finding.detail) == ("failure", True)
+    assert "Ingest again" in str(finding.cure)
+    damaged = reopen(folder, opened)
+    damaged.facets(ALL, FACETS)
+    damaged.finish()
+    assert any("have been counted anew" in note for note in damaged.notes)
+    assert damaged.facets(ALL, FACETS) == {
+        name: counted([each.record for each in rows], name) for name in FACETS
+    }
+    assert next(local_index.index(folder, deep=True)).state == "ok"
+
+
 def test_what_no_photo_has_any_more_is_not_kept(folder: Path) -> None:
     with contextlib.closing(open_local(folder, create=True)) as index:
         filled(lambda name: index, [row("secret plan/a.jpg", 1), row("b.jpg", 2)])

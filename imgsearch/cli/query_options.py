@@ -44,7 +44,7 @@ class Asked(CommandOptions):
     match: str | None = option(
         text,
         "--match WORDS",
-        "With these words in name, caption, tags or place too.",
+        "With these whole words in name, caption, tags or place too.",
         heading=TERMS,
     )
     taken_from: str | None = option(
@@ -183,7 +183,8 @@ class AskedInWords(Asked):
     match: str | None = option(
         values.text,
         "--match WORDS",
-        "With these words in name, caption, tags or place: alone, or beside the rest; '': none.",
+        "With these whole words in name, caption, tags or place: alone, or beside the rest"
+        "; '': none.",
         heading=TERMS,
         default_text="the words of a plain question",
     )

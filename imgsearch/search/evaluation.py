@@ -149,7 +149,10 @@ def _lines(file: str) -> Iterator[tuple[int, str, str]]:
         ) from None
     except UnicodeDecodeError:
         raise UsageError(f"{shown(file)} is not UTF-8.", "Save it as CSV in UTF-8.") from None
-    reader = csv.reader(text.splitlines(keepends=True))
+    lines = text.splitlines(keepends=True)
+    # Excel writes semicolons where a comma is the decimal sign
+    between = max(",;\t", key=lines[0].count) if lines else ","
+    reader = csv.reader(lines, delimiter=between)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         places = [header.index(name) if name in header else -1 for name in COLUMNS]

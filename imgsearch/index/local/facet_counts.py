@@ -4,7 +4,7 @@ count a million takes a second for each."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from imgsearch.index.base import FACET_VALUES, Facet
@@ -81,6 +81,36 @@ def count_all(connection: sqlite3.Connection) -> None:
             f" select '{facet}', library, {value_of(facet)} as value, count(*) from photos"
             " where value is not null group by library, value"
         )
+
+
+_IMPOSSIBLE = (  # without a look at the photos
+    "select exists (select 1 from libraries where photos != coalesce((select sum(photos) from"
+    " facet_counts where facet = 'orientation' and library = number), 0))"
+    " or exists (select 1 from facet_counts where typeof(photos) != 'integer' or photos < 1)"
+    " or exists (select 1 from facet_counts group by facet, library having sum(photos) >"
+    " coalesce((select photos from libraries where number = library), 0))"
+)
+
+
+def are_wrong(value: Callable[[str], Any], *, exactly: bool) -> bool:
+    """Whether counts are damaged, of which SQLite knows nothing. `value` returns what a statement
+    finds. `exactly`: all photos are counted, else only what no photos can have is found."""
+    if value(_IMPOSSIBLE):
+        return True
+    return exactly and any(value(_differing(facet)) for facet in _VALUES)
+
+
+def _differing(facet: Facet) -> str:
+    """SQL that says whether the counts of a facet are not those of the photos."""
+    counted = (
+        f"select library, {value_of(facet)} as value, count(*) from photos"
+        " where value is not null group by library, value"
+    )
+    stored = f"select library, value, photos from facet_counts where facet = '{facet}'"
+    return (
+        f"select exists (select * from ({counted}) except {stored})"
+        f" or exists ({stored} except select * from ({counted}))"
+    )
 
 
 def kept(database: Database, facet: Facet) -> list[tuple[Any, ...]] | None:

@@ -196,6 +196,7 @@ class LocalIndex:
         if self._meta.get("erasing"):  # an interrupted `erase`
             self._purge(models.dims)
         words.mend(self._database)
+        browsing.mend_counts(self._database)
         self._files.finish(models.dims, self.count(), progress)
 
     def erase(self, ids: Iterable[str]) -> int:
