@@ -84,13 +84,9 @@ def _looked_at(path: Path, connection: sqlite3.Connection, deep: bool) -> Iterat
     if said != ["ok"]:
         yield failure("index", f"{path} is damaged: {said[0]}", BACKUP)
         return
-    if words_damage.found(connection, deep):
-        cure = "Ingest again: it reads the words anew from the photos that the index holds."
-        yield failure("index", f"words of names and captions in {path} are damaged", cure)
-        return
-    if facet_counts.are_wrong(lambda sql: connection.execute(sql).fetchone()[0], exactly=deep):
-        cure = "Ingest again: it counts the photos anew."
-        yield failure("index", f"counts by year, camera and the like in {path} are damaged", cure)
+    derived = _derived(path, connection, deep)
+    if derived is not None:
+        yield derived
         return
     (photos,) = connection.execute("select count(*) from photos").fetchone()
     (bare,) = connection.execute(
@@ -118,6 +114,17 @@ def _looked_at(path: Path, connection: sqlite3.Connection, deep: bool) -> Iterat
     if stamp is not None:
         yield from _parts(connection, photos, stamp.dims)
     yield _wal(path)
+
+
+def _derived(path: Path, connection: sqlite3.Connection, deep: bool) -> Finding | None:
+    """What of that which is made of the photos' rows is damaged; None if nothing is."""
+    if words_damage.found(connection, deep):
+        cure = "Ingest again: it reads the words anew from the photos that the index holds."
+        return failure("index", f"words of names and captions in {path} are damaged", cure)
+    if facet_counts.are_wrong(lambda sql: connection.execute(sql).fetchone()[0], exactly=deep):
+        cure = "Ingest again: it counts the photos anew."
+        return failure("index", f"counts by year, camera and the like in {path} are damaged", cure)
+    return None
 
 
 def _parts(connection: sqlite3.Connection, photos: int, dims: int) -> Iterator[Finding]:

@@ -120,7 +120,10 @@ def _with_lead(one: Written, folded: str, today: date) -> Written:
     if one.kind not in ("relative", "day word"):
         if before and (start := _ends(ahead, vocabulary.BEFORE)) is not None:
             return replace(one, start=start, days=(None, before), led=True)
-        if after and (start := _ends(ahead, vocabulary.AFTER)) is not None:
+        start = _ends(ahead, vocabulary.AFTER)
+        # "na primavera" is "in" in Portuguese, "na 2019" is "after" in Dutch
+        is_in = one.kind == "season" and start is not None and ahead[start:] == "na "
+        if after and start is not None and not is_in:
             return replace(one, start=start, days=(after, None), led=True)
     if one.kind in ("day", "month", "season", "feast", "part"):
         one = replace(one, start=_with_weekday(ahead))

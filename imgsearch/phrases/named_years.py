@@ -16,6 +16,8 @@ from imgsearch.phrases.tokens import Line, Token
 _SMALL_WORDS = frozenset(wordlists.SMALL_WORDS.split())
 _AT = frozenset(wordlists.AT.split())
 _ROMAN = re.compile(r"[IVX]{2,}")
+_ARTICLES = frozenset(wordlists.TITLE_ARTICLES.split())
+_STREETS = frozenset(wordlists.STREETS.split())
 _KATAKANA = re.compile(r"[\u30a0-\u30ff]{2,}$")
 _SUFFIXES = frozenset(["da", "de", "ta", "te", "nda", "nde"])  # İstanbul'da
 _REGIONS = frozenset(name.replace("_", " ") for name in wordlists.REGIONS.split())
@@ -33,8 +35,11 @@ def is_of_model(line: Line, first: int, last: int) -> bool:
     if begin and _is_preposition(line.tokens, begin - 1) and begin < first:
         return False
     words = [token for token in line.tokens[begin:first] if token.raw[0].isalnum()]
+    if begin == 0 and words and words[0].raw in _ARTICLES:  # Das Boot 1981
+        known = _photographed().intersection(word.folded for word in words)
+        return not known and not _names_a_place(words[1:] or words)
     said = [word for word in words if word.folded not in _SMALL_WORDS]
-    return bool(said) and _is_model(said, shouted=line.text.isupper())
+    return bool(said) and _is_model(said, shouted=len(said) > 1 and line.text.isupper())
 
 
 def _parts(tokens: list[Token], at: int) -> bool:
@@ -52,6 +57,8 @@ def _opens_model(following: list[Token]) -> bool:
     """Whether a year stands at the beginning of a line, and a model's name behind it."""
     if not following or not following[0].raw[0].isupper():
         return False
+    if following[-1].folded in _STREETS:
+        return True  # the number of a house: 1910 Elm Street
     if any(word.folded in _photographed() for word in following):
         return False
     starts = (following[:length] for length in range(1, 5))
@@ -84,6 +91,8 @@ def _is_code(word: Token, shouted: bool) -> bool:
         return word.raw.upper() == word.raw
     if shouted or len(word.raw) < 2 or not word.raw.isupper():
         return False
+    if len(word.raw) == 2 and word.folded not in ("uk", "us"):
+        return True  # HD 1994, LH 2018
     return bool(_ROMAN.fullmatch(word.raw)) or not gazetteer.find(word.folded)
 
 

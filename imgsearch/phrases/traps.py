@@ -33,6 +33,8 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
     if _sign(before) or _sign(after) or _tied(tokens[first], before, after):
         return False
     alone = first == 1 and last == len(tokens)
+    if before and before.raw == "." and first > 1:
+        before = tokens[first - 2]  # no. 2004
     figures = tokens[first].raw[0].isdigit()
     numbered = figures and before and not written.led and _is_numbered(before)
     numbered = numbered or (figures and alone and before and before.folded in NUMBERED_ALONE)
@@ -55,6 +57,8 @@ def is_date(line: Line, first: int, last: int, written: Written) -> bool:
         return False  # "i" is "this" in Danish
     if written.kind == "season" and first and tokens[first].capital and _of_make(line, first, last):
         return False  # Vespa Primavera 1968
+    if first and tokens[first].raw == "Estate":
+        return False  # Harlan Estate 2001
     if written.kind == "year" and len(tokens[first].raw) == 1 and _of_make(line, first, last):
         return False  # "z" is "from" in Polish, and part of a name: Nikon Z 2024
     if written.kind == "year" and _of_many(tokens, first, after):

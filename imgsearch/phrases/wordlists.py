@@ -16,6 +16,10 @@ AT = """
     sulla op aan bij nad pod w we przy в во на у возле біля pa vid ved i over under ueber uber sobre
     sopra boven над під durante during before after vor nach avant apres
 """
+# they open a title: "Das Boot 1981"
+TITLE_ARTICLES = "The Der Die Das Le La Les El Los Las Il Lo Gli Os As Het"
+# a number before a name that ends so is a house's: "1910 Elm Street"
+STREETS = "street st road rd avenue ave lane drive boulevard blvd"
 # before islands that are countries: "auf Kuba"
 ISLAND_LEADS = "auf op"
 ISLANDS = "IS CU MT CY JM MG LK MV MU SC BS BB CV FJ DO HT TT NZ WS TO PF GL FO"
@@ -85,7 +89,7 @@ MORE_COMMON = """
 """
 # regions: a town somewhere has the name of each, and is not meant
 REGIONS = """
-    沖縄 北海道 九州 四国 本州 冲绳 日本語 中国語 英語 韓国語 日语 中文 英语 alabama
+    プール 沖縄 北海道 九州 四国 本州 冲绳 日本語 中国語 英語 韓国語 日语 中文 英语 alabama
     alaska arizona arkansas california
     colorado connecticut delaware florida hawaii idaho illinois indiana iowa kansas kentucky
     louisiana maine maryland massachusetts michigan minnesota mississippi missouri montana
@@ -125,7 +129,9 @@ NAMED_BY_YEAR = """
     gazete dergi bok lat mynt frimarke tidning orwell champagne bordeaux chardonnay rioja barolo
     merlot riesling cabernet brunello perignon moet chandon veuve clicquot krug bollinger
     taittinger pommery lafite latour petrus yquem sassicaia tignanello amarone chianti malbec
-    opus sancerre chablis pomerol tokaji sauternes barsac cote_rotie chambertin meursault montrachet
+    quinta rubel rubl ruble rouble рубль taler thaler kreuzer gulden zloty lira lire peseta escudo
+    duden opus sancerre chablis pomerol tokaji sauternes barsac cote_rotie chambertin meursault
+    montrachet
     pauillac armagnac calvados cognac barbaresco priorat dao madeirawein portwein rotwein weisswein
     phone smartphone laptop telefon handy ordinateur telephone
     telefono ordenador car truck motorcycle motorbike bike tractor auto wagen motorrad traktor
@@ -164,6 +170,7 @@ MAKES = """
     levis gucci prada chanel dior hermes rolls_royce bic parker pelikan montblanc zippo swarovski
     asus acer commodore atari nintendogs sims simcity warcraft battlefield forza tekken simulator
     tudor polonez warszawa syrena blackberry android debian diablo krugerrand godzilla ゴジラ
+    springbank karuizawa hakushu yamazaki
     miura dyane 红旗 茅台 五粮液 포니 갤럭시 그랜저
     标致 宝马 奔驰 プジョー トヨタ 奥迪 丰田 本田 福特 马自达 日产 三菱
     ホンダ マツダ 日産 スバル ベンツ 쌍용 대우
@@ -174,14 +181,14 @@ NUMBERED = """
     number no nr num numero nummer numer bus line tram train flight gate page platform highway
     interstate house chapter apartment suite unit zimmer seite linie zug gleis haus wohnung kapitel
     chambre ligne quai habitacion pagina linea puerta camera stanza binario quarto linha kamer
-    bladzijde lijn pokoj strona linia комната номер страница линия дом кабинет кімната сторінка
+    bladzijde lijn pokoj strona linia комната ауд номер страница линия дом кабинет кімната сторінка
     лінія oda sayfa hat rum sida linje model modell modele modelo modello type typ mark mk version
     level pier dock studio zone sector hangar locomotive lok autobahn carretera strasse street
     avenue road exit channel top under over than about iso f lot booth coupon code pin sku item
     article artikel articulo articolo artigo artykul артикул ref reference invoice receipt order
     rechnung auftrag facture factura fattura faktura счет episode folge aflevering odcinek серия
     bolum avsnitt opus kv bwv vol volume tome tomo ticket class din ansi ieee rfc norm norma norme
-    area district bezirk quartier gebiet block warehouse depot
+    port sherry area district bezirk quartier gebiet block warehouse depot
 """
 # likewise where the line says nothing else: "hall 2014", but not "concert hall 2014"
 NUMBERED_ALONE = """
@@ -190,6 +197,8 @@ NUMBERED_ALONE = """
     biuro ofis kontor sal stand stall table desk seat row shelf box bin drawer slot bay unit ward
     cell cabin tent building tower player bib tisch regal fach schrank etage stock piso piano andar
     verdieping pietro этаж поверх kat vaning mission operation projekt project stuhl band tom
+    vagon вагон реис ucus flug vuelo volo voo tramway трамваи tur porta porte puerta deur drzwi
+    дверь dvere dor
     season staffel saison temporada stagione сезон sezon sasong
 """
 # a number before these counts or measures
@@ -203,7 +212,9 @@ COUNTED = """
     pezzi passi anni ore pessoas homens quilometros pecas passos mensen mannen stukken stappen
     uur osob ludzi metrow kilometrow sztuk krokow godzin людеи человек метров км м рублеи штук
     шагов метрів рублів кроків kisi adet adim manniskor personer bitar steg series class colours
-    colors faces cranes flowers candles roses stars pages seiten paginas pagine stron страниц
+    colors faces cranes flowers candles roses stars words nights punkte
+    worter woorden palabras palavras parole noches noites notti nuits nachte slow слов баллов
+    pages seiten paginas pagine stron страниц
 """
 STYLES = """
     music musik musique musica muzyka музыка style stil estilo stile styl стиль party fete
