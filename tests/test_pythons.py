@@ -17,7 +17,7 @@ from tests.command import Command
 
 ROOT = Path(__file__).parent.parent
 VERSIONS = ["3.10", "3.11", "3.12", "3.13"]
-EXTRAS = ["", "[raw,mcp]"]
+EXTRAS = ["", "[raw,mcp,ocr,video]"]
 
 
 def interpreter(version: str) -> str | None:
@@ -72,7 +72,7 @@ def test_the_wheel_runs_without_and_with_its_extras(
         assert filled["photos"] > 100
         found = _run(command, programs / "imgsearch", "query", "red heart", "-k", "3", "--paths")
         assert len(found.splitlines()) == 3
-    _run(command, programs / "python", "-c", "import rawpy, mcp")
+    _run(command, programs / "python", "-c", "import rawpy, mcp, rapidocr, av")
     size = sum(path.stat().st_size for path in environment.rglob("*") if not path.is_symlink())
     assert size < 6e9, "README: 6 GB of disk"
 
