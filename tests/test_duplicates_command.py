@@ -63,9 +63,11 @@ def test_copies_of_a_removed_photo_stay_and_are_told(command: Command, ingested:
 
 
 def test_for_a_person(command: Command, ingested: Path) -> None:
-    done = command.run("duplicates")
+    done = command.run("duplicates", cwd=ingested)
     assert "4 copies, " in done.stdout
-    assert str(ingested / "half.jpg") in done.stdout
+    listed = [line.split("  ")[-1].strip() for line in done.stdout.splitlines()]
+    for name in ("half.jpg", "'same bytes.jpg'"):  # as a shell in this folder takes them
+        assert name in listed
     assert "next frame" not in done.stdout
     assert "4 copies of 2 pictures among 7 photos" in done.stderr
     assert "Nothing was deleted" in done.stderr

@@ -109,6 +109,7 @@ def test_status_shows_the_settings_when_the_cluster_is_away(command: Command) ->
     answer = command.run("--index", AWAY, "status", code=1)
     assert "127.0.0.1:9" in answer.stdout
     assert "--index" in answer.stdout  # where the address comes from
+    assert "(default)" not in answer.stdout  # all of them are for -v
     assert answer.stderr.strip()
     report = json.loads(command.run("--index", AWAY, "status", "--json", code=1).stdout)
     assert report["index"]["photos"] is None

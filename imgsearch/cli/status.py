@@ -138,6 +138,7 @@ def _show(known: Known, chosen: Settings, verbose: bool) -> None:
         lines = {
             name: f"{_shown(setting['value'])}  ({setting['source']})"
             for name, setting in _settings(chosen).items()
+            if verbose or setting["source"] != "default"
         }
         rendering.print_facts("Settings", lines, apart=True)
     if chosen.not_obeyed:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch.escaping import json_text, shown
 from imgsearch.output import console, machine_formats
+from imgsearch.output.results_table import path_shown
 from imgsearch.question import Question
 from imgsearch.results import Hit, Results
 
@@ -61,13 +62,12 @@ def print_groups(library: Library, found: Duplicates) -> None:
 
 
 def _cells(library: Library, record: Record) -> tuple[str, ...]:
-    path = library.location(record).path
     return (
         f"{record.width} x {record.height}",
         console.size(record.size),
         shown(record.format),
         shown((record.taken_known or "")[:19].replace("T", " ")),
-        shown(path if path is not None else f"{record.library}: {record.relative_path}"),
+        path_shown(_hit(library, record, rank=1), columns=None),
     )
 
 

@@ -97,7 +97,8 @@ class Values:
     )
     ocr_model: str | None = option(
         text,
-        help="A network that reads lines of text, as ONNX, in place of the extra's.",
+        "--ocr-model FILE",
+        "The network that reads lines of text, as ONNX.",
         heading=INDEX,
         default_text="the one that imgsearch-cli[ocr] brings",
     )

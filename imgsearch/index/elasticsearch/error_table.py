@@ -95,8 +95,8 @@ ERRORS: dict[str, ErrorRow] = {
     "refused": ErrorRow(
         IndexUnavailable,
         "{place}: nothing answers at that address and port.",
-        "Check the port (Elasticsearch's is 9200: https://host:9200/my-photos), and whether the"
-        " cluster runs.",
+        "Check whether the cluster runs, and the port: Elasticsearch's is 9200, as in"
+        " https://host:9200/my-photos",
         _kind("refused"),
     ),
     "dropped": ErrorRow(
