@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, fields, replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -289,9 +290,9 @@ def _whole(least: int, most: float = math.inf) -> Callable[[str], int]:
     return parse
 
 
-def _finite(value: str) -> float:
+def _finite(value: str, least: float = -1e9) -> float:
     number = float(value)
-    if not -1e9 < number < 1e9:  # NaN is not
+    if not least <= number <= 1e9:  # NaN is not
         raise ValueError(value)
     return number
 
@@ -332,8 +333,8 @@ _FILTERS: Mapping[str, Callable[[str], Any]] = {
     "lens": str,
     "format": str,
     "orientation": _one_of(*ORIENTATIONS),
-    "min_megapixels": _finite,
-    "max_megapixels": _finite,
+    "min_megapixels": partial(_finite, least=0),
+    "max_megapixels": partial(_finite, least=0),
     "tags": str,
     "min_rating": _whole(1, RATINGS),
 }

@@ -151,7 +151,14 @@ def test_a_question_becomes_an_address_and_comes_back(question: Question) -> Non
     "address",
     [
         *("k=0", "k=x", "q*nan=x", "pic@1,2=x", "near=1,2", "near=91,0,1", "taken_from=2019-13-01"),
-        *("order=up", "orientation=square2", "undated=maybe", "min_rating=0", "min_score=inf"),
+        *(
+            "order=up",
+            "orientation=square2",
+            "undated=maybe",
+            "min_rating=0",
+            "min_score=inf",
+            "max_megapixels=-1",
+        ),
     ],
 )
 def test_an_address_that_cannot_be_read_says_which_value(address: str) -> None:
