@@ -71,7 +71,7 @@ def show(result: Result, filled: Filled, common: Common, *, dry_run: bool) -> No
             say(f"incomplete {shown(one.path)}: {one.reason.value} ({cures.shown(one.detail)})")
     if verbose or dry_run:
         would = {"removed": "would remove", "excluded": "would exclude"} if dry_run else {}
-        for what, path in result.gone:
+        for what, path in sorted(result.gone):
             say(f"{would.get(what, what)} {shown(path)}")
     title = "Dry run: nothing was changed" if dry_run else "Ingested"
     facts = _facts(result, filled, dry_run=dry_run, verbose=verbose)
