@@ -244,8 +244,9 @@ def test_a_reader_of_stderr_that_leaves_stops_nothing(odd: Command, tmp_path: Pa
 def test_a_full_disk_behind_stdout_gets_its_sentence(odd: Command) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full on this system")
-    for form in ("", "--json", "--csv", "--paths"):
-        script = f'"{SCRIPT}" query x -k 99 {form} >/dev/full'
+    forms = ("query x -k 99", "query x --json", "query x --csv", "query x --paths", "--help")
+    for form in forms:
+        script = f'"{SCRIPT}" {form} >/dev/full'
         finished = subprocess.run(
             ["sh", "-c", script], env=odd.env(), cwd=odd.home, capture_output=True
         )

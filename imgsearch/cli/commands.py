@@ -287,7 +287,8 @@ class Program(TyperGroup):
         if not extra.setdefault("standalone_mode", True):
             return super().main(*args, **extra)
         try:
-            code = super().main(*args, **{**extra, "standalone_mode": False})
+            with reporting():  # the help is written before a command is invoked
+                code = super().main(*args, **{**extra, "standalone_mode": False})
         except typer.Exit as error:
             code = error.exit_code
         except typer.Abort as error:  # at a question; Typer hides which it was
