@@ -3,6 +3,7 @@
     ImgsearchError                 exit code 1
       UsageError                   exit code 2: the command's words are off
         SettingsError              a setting that cannot be read, or contradicts another
+      TooFewPhotos                 in the index, to tell what fits
       PhotoError                   a folder or file to ingest or to compare
       ModelError                   a model that is missing, broken or of the wrong kind
         ModelUnavailable           the weights are not here and cannot be fetched
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import NoReturn
 
 from imgsearch.dataclass import dataclass
 
@@ -73,6 +75,10 @@ class SettingsError(UsageError):
     pass
 
 
+class TooFewPhotos(ImgsearchError):
+    pass
+
+
 class PhotoError(ImgsearchError):
     pass
 
@@ -115,3 +121,11 @@ class IndexUnavailable(IndexError_):
 
 class Interrupted(ImgsearchError):
     exit_code = EXIT_INTERRUPTED
+
+
+class Closed:
+    """Stands for what a library worked with before it was closed: whatever is asked of it raises
+    UsageError."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise UsageError("This library is closed.", "Open it again.")

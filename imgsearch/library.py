@@ -16,19 +16,18 @@ import contextlib
 import os
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgsearch import paths
-from imgsearch.errors import ModelError, PhotoError
+from imgsearch.errors import Closed, ModelError, PhotoError
 from imgsearch.escaping import shown
 from imgsearch.index import open_index
 from imgsearch.models.selection import ModelChoice, ModelSelection
 from imgsearch.progress import SILENT, Talk
 from imgsearch.question import ALL, Box, Filter, Question, Term
 from imgsearch.roots import Roots, locations, named
-from imgsearch.search import names, question_to_hits
+from imgsearch.search import askable, names, question_to_hits
 from imgsearch.search.index_sample import Background
 from imgsearch.search.line_reader import LineReader
 from imgsearch.settings import Settings
@@ -104,19 +103,26 @@ class Library:
         self.close()
 
     def close(self) -> None:
-        for note in self.index.notes:
+        """Every other method raises UsageError afterwards."""
+        index = self.index
+        if isinstance(index, Closed):
+            return
+        for note in index.notes:
             self.talk.tell(note)
-        self.index.close()
+        index.close()
+        closed: Any = Closed()
+        self.index = self.roots = self.models = self.background = self.lines = closed
+        self._text_choice, self._just_found = None, {}
 
     # -- asking
 
     def search(self, question: str | Question, **others: Any) -> Results:
         """The photos that answer a question, best first. Words may stand for a question; `others`
-        are fields of `Question`, such as `k=5`. Raises UsageError (nothing is asked for),
-        IndexNotFound (nothing has been ingested), ModelError, PhotoError."""
+        are fields of `Question`, such as `k=5`. Raises UsageError (nothing is asked for, or a field
+        does not exist), IndexNotFound (nothing has been ingested), ModelError, PhotoError."""
         self.roots.refresh()
         asked = Question.of(question) if isinstance(question, str) else question
-        return question_to_hits.ask(self.index, self.roots, self, replace(asked, **others))
+        return question_to_hits.ask(self.index, self.roots, self, askable.changed(asked, others))
 
     def understand(self, text: str, where: Filter = ALL) -> Question:
         """The question that a line of words asks, `where` included: a date or a place that is named

@@ -31,7 +31,7 @@ class Hit:
     refusal: Refusal | None = None  # why there is no path
     copies: int = 0  # further copies of the picture that were folded into this one
     # the probability, from 0 to 1, that no photo of the index would score as high by chance
-    # (`imgsearch.search.cut_off`); None: not known
+    # (`imgsearch.search.cut_off`); None: not known, or it fits for another reason
     surprise: float | None = None
     # whether it answers the question, or is only nearest: by its score, or since it has all the
     # words; None: not known

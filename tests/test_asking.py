@@ -349,7 +349,7 @@ def test_the_surprise_of_what_does_not_fit_is_below_the_lines(library: imgsearch
     least = cut_off.LEAST_SURPRISE
     fitted = replace(found[0], surprise=least, fits=True)
     other = replace(found[1], surprise=least - 1e-6, fits=False)
-    named = replace(found[1], surprise=0.2, fits=True, why=("name",))
+    named = replace(found[1], surprise=None, fits=True, why=("name",))
     table = "\n".join(
         table_lines(replace(found, hits=(named, fitted, other)), None, Page(80, False))
     )
@@ -374,9 +374,30 @@ def test_the_line_stays_where_some_of_the_sample_match() -> None:
         assert chance.line < 0.95
 
 
-def test_too_few_photos_tell_nothing(command: Command, album: Path) -> None:
+def test_too_few_photos_tell_what_their_words_say(command: Command, album: Path) -> None:
+    """What has the words is shown in an index of any size; for what only vectors could tell, the
+    question is named, and the others are answered."""
     command.run("ingest", album)
-    assert "few photos" in command.run("query", "cat", "--only-fitting", code=2).stderr
+    assert "few photos" in command.run("query", "cat", "--only-fitting", code=1).stderr
+    for asked, code in ((b"\ncat\nmoon\ndog\n", 1), (b"moon\n", 0)):
+        answer = command.run(
+            "query",
+            "--from-file",
+            "-",
+            "-k",
+            "1",
+            "--only-fitting",
+            "--json",
+            input=asked,
+            code=code,
+        )
+        assert [(hit["question"], hit["name"]) for hit in answer.json_lines] == [
+            ("moon", "moon.png")
+        ]
+        said = [line for line in answer.stderr.splitlines() if "few photos" in line]
+        assert [line.partition(":")[0] for line in said] == ["Line 2, “cat”", "Line 4, “dog”"][
+            : 2 * code
+        ]
 
 
 def test_chance_means_the_same_at_every_size() -> None:

@@ -68,6 +68,7 @@ LAYERS = [
     {"ingest.sources", "ingest.rules"},
     {"index"},
     {
+        "search.askable",
         "search.index_sample",
         "search.mixture",
         "search.cut_off",

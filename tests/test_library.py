@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import imgsearch
+from imgsearch.errors import UsageError
 from imgsearch.question import Filter, Folder, Near, Question, Term
 from tests.command import Command
 
@@ -62,6 +64,41 @@ def test_errors_carry_what_happened_and_what_to_do(filled: Path, tmp_path: Path)
     assert caught.value.cure
     with imgsearch.open(filled) as library, pytest.raises(imgsearch.ImgsearchError):
         library.search("   ")
+
+
+def test_a_closed_library_says_so(filled: Path) -> None:
+    with imgsearch.open(filled) as library:
+        record = library.search("red heart", k=1)[0].record
+    library.close()
+    calls: list[Callable[[], object]] = [
+        *(lambda: library.search("x"), lambda: library.similar(record.id), library.count),
+        *(lambda: library.embed_text("x"), lambda: library.understand("x"), library.status),
+        *(lambda: library.record(record.id), lambda: library.location(record), library.browse),
+        *(library.facets, library.duplicates, lambda: library.folder("x"), library.ingest),
+        *(lambda: library.remove([record.id]), lambda: library.locked().__enter__()),
+        *(lambda: library.stored(record.id), library.sample, library.text_choice),
+    ]
+    for call in calls:
+        with pytest.raises(UsageError, match=r"This library is closed\."):
+            call()
+
+
+def test_a_field_or_a_value_that_cannot_be_has_its_sentence(filled: Path) -> None:
+    wrong: list[tuple[dict[str, object], str]] = [
+        ({"filtr": 1}, "Did you mean 'filter'?"),
+        ({"qqqq": 1}, "min_score"),
+        ({"k": 0}, "leave it out"),
+        ({"k": "5"}, "leave it out"),
+        ({"offset": -1}, "leave it out"),
+        ({"order": "best"}, "newest"),
+        ({"filter": 1}, "Filter"),
+    ]
+    with imgsearch.open(filled) as library:
+        for others, cure in wrong:
+            with pytest.raises(UsageError) as raised:
+                library.search("red heart", **others)
+            assert cure in raised.value.cure
+            assert next(iter(others)) in raised.value.message
 
 
 def test_importing_changes_nothing_in_the_process(command: Command) -> None:

@@ -135,6 +135,8 @@ def test_a_hit_says_why(shop: Command) -> None:
     assert "name" in named["why"]
     [heart] = shop.run("query", "red heart", "-k", "1", "--json").json_lines
     assert heart["why"] == ["fit"]
+    whale = shop.run("query", "blue whale", "-k", "1", "--json").json_lines[0]
+    assert (whale["why"], whale["surprise"]) == (["name"], None)
     table = shop.run("query", "blue whale").stdout.splitlines()
     assert table[1].split() == ["rank", "score", "surprise", "why", "path"]
     assert table[2].split()[2:4] == ["name", "all/blueWhale.png"]  # its score has no part in that

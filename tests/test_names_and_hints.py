@@ -62,6 +62,21 @@ def test_an_id_that_nothing_has(known: Command, words: tuple[str, ...]) -> None:
         assert len(answer.stderr.splitlines()) == 2
 
 
+def test_a_name_without_its_ending(known: Command) -> None:
+    """Of one photo it is taken; of several or none, the cure says how to look for it."""
+    photo = next((known.home / "first").iterdir())
+    assert _hits(known, "similar", photo.stem) == _hits(known, "similar", photo.name)
+    none = known.run("similar", "TSH 0042.jpg", code=1).stderr
+    assert none.endswith(": imgsearch query --match 'TSH 0042'\n")
+    known.run("--index", "two", "ingest", "first")
+    shutil.copytree(known.home / "first", known.home / "more")
+    known.run("--index", "two", "ingest", "more")
+    several = known.run("--index", "two", "similar", photo.stem, code=2).stderr
+    assert several.endswith(f": imgsearch --index two query --match {photo.stem}\n")
+    found = _hits(known, "--index", "two", "query", "--match", photo.stem, "--no-fold")
+    assert [hit["name"] for hit in found] == [photo.name] * 2
+
+
 def test_a_folder_is_no_picture(known: Command) -> None:
     answer = known.run("similar", "first", code=1)
     assert answer.stderr.splitlines()[0] == "'first' is a folder."

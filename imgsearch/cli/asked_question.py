@@ -180,8 +180,9 @@ def check_stdin(from_file: str | None, given: Asked) -> None:
         )
 
 
-def lines_of(name: str, text: Sequence[str] | None) -> Iterator[str]:
-    """The lines of a file, "-": of stdin, as they come. Empty ones are left out."""
+def lines_of(name: str, text: Sequence[str] | None) -> Iterator[tuple[int, str]]:
+    """The lines of a file, "-": of stdin, as they come, with their numbers from 1. Empty ones are
+    left out."""
     import contextlib
     import sys
 
@@ -193,10 +194,10 @@ def lines_of(name: str, text: Sequence[str] | None) -> Iterator[str]:
         )
     with contextlib.ExitStack() as opened:
         lines = sys.stdin.buffer if name == "-" else opened.enter_context(_opened(name))
-        for line in lines:
+        for number, line in enumerate(lines, start=1):
             words = line.decode("utf-8-sig", "replace").strip()
             if words:
-                yield words
+                yield number, words
 
 
 def _opened(name: str) -> IO[bytes]:

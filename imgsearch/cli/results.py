@@ -15,6 +15,7 @@ from imgsearch.escaping import shown
 
 if TYPE_CHECKING:
     from imgsearch.cli.gallery import Gallery
+    from imgsearch.errors import TooFewPhotos
     from imgsearch.library import Library
     from imgsearch.question import Question
     from imgsearch.results import Results
@@ -43,6 +44,7 @@ class Output:
         self._only_fitting = given.only_fitting
         self._shown = 0  # questions
         self._found = 0  # photos
+        self._failed = False
         self._last: Results | None = None
 
     def show(
@@ -67,16 +69,24 @@ class Output:
         if self._gallery is not None:
             self._gallery.add(results, titles[1])
 
+    def cannot_tell(self, line: int, asked: str, error: TooFewPhotos) -> None:
+        """Says that one of several questions has no answer; what to do, once."""
+        from imgsearch.output import cures
+
+        cure = "" if self._failed else f"\n{cures.of(error)}"
+        say(f"Line {line}, “{asked}”: {error.message}{cure}")
+        self._failed = True
+
     def end(self, library: Library) -> None:
         """Remembers the ranks of the last question. Exit code 1 where only what fits was asked for,
-        and nothing does, as grep has it."""
+        and nothing does, as grep has it, or a question had no answer."""
         if self._last:
             from imgsearch.search import last_results
 
             last_results.remember(library.index.place, self._last)
         if self._gallery is not None:
             self._gallery.end(library)
-        if self._only_fitting and not self._found:
+        if self._failed or (self._only_fitting and not self._found):
             raise typer.Exit(EXIT_FAILURE)
 
     def say_how_it_was_searched(

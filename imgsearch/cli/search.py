@@ -13,7 +13,7 @@ from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common
 from imgsearch.cli.query_options import SETTINGS, AskedByPictures, AskedInWords
 from imgsearch.cli.results import Output
-from imgsearch.errors import UsageError
+from imgsearch.errors import TooFewPhotos, UsageError
 from imgsearch.escaping import typed_text
 
 if TYPE_CHECKING:
@@ -60,8 +60,11 @@ def query(common: Common, given: AskedInWords) -> None:
         if from_file is None:
             answer(words, None)
         else:
-            for line in asked_question.lines_of(from_file, text):
-                answer(line, line)
+            for number, line in asked_question.lines_of(from_file, text):
+                try:
+                    answer(line, line)
+                except TooFewPhotos as error:
+                    output.cannot_tell(number, line, error)
         output.say_how_it_was_searched(library, common.verbose, words or None)
         output.end(library)
 

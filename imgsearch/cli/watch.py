@@ -104,10 +104,9 @@ def _opened(chosen: Settings, yes: bool) -> Library:
 
     library = open_library(chosen, create=True, talk=Talk(_say))
     if library.index.foreign and not yes:
+        place = library.index.place
         library.close()
-        raise UsageError(
-            f"{library.index.place} was not made by imgsearch.", "To write into it: --yes"
-        )
+        raise UsageError(f"{place} was not made by imgsearch.", "To write into it: --yes")
     return library
 
 

@@ -32,6 +32,7 @@ HOW = {
     "list settings": "; imgsearch status lists the settings.",
     "look at all": "; --deep looks at all",
     "make no regions": "--no-regions",
+    "match": "imgsearch query --match {words}",
     "name a library": "--library {name}",
     "name a model": "--{kind}-model DIR, or --model DIR for a model of both texts and images",
     "name an index": "--index PATH",

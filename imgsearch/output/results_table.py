@@ -136,14 +136,12 @@ def _cosine(hit: Hit) -> str:
 
 
 def _surprise(hit: Hit) -> str:
-    """How surprising the cosine is in this index, in percent; nothing where that is not known, or
-    where the hit fits for another reason. Below the line it is never rounded up to the line's."""
+    """How surprising the cosine is in this index, in percent; nothing where the hit has no such
+    number. Below the line it is never rounded up to the line's."""
     if hit.surprise is None:
         return ""
     if hit.surprise >= LEAST_SURPRISE:
         return f"{100 * hit.surprise:.0f} %"
-    if hit.fits:
-        return ""
     return f"{min(int(100 * hit.surprise), round(100 * LEAST_SURPRISE) - 1)} %"
 
 

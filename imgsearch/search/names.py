@@ -10,14 +10,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from imgsearch import photos
-from imgsearch.errors import PhotoError, UsageError
-from imgsearch.escaping import shown
-from imgsearch.index.base import Index, Record
+from imgsearch.errors import Action, PhotoError, UsageError
+from imgsearch.escaping import shell_quoted, shown
+from imgsearch.index.base import Index, Record, Wanted
 from imgsearch.models.base import Vector
 from imgsearch.question import Filter, Folder
 from imgsearch.roots import Roots, locations
 
 _BEGINNING_OF_AN_ID = re.compile(r"[0-9a-f]{4,31}")
+_ENDING = re.compile(r"(?<=.)\.[A-Za-z][A-Za-z0-9]{1,4}$")  # of a file's name; no "INV.42"
 
 
 def find_record(index: Index, roots: Roots, photo: str) -> Record | None:
@@ -81,8 +82,8 @@ def _only(ids: Sequence[str], beginning: str) -> Sequence[str]:
 
 def find_shown(index: Index, roots: Roots, photo: str) -> Record | None:
     """The photo whose path is shown like this in a table, with `…` for what was left out of its
-    middle; or whose name alone, or the beginning of whose id, this is. Reads the whole index.
-    Raises UsageError where it fits several."""
+    middle; or whose name alone, with or without its ending, or the beginning of whose id, this is.
+    Reads the whole index. Raises UsageError where it fits several."""
     if _BEGINNING_OF_AN_ID.fullmatch(photo):
         begun = _only([id for id in index.ids() if id.startswith(photo)], photo)
         if begun:
@@ -90,18 +91,30 @@ def find_shown(index: Index, roots: Roots, photo: str) -> Record | None:
     if "…" not in photo and "/" in photo:
         return None
     pattern = re.compile(".*".join(map(re.escape, photo.split("…"))), re.DOTALL)
-    found: list[Record] = []
+    whole: list[Record] = []
+    without_ending: list[Record] = []
     ids = iter(index.ids())
     while batch := list(itertools.islice(ids, 1000)):
-        records = index.records(batch).values()
-        found += [one for one in records if any(map(pattern.fullmatch, _shown_as(one, roots)))]
+        for record in index.records(batch).values():
+            if any(map(pattern.fullmatch, _shown_as(record, roots))):
+                whole.append(record)
+            elif photo in _forms(os.path.splitext(record.relative_path.rpartition("/")[2])[0]):
+                without_ending.append(record)
+    found = whole or without_ending
     if len(found) > 1:
         few = ", ".join(shown(f"{one.library}/{one.relative_path}") for one in found[:3])
         raise UsageError(
             f"'{shown(photo)}' fits {len(found):,} photos: {few}{', …' if len(found) > 3 else ''}.",
-            "Give one of these paths.",
+            "Give one of these paths, or look for the name.",
+            _match(photo),
         )
     return found[0] if found else None
+
+
+def _match(name: str) -> Action:
+    """To look for a name: without its ending, which is no word of a name in an index."""
+    name = _ENDING.sub("", name)
+    return Action("match", {"words": shell_quoted(os.fsencode(name))})
 
 
 def _shown_as(record: Record, roots: Roots) -> list[str]:
@@ -129,9 +142,14 @@ def no_picture(name: str) -> PhotoError:
             f"'{shown(name)}' is an address; nothing is fetched from the network.",
             "Name a picture file, or send the picture to stdin, which is -.",
         )
+    is_path = "/" in name or os.sep in name or not Wanted(name).words
     return PhotoError(
         f"There is no file '{shown(name)}', and no photo in the index with that id or path.",
-        "Name a picture file, or copy an id or a relative path from a result.",
+        "Name a picture file, or copy an id or a relative path from a result."
+        if is_path
+        else "Name a picture file, or copy an id or a relative path from a result, such as those"
+        " with this name.",
+        None if is_path else _match(name),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from imgsearch.copies import folding
-from imgsearch.errors import Action, Advice, IndexNotFound, PhotoError, UsageError
+from imgsearch.errors import Action, Advice, IndexNotFound, PhotoError, TooFewPhotos
 from imgsearch.escaping import shown
 from imgsearch.index.base import Index, Near, Wanted
 from imgsearch.index.word_matches import Texts
@@ -15,7 +15,7 @@ from imgsearch.models.base import ImageEncoder, Vector, Vectors, unit
 from imgsearch.question import Box, Filter, Order, Question, Term
 from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
-from imgsearch.search import cut_off, mixture, words_alone
+from imgsearch.search import askable, cut_off, mixture, words_alone
 from imgsearch.search.cut_off import Chance
 from imgsearch.search.ranking import RANKED, Found, copies_from, fused
 from imgsearch.search.words_alone import texts_of
@@ -55,8 +55,8 @@ class Encodes(Protocol):
 def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Results:
     """The photos that answer a question, best first, or in the order of their dates. Raises
     UsageError where nothing is asked for or its terms cancel each other, IndexNotFound on an empty
-    index, before any model; PhotoError, ModelError."""
-    _check(question)
+    index, before any model; TooFewPhotos, PhotoError, ModelError."""
+    askable.check(question)
     check_not_empty(index)
     chance, some_words = None, None
     if question.terms:
@@ -80,22 +80,6 @@ def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Res
         some_words = None  # those with all the words go on
     found_hits = tuple(hits[page])
     return Results(question=question, hits=found_hits, fitting=fitting_hits, some_words=some_words)
-
-
-def _check(question: Question) -> None:
-    for term in question.terms:
-        if not term.weight:
-            raise UsageError(
-                f"The weight of “{shown(term.shown)}” is 0: it would say nothing.",
-                "Give another weight, below 0 for what should not be in the picture; or leave it"
-                " out.",
-            )
-    if any(term.words is not None and not term.words.strip() for term in question.terms):
-        raise UsageError("The query is empty.", "Say what to look for.", Action("query"))
-    if question.match and not Wanted(question.match).words:
-        raise UsageError(
-            f"There is no word to match in “{shown(question.match)}”.", "Give letters or digits."
-        )
 
 
 def _wanted(question: Question) -> Wanted | None:
@@ -144,7 +128,7 @@ def _nearest(
     if not question.only_fitting:
         return found, chance
     if found and chance is None and not any(one.fits for one in found):
-        raise UsageError(
+        raise TooFewPhotos(
             "So few photos are in the index that what fits cannot be told from what is only"
             " nearest.",
             "Ask for the nearest, or cut off at a cosine.",
@@ -315,7 +299,6 @@ def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None)
     if one.part is not None and one.part.box is None:  # another file may not have that page
         alike = [record for record in alike if record.content_hash == one.record.content_hash]
     record, found = folding.largest(alike, roots)
-    surprise = None if chance is None or one.score is None else chance.surprise(one.score)
     return Hit(
         rank=rank,
         score=one.score,
@@ -323,10 +306,18 @@ def _hit(rank: int, group: Sequence[Found], roots: Roots, chance: Chance | None)
         raw_path=found.path,
         missing=found.missing,
         refusal=found.refusal,
-        surprise=surprise,
+        surprise=None if chance is None else _surprise(one, chance),
         why=one.why,
         fits=one.fits,
         copies=len(group) - 1,
         part=None if one.part is None else one.part.on(one.record, record),
         line=one.line,
     )
+
+
+def _surprise(one: Found, chance: Chance) -> float | None:
+    """How surprising its cosine is; None where it fits for another reason than that."""
+    if one.score is None:
+        return None
+    surprise = chance.surprise(one.score)
+    return None if one.fits and surprise < cut_off.LEAST_SURPRISE else surprise

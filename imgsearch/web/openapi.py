@@ -86,7 +86,8 @@ _HIT = {
     },
     "surprise": {
         "type": ["number", "null"],
-        "description": "0 to 1: how likely no photo would score as high by chance.",
+        "description": "0 to 1: how likely no photo would score as high by chance. Null: not known,"
+        " or it fits for another reason.",
     },
 } | _PHOTO
 _RESULTS = {
