@@ -25,7 +25,7 @@ from imgsearch.escaping import shown
 from imgsearch.index import open_index
 from imgsearch.models.selection import ModelChoice, ModelSelection
 from imgsearch.progress import SILENT, Talk
-from imgsearch.question import ALL, Box, Filter, Question, Term
+from imgsearch.question import ALL, Box, Filter, Folder, Question, Term
 from imgsearch.roots import Roots, locations, named
 from imgsearch.search import askable, names, question_to_hits
 from imgsearch.search.index_sample import Background
@@ -264,6 +264,10 @@ class Library:
         """Photos under a folder on disk, a library, or a folder within a library. Raises
         UsageError where it is none of them."""
         return names.folder_filter(self.index, self.roots, name)
+
+    def check_folders(self, folders: Sequence[Folder]) -> None:
+        """Raises UsageError where no photo lies in one of them."""
+        names.check_folders(self.index, folders)
 
     def count(self, where: Filter = ALL) -> int:
         return self.index.count(where)

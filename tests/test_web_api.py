@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.command import Command
 from tests.test_web_facets import trips
-from tests.web_server import Server, serving
+from tests.web_server import MULTIPART, Answer, Server, multipart, serving
 
 CHECKS = [
     not_a_server_error,
@@ -53,6 +53,8 @@ def described(server: Server) -> Any:
                 if parameter["name"] == "id" and parameter["in"] == "path":
                     ids = [hit["id"] for hit in server.ask("/api/v1/search").json["hits"]]
                     parameter["schema"] = {"enum": [*ids, "nobody"]}
+                if parameter["name"] in ("under", "not_under"):  # likewise folders
+                    parameter["schema"]["items"] = {"enum": ["trips", "trips/nowhere"]}
     schema = schemathesis.openapi.from_dict(found)
     schema.config.update(base_url=server.address + "api/v1")
     return schema
@@ -137,3 +139,73 @@ def test_errors_are_json_everywhere(server: Server) -> None:
         answer = server.ask(path)
         assert answer.status in (400, 404)
         assert answer.json["error"]["message"]
+        assert answer.json["error"]["cure"]
+    assert server.ask("/api/v1/search", "PUT").json["error"]["cure"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "cure"),
+    [
+        ("search?q=red&kk=3", "There is no parameter 'kk'.", "Did you mean 'k'?"),
+        ("search?tag=dog", "There is no parameter 'tag'.", "Did you mean 'tags'?"),
+        ("search?k*2=3", "There is no parameter 'k*2'.", ""),
+        ("status?xyz=", "There is no parameter 'xyz'.", "/api/openapi.json"),
+        ("search?under=gibtsnicht", "No photo in the index lies under 'gibtsnicht'.", "trips"),
+        ("facets?not_under=trips/no", "No photo in the index lies under 'trips/no'.", "trips"),
+    ],
+)
+def test_what_would_widen_the_question_is_refused(
+    server: Server, asked: str, message: str, cure: str
+) -> None:
+    answer = server.ask(f"/api/v1/{asked}")
+    assert answer.status == 400
+    assert answer.json["error"]["message"] == message
+    assert cure in answer.json["error"]["cure"]
+    if asked.startswith("search"):
+        assert server.ask("/?" + asked.partition("?")[2]).status == 200
+
+
+def test_what_is_described_can_be_asked(server: Server) -> None:
+    """Weights and boxes of terms, folders, and what the page asks for."""
+    for asked in ("q=cat&q*-0.5=red", "q=cat&only_fitting=0&fold=0", "under=trips&q=cat"):
+        assert server.ask(f"/api/v1/search?{asked}").status == 200
+    [hit] = server.ask("/api/v1/search?q=cat&k=1").json["hits"]
+    without = server.ask(f"/api/v1/search?q=cat&k=1&exclude={hit['id']}").json["hits"]
+    assert without[0]["id"] != hit["id"]
+    part = server.ask(f"/api/v1/search?id*2@0,0,9,9={hit['id']}")
+    assert part.status == 200
+    thumbnail = server.ask(hit["thumbnail"] + "?size=240&box=0,0,9,9&v=1")
+    assert thumbnail.status == 200
+
+
+def test_the_description_names_secrets_and_kinds_of_uploads(server: Server) -> None:
+    found = server.ask("/api/v1/openapi.json").json
+    assert found == server.ask("/api/openapi.json").json
+    schemes = found["components"]["securitySchemes"]
+    assert {one.get("scheme", one.get("name")) for one in schemes.values()} == {
+        "bearer",
+        "imgsearch-session",
+    }
+    kinds = found["paths"]["/uploads"]["post"]["requestBody"]["content"]
+    assert {"multipart/form-data", "image/jpeg", "application/octet-stream"} <= kinds.keys()
+
+
+def test_an_upload_may_be_a_form(server: Server) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (90, 60), "blue").save(out, "PNG")
+    picture = out.getvalue()
+    raw = server.ask("/api/v1/uploads", "POST", picture).json
+
+    def sent(*fields: tuple[str, str | None, bytes]) -> Answer:
+        body = multipart(*fields)
+        return server.ask("/api/v1/uploads", "POST", body, Content_Type=MULTIPART)
+
+    form = sent(("file", "x.png", picture))
+    assert (form.status, form.json) == (201, raw)
+    for fields in ((), (("file", "x.png", picture),) * 2, (("file", None, b"words"),)):
+        refused = sent(*fields)
+        assert refused.status == 400
+        assert "as the body" in refused.json["error"]["cure"]
+    broken = server.ask("/api/v1/uploads", "POST", b"x", Content_Type="multipart/form-data")
+    assert broken.status == 400
+    assert broken.json["error"]["cure"]

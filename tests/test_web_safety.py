@@ -69,6 +69,15 @@ def test_another_host_name_gets_nothing(server: Server, host: str) -> None:
     assert server.ask("/nowhere", Host=host).status == 421
 
 
+def test_refusals_of_the_api_are_json(server: Server) -> None:
+    another = server.ask("/api/v1/status", Host="evil.example")
+    assert another.status == 421
+    assert "--allow-host" in another.json["error"]["cure"]
+    foreign = server.ask("/api/v1/uploads", "POST", b"", Origin="http://evil.example")
+    assert foreign.status == 403
+    assert foreign.json["error"]["cure"]
+
+
 def test_unless_asked_it_listens_to_this_machine_alone(server: Server) -> None:
     assert server.address.startswith("http://127.0.0.1:")
 
@@ -123,6 +132,25 @@ def test_every_answer_has_the_headers(server: Server, some_id: str) -> None:
 
 
 # -- who may come in
+
+
+def test_a_proxys_name_is_answered_to_with_a_password(shared: Command) -> None:
+    password = "Öffne dich"
+    with serving(shared, "--allow-host", "Shop.Example", "--password", password) as server:
+        bearer = f"Bearer {password}".encode().decode("latin-1")
+        proxied = {"Host": "shop.example:443", "Authorization": bearer}
+        assert server.ask("/api/v1/status", **proxied).status == 200
+        from_page = {"Origin": "https://shop.example:443", **proxied}
+        assert server.ask("/api/v1/uploads", "POST", _png(9, 9), **from_page).status == 201
+        assert server.ask("/reveal/x", "POST", b"", Content_Type=FORM, **proxied).status == 403
+        refused = server.ask("/api/v1/status", Host="shop.example")
+        assert refused.status == 401
+        assert refused.headers["www-authenticate"] == "Bearer"
+        assert "Authorization: Bearer" in refused.json["error"]["cure"]
+        for host in ("evil.example", "shop.example.evil.example", "www.shop.example"):
+            assert server.ask("/api/v1/status", **{**proxied, "Host": host}).status == 421
+    wrong = shared.run("serve", "--allow-host", "https://shop.example", code=2)
+    assert "not a host name" in wrong.stderr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0"])

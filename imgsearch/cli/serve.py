@@ -16,7 +16,7 @@ from imgsearch.cli.error_handler import bug_report, say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common
 from imgsearch.errors import EXIT_OK
 from imgsearch.settings import values
-from imgsearch.settings.options import CommandOptions, flag, option
+from imgsearch.settings.options import CommandOptions, flag, option, several
 from imgsearch.settings.values import text
 
 if TYPE_CHECKING:
@@ -28,8 +28,14 @@ class Serving(CommandOptions):
     host: str = option(
         text,
         "--host ADDRESS",
-        "Where to listen; 0.0.0.0: for other machines too, with a token or a password.",
+        "Where to listen; 0.0.0.0: for other machines too, with a password, or with a token that is"
+        " made anew at each start.",
         default="127.0.0.1",
+    )
+    allow_host: tuple[str, ...] = several(
+        values.host_name,
+        "--allow-host NAME",
+        "Answer to this host name too, such as a proxy's, with a password or a token; repeatable.",
     )
     port: int = option(values.port, "--port N", "0: any free one.", default=8642)
     open: bool = flag("--open", "Open the page in the browser.")
@@ -49,7 +55,12 @@ def serve(common: Common, given: Serving) -> None:
     from imgsearch.web import context, server
 
     chosen = opening.load_settings(common)
-    service = server.Service(host=given.host, port=given.port, password=chosen.serve_password)
+    service = server.Service(
+        host=given.host,
+        port=given.port,
+        names=given.allow_host,
+        password=chosen.serve_password,
+    )
     talk = Talk(say)  # no bars, and no questions: nobody sits at the terminal
     page = context.made(
         lambda: open_library(chosen, talk=talk),

@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from imgsearch import photos
@@ -206,7 +206,20 @@ def folder_filter(index: Index, roots: Roots, folder: str) -> Filter:
         raise UsageError(
             f"{folder!r} is a folder in several libraries.", f"Name one of them: {named}"
         )
-    raise UsageError(
+    raise _no_such_folder(folder, libraries)
+
+
+def check_folders(index: Index, folders: Sequence[Folder]) -> None:
+    """Raises UsageError where no photo lies in one of them."""
+    libraries = index.libraries()
+    for folder in folders:
+        is_library = folder.path is None and folder.library in libraries
+        if not is_library and not index.count(_of_folders([folder])):
+            raise _no_such_folder(folder.written().rstrip("/"), libraries)
+
+
+def _no_such_folder(folder: str, libraries: Iterable[str]) -> UsageError:
+    return UsageError(
         f"No photo in the index lies under {folder!r}.",
         f"Name a folder that was ingested, or a library: {', '.join(sorted(libraries)) or '–'}",
     )

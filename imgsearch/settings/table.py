@@ -165,7 +165,8 @@ class Values:
     serve_password: str | None = option(
         text,
         "--password WORD",
-        "Ask for it on the page (better: in IMGSEARCH_SERVE_PASSWORD).",
+        "Ask for it on the page, and programs for Authorization: Bearer WORD (better: in"
+        " IMGSEARCH_SERVE_PASSWORD).",
         secret=True,
     )
     # the cluster

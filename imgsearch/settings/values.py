@@ -24,6 +24,13 @@ def text(value: Any) -> str:
     return str(value)
 
 
+def host_name(value: Any) -> str:
+    """A host's name or address, without a port. Raises ValueError."""
+    if re.fullmatch(r"[\w-]+(\.[\w-]+)*", str(value), re.ASCII) is None:
+        raise ValueError("not a host name such as photos.example.com")
+    return str(value)
+
+
 def flag(value: Any) -> bool:
     try:
         return _FLAGS[str(value).strip().lower()]

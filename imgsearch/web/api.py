@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from imgsearch.question import Term
-from imgsearch.web import duplicates, facets, forms, media, openapi, pages
+from imgsearch.web import duplicates, facets, forms, media, openapi, pages, parameters
 from imgsearch.web.templating import record_values
 
 if TYPE_CHECKING:
@@ -84,7 +84,10 @@ async def _record_of(request: Request) -> Record:
 
 
 async def upload(request: Request) -> Response:
-    """A picture as the body; its name may stand in a question: `pic=upload:…`."""
+    """A picture as the body, or as the only file of a form; its name may stand in a question:
+    `pic=upload:…`."""
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return _json({"name": await forms.only_upload(request)}, 201)
     ctx = pages.context(request)
     most = ctx.limits.picture_bytes
     with ctx.upload_places.taken(), tempfile.SpooledTemporaryFile(_SPOOLED) as file:
@@ -152,12 +155,13 @@ def _hit(hit: Hit) -> dict[str, Any]:
 
 ROUTES = [
     Route("/openapi.json", described),
-    Route("/v1/search", search),
-    Route("/v1/similar/{id}", similar),
-    Route("/v1/facets", facet_counts),
-    Route("/v1/duplicates", duplicates.api),
-    Route("/v1/photos/{id}", photo),
-    Route("/v1/thumbnails/{id}", media.thumbnail),
-    Route("/v1/uploads", upload, methods=["POST"]),
-    Route("/v1/status", status),
+    Route("/v1/openapi.json", described),
+    parameters.route("/search", search),
+    parameters.route("/similar/{id}", similar),
+    parameters.route("/facets", facet_counts),
+    parameters.route("/duplicates", duplicates.api),
+    parameters.route("/photos/{id}", photo),
+    parameters.route("/thumbnails/{id}", media.thumbnail),
+    parameters.route("/uploads", upload, "POST"),
+    parameters.route("/status", status),
 ]

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 5
 _PICTURES = ("/thumbnail/", "/original/", "/upload/")
+_CURES = {  # of answers to programs
+    400: "/api/openapi.json describes what can be asked.",
+    404: "/api/openapi.json describes the addresses; /api/v1/search gives ids of photos.",
+    405: "/api/openapi.json describes which method it takes.",
+    408: "Send it again.",
+    410: "Bring the file back, or ingest its folder again.",
+    413: "Send a smaller picture.",
+    429: "Ask again in a moment.",
+}
 _SENTENCES = {404: "There is no such page.", 405: "This address does not take that method."}
 
 
@@ -63,6 +72,7 @@ def _written(
     if path.startswith(_PICTURES):
         return Response(f"{message}\n", status, headers, media_type="text/plain")
     if path.startswith("/api/"):
+        cure = cure or _CURES.get(status, "")
         return JSONResponse({"error": {"message": message, "cure": cure}}, status, headers)
     values = {"message": message, "cure": cure, "status": status, "retry": RETRY_SECONDS}
     return templating.page(request, "error.html", status, headers, **values)

@@ -48,6 +48,21 @@ async def upload(request: Request) -> Response:
     return RedirectResponse(state.address(question), 303)
 
 
+async def only_upload(request: Request) -> str:
+    """The name of the upload of a form with one file, in whichever field. Raises UsageError,
+    HTTPException, PhotoError."""
+    ctx = context(request)
+    with ctx.upload_places.taken():
+        async with request.form(max_files=_FILES, max_fields=_FIELDS) as form:
+            files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+            if len(files) != 1:
+                raise UsageError(
+                    f"The form has {len(files)} files.",
+                    "Send one picture as a file of the form, or as the body.",
+                )
+            return await add_upload(ctx, files[0].file)
+
+
 async def add_upload(ctx: Context, file: IO[bytes]) -> str:
     """The name of the upload. Raises HTTPException 413, PhotoError."""
     most = ctx.limits.picture_bytes

@@ -7,9 +7,11 @@ from typing import Any
 from imgsearch.copies.comparing import DIFFERENCES, LEAST_COSINE
 from imgsearch.index.base import FACETS
 from imgsearch.question import ORDERS, ORIENTATIONS
+from imgsearch.web.security import COOKIE
 from imgsearch.word_splitting import FIELDS
 
 _TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
 _WHOLE = {"type": "integer", "minimum": 0}
 _ERROR = {
     "type": "object",
@@ -181,9 +183,11 @@ _PAGE = [
     _parameter("match", _TEXT, "Words in names, captions, tags or places, alone or beside."),
     _parameter("any_word", {"type": "boolean"}, "Of match alone: some of its words are enough."),
     _parameter("min_score", {"type": "number"}, "Leave out hits below this cosine."),
+    _parameter("only_fitting", {"type": "boolean"}, "Leave out what does not fit, but is nearest."),
+    _parameter("fold", {"type": "boolean", "default": True}, "Copies of a picture as one hit."),
+    _parameter("exclude", _TEXTS, "Ids of photos that are left out."),
 ]
 _DAY = {"type": "string", "format": "date"}
-_TEXTS = {"type": "array", "items": _TEXT}
 _POSITIVE = {"type": "number", "minimum": 0}
 _FILTER = [
     _parameter("under", _TEXTS, "Folders of libraries, each LIBRARY/FOLDER."),
@@ -203,10 +207,12 @@ _FILTER = [
     _parameter("tags", _TEXTS, "All of them."),
     _parameter("min_rating", {"type": "integer", "minimum": 1, "maximum": 5}, "Stars."),
 ]
+_WEIGHT = "Repeatable. A weight may stand in the name: {0}*2=… for more of it, {0}*-0.5=… for less."
+_BOX = " A part alone, in pixels: {0}@LEFT,TOP,WIDTH,HEIGHT=…"
 _TERMS = [
-    _parameter("q", _TEXT, "Words, in any language."),
-    _parameter("pic", _TEXT, "The name of an upload."),
-    _parameter("id", _TEXT, "The id of a photo in the index."),
+    _parameter("q", _TEXTS, "Words, in any language. " + _WEIGHT.format("q")),
+    _parameter("pic", _TEXTS, "Names of uploads. " + (_WEIGHT + _BOX).format("pic")),
+    _parameter("id", _TEXTS, "Ids of photos in the index. " + (_WEIGHT + _BOX).format("id")),
 ]
 
 
@@ -224,7 +230,21 @@ def _operation(
 
 
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
-_SIZE = _parameter("size", {"type": "integer", "minimum": 1}, "Pixels of the longer side, at most.")
+_PICTURES = ("application/octet-stream", "image/jpeg", "image/png", "image/webp")
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": _BYTES["schema"]},
+    "description": "One file, in a field of any name.",
+}
+_BOXED = {"type": "string", "pattern": r"^[0-9]{1,9}(,[0-9]{1,9}){3}$"}
+_THUMBNAIL = [
+    _parameter("size", {"type": "integer", "minimum": 1}, "Pixels of the longer side, at most."),
+    _parameter("box", _BOXED, "Left, top, width, height: a frame around that part."),
+    _parameter("page", {"type": "integer", "minimum": 1, "maximum": 9_999_999}, "Of a file."),
+    _parameter("moment", {"type": "number", "minimum": 0}, "Of a film: seconds."),
+    _parameter("v", _TEXT, "Any word: the answer may be kept for a year."),
+]
 
 
 def _asking() -> dict[str, Any]:
@@ -234,7 +254,7 @@ def _asking() -> dict[str, Any]:
         "search", "Photos that answer a question.", results, *_TERMS, *_FILTER, *_PAGE
     )
     similar = _operation("similar", "Photos that look like one.", results, _ID, *_FILTER, *_PAGE)
-    facets = _operation("facets", "What photos have in common.", counts, *_FILTER)
+    facets = _operation("facets", "What photos have in common.", counts, *_TERMS, *_FILTER, *_PAGE)
     found = {"200": _json("Duplicates", "Groups of copies.")}
     duplicates = _operation(
         "duplicates", "Copies of one picture, in groups.", found, *_FILTER, *_GROUPS
@@ -260,20 +280,43 @@ _GROUPS = [
 
 def _others() -> dict[str, Any]:
     thumbnail = {"200": {"description": "WebP.", "content": {"image/webp": _BYTES}}}
-    picture = {"required": True, "content": {"application/octet-stream": _BYTES}}
+    content: dict[str, Any] = dict.fromkeys(_PICTURES, _BYTES)
+    content["multipart/form-data"] = {"schema": _FORM}
+    picture = {"required": True, "content": content}
     named = {"201": _json("Upload", "Its name: pic=NAME asks for photos like it.")}
     one = {"200": _json("Photo", "The photo.")}
     status = {"200": _json("Status", "Of the index.")}
     return {
         "/photos/{id}": {"get": _operation("photo", "What is known of a photo.", one, _ID)},
         "/thumbnails/{id}": {
-            "get": _operation("thumbnail", "A small picture.", thumbnail, _ID, _SIZE)
+            "get": _operation("thumbnail", "A small picture.", thumbnail, _ID, *_THUMBNAIL)
         },
         "/uploads": {
             "post": _operation("upload", "Shows a picture to the page.", named, requestBody=picture)
         },
         "/status": {"get": _operation("status", "What is in the index.", status)},
     }
+
+
+_SECURITY = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The password, or the token in the address that serve prints.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "What a browser gets when it signs in.",
+    },
+}
+
+
+def parameters(path: str, method: str) -> list[str]:
+    """The names of what the query part of an operation's address may have."""
+    operation = (_asking() | _others())[path][method.lower()]
+    return [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
 
 
 def document() -> dict[str, Any]:
@@ -297,5 +340,6 @@ def document() -> dict[str, Any]:
         "info": {"title": "imgsearch", "version": __version__},
         "servers": [{"url": "/api/v1"}],
         "paths": _asking() | _others(),
-        "components": {"schemas": schemas},
+        "security": [{}, *({name: []} for name in _SECURITY)],  # {}: on this machine, by default
+        "components": {"schemas": schemas, "securitySchemes": _SECURITY},
     }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+import json
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
@@ -25,6 +26,19 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_OTHER_HOST = (
+    "imgsearch does not answer to this host name.",
+    "Ask for it by the address that it printed, or let it answer to the name:"
+    " imgsearch serve --allow-host NAME",
+)
+_OTHER_ORIGIN = (
+    "Changes are accepted from this page only.",
+    "Ask from the page itself; behind a proxy, pass on the Host that the browser sent.",
+)
+_SIGN_IN = (
+    "This needs the password, or the token in the address that imgsearch serve printed.",
+    "Sign in on the page, or send either one: Authorization: Bearer PASSWORD",
+)
 COOKIE = "imgsearch-session"
 _CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 _HEADERS = (
@@ -103,9 +117,9 @@ class Guard:
         }
         receive, send = _limited(receive, self._limits), _with_headers(send)
         if not self._policy.answers_to(headers.get("host", "")):
-            await _refuse(send, 421, "This page does not answer to that host name.")
+            await _refuse(send, scope, 421, *_OTHER_HOST)
         elif scope["method"] in _CHANGES and not _same_origin(headers):
-            await _refuse(send, 403, "Changes are accepted from this page only.")
+            await _refuse(send, scope, 403, *_OTHER_ORIGIN)
         elif self._policy.secret is None or scope["path"].startswith("/static/"):
             await self._app(scope, receive, send)
         else:
@@ -125,10 +139,10 @@ class Guard:
             await _let_in(send, scope["path"] + (f"?{rest}" if rest else ""), policy.session)
         elif scope["path"] in ("/sign-in", "/healthy"):
             await self._app(scope, receive, send)
-        elif "text/html" in headers.get("accept", ""):
+        elif "text/html" in headers.get("accept", "") and not _is_api(scope):
             await _redirect(send, "/sign-in")
         else:
-            await _refuse(send, 401, "Sign in first, or send the token: Authorization: Bearer …")
+            await _refuse(send, scope, 401, *_SIGN_IN)
 
 
 def _same_origin(headers: dict[str, str]) -> bool:
@@ -158,7 +172,9 @@ def _cookie(headers: dict[str, str]) -> str | None:
 
 def _bearer(headers: dict[str, str]) -> str | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    if scheme.lower() != "bearer":
+        return None
+    return token.strip().encode("latin-1").decode("utf-8", "replace")  # as a terminal sends it
 
 
 def session_cookie(session: str) -> str:
@@ -211,14 +227,20 @@ def _with_headers(send: Send) -> Send:
     return sending
 
 
-async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], text: str) -> None:
+async def _answer(
+    send: Send,
+    status: int,
+    headers: list[tuple[bytes, bytes]],
+    text: str,
+    kind: bytes = b"text/plain; charset=utf-8",
+) -> None:
     body = text.encode()
     await send(
         {
             "type": "http.response.start",
             "status": status,
             "headers": [
-                (b"content-type", b"text/plain; charset=utf-8"),
+                (b"content-type", kind),
                 (b"content-length", str(len(body)).encode()),
                 *headers,
             ],
@@ -227,8 +249,20 @@ async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], t
     await send({"type": "http.response.body", "body": body})
 
 
-async def _refuse(send: Send, status: int, text: str) -> None:
-    await _answer(send, status, [], f"{text}\n")
+def _is_api(scope: Scope) -> bool:
+    return str(scope["path"]).startswith("/api/")
+
+
+async def _refuse(send: Send, scope: Scope, status: int, message: str, cure: str) -> None:
+    """As JSON to programs that ask the API, else as two lines of text."""
+    headers = [(b"cache-control", b"no-store")]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if _is_api(scope):
+        text = json.dumps({"error": {"message": message, "cure": cure}})
+        await _answer(send, status, headers, text, b"application/json")
+    else:
+        await _answer(send, status, headers, f"{message}\n{cure}\n")
 
 
 async def _redirect(send: Send, where: str) -> None:

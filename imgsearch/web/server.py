@@ -27,22 +27,25 @@ _BACKLOG = 512  # connections that the system keeps until they are accepted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Where the page answers, and to whom. `password` None: a token is made where one is needed."""
+    """Where the page answers, and to whom. `names`: further host names that lead here, such as a
+    proxy's. `password` None: a token is made where one is needed."""
 
     host: str = "127.0.0.1"
     port: int = 8642
+    names: tuple[str, ...] = ()
     password: str | None = None
 
     @property
     def is_local(self) -> bool:
         """Whether it answers to this machine alone."""
-        return is_loopback(self.host)
+        return is_loopback(self.host) and not self.names
 
     def policy(self) -> Policy:
         """Who may open the page: anybody on this machine; from elsewhere whoever has the password
         or token."""
         secret = self.password or (None if self.is_local else secrets.token_urlsafe(16))
-        return Policy(secret, () if self.host in _EVERYWHERE else (self.host,))
+        own = () if self.host in _EVERYWHERE else (self.host,)
+        return Policy(secret, (*own, *self.names))
 
     def address(self, policy: Policy, port: int) -> str:
         """The address for a browser. It contains a token that was made, never a password."""
