@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -71,21 +71,32 @@ def _size(text: str) -> int:
 
 
 def _part(asked: Mapping[str, str]) -> Part | None:
-    """Of a photo, which is to be shown."""
-    if "page" in asked:
-        if _NUMBER.fullmatch(asked["page"]) is None:
-            raise HTTPException(400, "A page is a number from 1.")
-        return Part("page", (int(asked["page"]),))
-    if "moment" in asked:
-        if _SECONDS.fullmatch(asked["moment"]) is None:
-            raise HTTPException(400, "A moment is a number of seconds from the film's start.")
-        return Part("frame", (round(1000 * float(asked["moment"])),))
-    if "box" in asked:
-        try:
-            return Part("region", read_box(asked["box"]))
-        except ValueError:
-            raise HTTPException(400, "A box is four numbers: left,top,width,height.") from None
-    return None
+    """Of a photo, which is to be shown: the first that is asked for. Raises HTTPException 400 where
+    one cannot be read."""
+    parts = [read(asked[name]) for name, read in _PARTS.items() if name in asked]
+    return parts[0] if parts else None
+
+
+def _page(text: str) -> Part:
+    if _NUMBER.fullmatch(text) is None:
+        raise HTTPException(400, "A page is a number from 1.")
+    return Part("page", (int(text),))
+
+
+def _frame(text: str) -> Part:
+    if _SECONDS.fullmatch(text) is None:
+        raise HTTPException(400, "A moment is a number of seconds from the film's start.")
+    return Part("frame", (round(1000 * float(text)),))
+
+
+def _region(text: str) -> Part:
+    try:
+        return Part("region", read_box(text))
+    except ValueError:
+        raise HTTPException(400, "A box is four numbers: left,top,width,height.") from None
+
+
+_PARTS: Mapping[str, Callable[[str], Part]] = {"page": _page, "moment": _frame, "box": _region}
 
 
 def _made(
