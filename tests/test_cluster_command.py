@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import shutil
 import sqlite3
 import time
 import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+import imgsearch
+from imgsearch import guides
 from tests.command import Command
 from tests.elasticsearch import servers
 
@@ -281,3 +287,59 @@ def test_kill_9_in_mid_ingest_leaves_only_the_rest_to_do(
     assert (report["unchanged"], report["embedded"]) == (kept, 300 - kept)
     everything = on_cluster.run("query", "x", "-k", "999", "--no-fold", "--json").json_lines
     assert len({line["id"] for line in everything}) == len(everything) == 300
+
+
+@pytest.mark.slow
+def test_the_shop_guides_requests(
+    on_cluster: Command, space: servers.Space, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they stand in the guide: a shop's own fields come back after its pictures have changed,
+    and filter and group what its own search finds."""
+    text = (Path(guides.__file__).parent / "shop.md").read_text("utf-8")
+    blocks = re.findall(r"```json\n([A-Z]+) products(\S+)\n(.*?)```", text, re.DOTALL)
+    mapping, lacking, writing, searching = blocks
+
+    def send(block: tuple[str, str, str], body: str = "") -> Any:
+        method, path, shown = block
+        url, data = f"{space.server}/{space.name()}{path}", (body or shown).encode()
+        headers = {"content-type": "application/json"}
+        asked = urllib.request.Request(url, data, headers, method=method)
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return json.load(answer)
+
+    def catch_up() -> list[str]:
+        """Writes what documents lack. Returns their paths."""
+        space.refresh()
+        hits = send(lacking)["hits"]["hits"]
+        update, document = writing[2].splitlines()
+        shown_id = json.loads(update)["update"]["_id"]
+        lines = [line for hit in hits for line in (update.replace(shown_id, hit["_id"]), document)]
+        assert not send(writing, "\n".join([*lines, ""]))["errors"]
+        return sorted(hit["_source"]["relative_path"] for hit in hits)
+
+    (album / "pets").rename(album / "4711-B")
+    shutil.copy(album / "moon.png", album / "4711-B")
+    on_cluster.run("ingest", album)
+    send(mapping)
+    assert len(catch_up()) == len(list(album.rglob("*.*")))
+    before = {hit["_source"]["relative_path"]: hit["_id"] for hit in space.documents()}
+    (album / "grass.png").rename(album / "4711-B" / "side.png")
+    shutil.copy(album / "moon.png", album / "papers" / "page.png")
+    on_cluster.run("ingest", album)
+    assert catch_up() == ["4711-B/side.png", "papers/page.png"]
+    after = {hit["_source"]["relative_path"]: hit["_id"] for hit in space.documents()}
+    assert after["4711-B/side.png"] != before["grass.png"]
+
+    for name, value in on_cluster.env().items():
+        monkeypatch.setenv(name, value)
+    with imgsearch.open() as library:
+        query_vector = library.embed_text("a cat").tolist()
+        scores = {
+            hit.record.relative_path: hit.score for hit in library.search("a cat", fold=False)
+        }
+    [best] = send(searching, searching[2].replace('[0.01, "…"]', json.dumps(query_vector)))["hits"][
+        "hits"
+    ]
+    assert best["_source"].keys() == {"relative_path", "sku", "price"}
+    of_product = [score for path, score in scores.items() if path.startswith("4711-B/")]
+    assert 2 * best["_score"] - 1 == pytest.approx(max(of_product), abs=0.01)
