@@ -301,10 +301,11 @@ def user(
     scenes[0].save(library / "IMG_1.JPG")
     with open(library / "IMG_1.JPG", "ab") as motion_photo:  # Google's has its film inside
         motion_photo.write(data)
+    (library / "drawing.svg").write_text("<svg/>")
     first = user.run("ingest", "library", "--json").json
     assert (first["added"], first["joined"], first["skipped"]) == (1, 0, [])
     films = [library / name for name in (*OF_LIBRARY, "broken.mp4")]
-    assert first["films"] == len(films)
+    assert (first["films"], first["documents"]) == (len(films), 1)
     assert first["film_bytes"] == sum(film.stat().st_size for film in films)
     told = "the last ingest passed over 4 films"
     assert all(told in " ".join(user.run(*way).stdout.split()) for way in (STATUS, ("doctor",)))

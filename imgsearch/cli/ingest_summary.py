@@ -104,6 +104,9 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
         facts["joined"] = (
             f"{result.joined:,} RAW files or short films, each one photo with its JPEG or HEIC"
         )
+    passed_over = _passed_over(result)
+    if passed_over:
+        facts["passed over"] = passed_over
     if result.skipped:
         reasons = Counter(skip.reason.value for skip in result.skipped)
         each = ", ".join(f"{reason}: {number:,}" for reason, number in reasons.most_common())
@@ -120,6 +123,17 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
         stages = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.seconds.items())
         facts["seconds of work"] = f"{stages} (added up over threads)"
     return facts
+
+
+def _passed_over(result: Result) -> str:
+    from imgsearch.output.console import count
+
+    told = []
+    if result.films:
+        told.append(f"{count(result.films, 'film')} (--films takes films in)")
+    if result.documents:
+        told.append(f"{count(result.documents, 'file')} without pixels (SVG, PDF and the like)")
+    return ", ".join(told)
 
 
 def _took(embedded: int, seconds: float, model: float) -> str:

@@ -35,6 +35,7 @@ class Result:
     joined: int = 0  # RAWs and short films that are one photo with the picture beside them
     films: int = 0  # that were passed over, since films are not asked for
     film_bytes: int = 0  # of these
+    documents: int = 0  # SVG, PDF, EPS and the like, which hold no pixels
     embedded: int = 0
     looked_through: int = 0  # unchanged photos, for parts that they had not
     read: int = 0  # of the embedded and looked through ones, those in which text was looked for
@@ -56,6 +57,7 @@ class Result:
             "joined",
             "films",
             "film_bytes",
+            "documents",
             "skipped",
             "gone",
         ):

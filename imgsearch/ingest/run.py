@@ -201,6 +201,7 @@ def report_of(result: Result) -> dict[str, Any]:
             "joined",
             "films",
             "film_bytes",
+            "documents",
             "embedded",
             "described",
             "looked_through",

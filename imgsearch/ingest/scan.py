@@ -33,7 +33,7 @@ from imgsearch.ingest.sources import Job, check_not_empty
 from imgsearch.ingest.steps import Candidate, Checking, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder
-from imgsearch.photos import Skip, SkipReason, walk
+from imgsearch.photos import Skip, SkipReason, formats, walk
 from imgsearch.photos.walk import Listing
 from imgsearch.progress import Progress, silent
 from imgsearch.roots.locations import Root
@@ -96,6 +96,7 @@ class Ingest:
         self._passed_over: list[Skip] = []
         self._tell = Teller(options.report)
         self._films: list[int] = []  # bytes of each that is not asked for
+        self._documents = 0
         self._stay_out = 0  # photos that were removed before
         self._raws = 0  # that are part of another photo
         self._joined: set[str] = set()  # ids of rows of RAWs that are part of another photo now
@@ -122,6 +123,7 @@ class Ingest:
         self._result.joined += self._raws
         self._result.films += len(self._films)
         self._result.film_bytes += sum(self._films)
+        self._result.documents += self._documents
         self._result.skipped = self._passed_over + self._result.skipped
         if self._options.limit is None:
             about = self._options, self._result, self._stopwatch, self._may_remove
@@ -204,8 +206,9 @@ class Ingest:
                 chunk.listings.append(listing)
                 named = list(map(is_named, listing.names))
                 chunk.named.extend(named)
-                if not (films or all(named)):
-                    self._films += films_in(listing)
+                if not all(named):
+                    self._films += [] if films else films_in(listing)
+                    self._documents += sum(map(formats.has_document_ending, listing.names))
                 chunk.ids.extend(ids)
                 if len(chunk.ids) >= WALK_CHUNK:
                     break

@@ -35,6 +35,7 @@ _MOST_BOXES = 1000  # of an ISO media file
 # EPS starts Ghostscript; WMF is drawn by Windows alone; the others hold no picture to decode, or
 # are met by luck in files of any kind; Pillow gives IM up.
 _LEFT_OUT = {"EPS", "IM", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "IPTC", "IMT", "MCIDAS"}
+_DOCUMENTS = frozenset((b".svg", b".svgz", b".pdf", b".ai", b".eps"))
 # Too little in their first bytes to tell them from other files: their ending must say it too.
 _BY_ENDING = {
     "TGA": (".tga", ".icb", ".vda", ".vst"),
@@ -150,6 +151,12 @@ def has_picture_ending_bytes(name: bytes) -> bool:
     """`has_picture_ending`, for a million names."""
     dot = name.rfind(b".")
     return dot > 0 and _is_picture_ending(name[dot:])
+
+
+def has_document_ending(name: bytes) -> bool:
+    """Whether a file is called as a drawing or a document is: a person sees a picture, but there
+    are no pixels in it."""
+    return name[name.rfind(b".") :].lower() in _DOCUMENTS
 
 
 @functools.lru_cache(maxsize=1024)
