@@ -273,7 +273,7 @@ class Reader:
         excluded: set[bytes],
     ) -> Best:
         """The `k` photos whose parts are nearest to `vector`. To be called within a view."""
-        more = k + k // 2  # some parts of one photo are near together
+        more = k + k // 4  # some parts of one photo are near together
         while True:
             near = nearest.nearest(
                 self._database, files, vector, more, condition, excluded, table.PARTS
