@@ -94,7 +94,11 @@ def _comparing(fields: tuple[Field[Any], ...], frozen: bool) -> dict[str, Any]:
 
 
 def _repr(self: Any) -> str:
-    shown = (f"{each.name}={getattr(self, each.name)!r}" for each in _fields(self) if each.repr)
+    shown = (
+        f"{each.name}={getattr(self, each.name)!r}"
+        for each in dataclasses.fields(self)
+        if each.repr
+    )
     return f"{type(self).__qualname__}({', '.join(shown)})"
 
 
@@ -102,17 +106,13 @@ def _refuse(self: Any, name: str, value: object = None) -> None:
     raise FrozenInstanceError(f"{name!r} of {type(self).__qualname__} cannot be changed")
 
 
-def _fields(self: Any) -> tuple[Field[Any], ...]:
-    return dataclasses.fields(self)
-
-
 def _state(self: Any) -> list[Any]:
     """For `copy` and `pickle`, which would set the attributes one by one."""
-    return [getattr(self, each.name) for each in _fields(self)]
+    return [getattr(self, each.name) for each in dataclasses.fields(self)]
 
 
 def _set_state(self: Any, state: list[Any]) -> None:
-    for each, value in zip(_fields(self), state, strict=True):
+    for each, value in zip(dataclasses.fields(self), state, strict=True):
         object.__setattr__(self, each.name, value)
 
 

@@ -38,6 +38,7 @@ PARTS = {  # one box each, with the modules and packages in it; the longest name
             "index.part_kinds",
             "index.parts",
             "index.recorded_models",
+            "index.untrusted_values",
             "index.word_matches",
         ),
         *("question", "word_splitting", "ingest.fingerprints", "ingest.file_states"),

@@ -40,6 +40,11 @@ Facet = Literal["year", "month", "country", "city", "camera", "folder", "format"
 FACETS: tuple[Facet, ...] = get_args(Facet)
 FACET_VALUES = 200  # of each, no more
 HASH_BYTES = 32  # of a perceptual hash
+INGEST_COUNTS = (  # of the report of an ingest that an index keeps, in this order
+    *("added", "updated", "unchanged", "renamed", "removed", "excluded", "missing", "left_out"),
+    *("joined", "films", "film_bytes", "documents", "embedded", "described", "looked_through"),
+    "read",
+)
 NAMED = 100  # photos with the words of a question that are ranked among the nearest ones
 
 TextMode = Literal["auto", "local", "cluster"]

@@ -7,17 +7,13 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from imgsearch.escaping import is_safe
+from imgsearch.index.base import INGEST_COUNTS
 from imgsearch.models.base import ModelIdentity, ModelPair
 
 MOST_DIMS = 65_536
 LONGEST_NAME = 1024  # characters of a model's name or digest
 _PAIR = frozenset(field.name for field in fields(ModelPair))
 _IDENTITY = frozenset(field.name for field in fields(ModelIdentity))
-COUNTS = (
-    *("added", "updated", "unchanged", "renamed", "removed", "excluded"),
-    "missing",
-    *("left_out", "joined", "films", "film_bytes", "embedded"),
-)
 
 
 def dump(models: ModelPair) -> dict[str, Any]:
@@ -69,7 +65,8 @@ def last_ingest(report: Any) -> dict[str, Any] | None:
     if not isinstance(report, dict):
         return None
     found = dict(report)
-    for name, kind in {**dict.fromkeys(COUNTS, int), "finished": str, "skipped": list}.items():
+    kinds = {**dict.fromkeys(INGEST_COUNTS, int), "finished": str, "skipped": list}
+    for name, kind in kinds.items():
         if type(found.get(name)) is not kind:
             found.pop(name, None)
     if "skipped" in found:

@@ -45,7 +45,7 @@ class Candidates(Iterator[Candidate]):
     def __init__(self, walked: Ahead[Candidate], known: KnownPhotos, left_out: LeftOut) -> None:
         self._walked, self._known, self._left_out = walked, known, left_out
         self._raws: deque[Candidate] = deque()
-        self.released: set[str] = set()  # ids of RAWs that are photos of their own for now
+        self.released: set[str] = set()  # ids of RAWs that this walk takes for photos
 
     def __next__(self) -> Candidate:
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch import paths
 from imgsearch.errors import Interrupted
+from imgsearch.index.base import INGEST_COUNTS, Index
 from imgsearch.ingest import decisions, not_re_embedded, sources
 from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.known_libraries import all_jobs, check_all_ingested_here, known_jobs
@@ -27,7 +28,6 @@ from imgsearch.photos import Skip, path_text
 from imgsearch.question import Filter
 
 if TYPE_CHECKING:
-    from imgsearch.index.base import Index
     from imgsearch.library import Library
     from imgsearch.models.base import ImageEncoder
     from imgsearch.roots import Roots
@@ -187,34 +187,13 @@ def _run(
 
 def report_of(result: Result) -> dict[str, Any]:
     """The summary, for `--json` and for the index's memory of its last ingest."""
-    counts = {
-        name: getattr(result, name)
-        for name in [
-            "added",
-            "updated",
-            "unchanged",
-            "renamed",
-            "removed",
-            "excluded",
-            "missing",
-            "left_out",
-            "joined",
-            "films",
-            "film_bytes",
-            "documents",
-            "embedded",
-            "described",
-            "looked_through",
-            "read",
-        ]
-    }
     gone = [{"path": path_text(os.fsencode(path))[0], "what": what} for what, path in result.gone]
     lost = [
         {"path": path_text(os.fsencode(one.path))[0], "reason": one.reason} for one in result.lost
     ]
     seconds = {stage: round(spent, 3) for stage, spent in result.seconds.items()}
     return {
-        **counts,
+        **{name: getattr(result, name) for name in INGEST_COUNTS},
         "skipped": _report_of_skips(result.skipped),
         "incomplete": _report_of_skips(result.incomplete),
         "gone": gone,

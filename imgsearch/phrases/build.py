@@ -80,8 +80,8 @@ def common_words() -> list[str]:
     common: set[str] = set()
     for dictionary in DICTIONARIES.split():
         asked = cyrillic if dictionary in ("ru_RU", "uk_UA") else latin
-        common |= {fold(word) for word in _accepted(dictionary, asked)}
-    for noun in _accepted("de_DE", [word.title() for word in latin]):
+        common |= {fold(word) for word in accepted(dictionary, asked)}
+    for noun in accepted("de_DE", [word.title() for word in latin]):
         best = next(iter(find(noun)), None)
         if best and best.population < CITY_OF_PEOPLE and fold(best.name) != fold(noun):
             common.add(fold(noun))
@@ -97,8 +97,8 @@ def common_pairs() -> list[str]:
     found: set[str] = set()
     for dictionary in DICTIONARIES.split():
         if dictionary not in ("ru_RU", "uk_UA"):
-            accepted = _accepted(dictionary, words)
-            found |= {name for name in spaced if accepted.issuperset(name.split())}
+            known = accepted(dictionary, words)
+            found |= {name for name in spaced if known.issuperset(name.split())}
     return sorted(found)
 
 
@@ -120,7 +120,8 @@ def _names(city: City) -> list[str]:
     return [city["name"], *city["alternatenames"]]
 
 
-def _accepted(dictionary: str, words: list[str]) -> set[str]:
+def accepted(dictionary: str, words: list[str]) -> set[str]:
+    """Those of the words that a spelling dictionary of hunspell has."""
     finished = subprocess.run(
         ["hunspell", "-i", "utf-8", "-d", dictionary, "-l"],
         input="\n".join(words),

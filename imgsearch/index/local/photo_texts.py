@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from imgsearch.index.local import untrusted_values
+from imgsearch.index import untrusted_values
 from imgsearch.index.local.database import chunks, quoted
 from imgsearch.index.records import PartTexts, Place, is_place
 

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from imgsearch.errors import ImgsearchError, IndexDamaged
+from imgsearch.index import untrusted_values
 from imgsearch.index.base import Record
-from imgsearch.index.local import filters, photo_texts, untrusted_values, words_damage
+from imgsearch.index.local import filters, photo_texts, words_damage
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.search_files.codes import Rows
 from imgsearch.index.records import NO_TEXTS

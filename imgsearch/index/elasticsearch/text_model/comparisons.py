@@ -4,15 +4,13 @@ is asked again."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from imgsearch.dataclass import dataclass
+from imgsearch.index.elasticsearch import cluster_cache
 from imgsearch.index.elasticsearch.text_model.state import OURS, ClusterModel, Model
 from imgsearch.models.base import ModelIdentity
 
@@ -22,18 +20,18 @@ DEPLOYED_FOR = 600.0  # seconds; within them another machine may put other weigh
 
 
 def remembered(cache: Path, model: ClusterModel, described: Model, text: ModelIdentity) -> bool:
-    return _read(cache).get(_key(model)) == _compared_with(described, text)
+    return cluster_cache.read(cache / FILE).get(_key(model)) == _compared_with(described, text)
 
 
 def remember(cache: Path, model: ClusterModel, described: Model, text: ModelIdentity) -> None:
     _change(cache, _key(model), _compared_with(described, text))
-    if _absent_key(model) in _read(cache):
+    if _absent_key(model) in cluster_cache.read(cache / FILE):
         _change(cache, _absent_key(model), None)
 
 
 def absent(cache: Path, model: ClusterModel) -> str | None:
     """Why it did not answer a few minutes ago. Setting it up from this machine ends that."""
-    found = _read(cache).get(_absent_key(model))
+    found = cluster_cache.read(cache / FILE).get(_absent_key(model))
     if not isinstance(found, dict) or not _is_recent(found.get("since"), ABSENT_FOR):
         return None
     return str(found.get("reason"))
@@ -56,7 +54,7 @@ def recall_deployed(
 ) -> Deployed | None:
     """The deployment that answered a few minutes ago for the index of that UUID with vectors of
     `text`; None where there was none."""
-    found = _read(cache).get(_deployed_key(model))
+    found = cluster_cache.read(cache / FILE).get(_deployed_key(model))
     if not isinstance(found, dict) or not _is_recent(found.get("since"), DEPLOYED_FOR):
         return None
     if not index_uuid or (found.get("index"), found.get("digest")) != (index_uuid, text.digest):
@@ -84,7 +82,7 @@ def remember_deployed(
 
 
 def forget_deployed(cache: Path, model: ClusterModel) -> None:
-    if _deployed_key(model) in _read(cache):
+    if _deployed_key(model) in cluster_cache.read(cache / FILE):
         _change(cache, _deployed_key(model), None)
 
 
@@ -114,13 +112,9 @@ def forget(cache: Path, model: ClusterModel) -> None:
 
 
 def _change(cache: Path, key: str, compared: Mapping[str, object] | None) -> None:
-    found = {**_read(cache), key: compared}
+    found = {**cluster_cache.read(cache / FILE), key: compared}
     kept = {name: value for name, value in found.items() if value is not None}
-    new = cache / f".{FILE}.{os.getpid()}"
-    with contextlib.suppress(OSError):  # a cache that cannot be written: asked again next time
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new.write_text(json.dumps(kept, indent=1), "utf-8")
-        new.replace(cache / FILE)
+    cluster_cache.write(cache / FILE, kept)
 
 
 def _key(model: ClusterModel) -> str:
@@ -144,11 +138,3 @@ def _is_recent(since: Any, seconds: float) -> bool:
 
 def _compared_with(described: Model, text: ModelIdentity) -> dict[str, str]:
     return {"stamp": described.stamp, "digest": text.digest}
-
-
-def _read(cache: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((cache / FILE).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -1,4 +1,4 @@
-"""Single values of a database that may be a stranger's, or damaged."""
+"""Single values of an index that may be a stranger's, or damaged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 
 def is_text(value: object) -> bool:
-    """Bytes that are not UTF-8 come from the database as lone surrogates."""
+    """Whether it is one that UTF-8 can hold. What is not comes from SQLite and from JSON as lone
+    surrogates."""
     if not isinstance(value, str):
         return False
     try:
