@@ -42,9 +42,17 @@ def _named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+FENCE = r"(?:```|~~~)"
+
+
+def _unfenced(text: str) -> str:
+    """The text of a page without its blocks of code."""
+    return re.sub(rf"{FENCE}.*?{FENCE}", "", text, flags=re.DOTALL)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_named)
 def test_links_lead_somewhere(page: Path) -> None:
-    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    text = _unfenced(page.read_text("utf-8"))
     for target in re.findall(r"\]\(([^)\s]+)\)|\b(?:src|srcset)=\"([^\"]+)\"", text):
         target = "".join(target)
         if target.startswith("https://"):
@@ -71,8 +79,8 @@ def test_readme_links_every_guide() -> None:
 def _lines(page: Path) -> list[str]:
     """Every command line of imgsearch that a page shows."""
     text = page.read_text("utf-8").replace("\\|", "|")
-    spans = re.findall(r"`(imgsearch [^`]*)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
-    blocks = "\n".join(re.findall(r"```(?:text|console|sh)\n(.*?)```", text, re.DOTALL))
+    spans = re.findall(r"`(imgsearch [^`]*)`", _unfenced(text))
+    blocks = "\n".join(re.findall(rf"{FENCE}(?:text|console|sh)\n(.*?){FENCE}", text, re.DOTALL))
     return [*spans, *re.findall(r"(?:^|[|&$] ?)(imgsearch [^|\n]*)", blocks, re.MULTILINE)]
 
 
@@ -112,7 +120,7 @@ def test_commands_and_options_are_there(page: Path, known: dict[str, set[str]]) 
 
 def _console(page: Path) -> list[tuple[str, list[str]]]:
     """The commands that are shown with a prompt, in order, and what is shown below each."""
-    blocks = re.findall(r"```console\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    blocks = re.findall(rf"{FENCE}console\n(.*?){FENCE}", page.read_text("utf-8"), re.DOTALL)
     found: list[tuple[str, list[str]]] = []
     for line in "\n".join(blocks).splitlines():
         if line.startswith("$ "):
@@ -154,6 +162,23 @@ def test_commands_of_a_guide_run_as_they_stand_there(page: Path, photographer: C
         for wanted in expected:
             pattern = wanted.replace("[", "[[]").replace("…", "*")
             assert fnmatch.filter(shown, pattern), f"{line}\n{finished.stdout}"
+
+
+def test_the_readmes_table_is_what_a_query_prints(photographer: Command) -> None:
+    photographer.run("ingest", photographer.home / "Pictures")
+    [(line, expected)] = _console(ROOT / "README.md")
+    shown = _typed(line, photographer).stdout.splitlines()[-len(expected) :]
+    scores, rest = zip(*map(_score, shown), strict=True)
+    wanted, lines = zip(*map(_score, expected), strict=True)
+    assert rest == lines
+    assert scores == pytest.approx(wanted, abs=0.01)  # processors round differently
+
+
+def _score(row: str) -> tuple[float, str]:
+    """The score in a line of a result table (0 where it has none), and the line without its
+    figures."""
+    found = re.search(r"0\.\d+", row)
+    return float(found.group()) if found else 0.0, re.sub(r"\d\.\d+ +\d+ %", "", row)
 
 
 STAY = ("serve", "watch", "mcp")  # until they are stopped
@@ -216,7 +241,7 @@ def test_the_commands_for_a_cluster_run_on_one(photographer: Command) -> None:
 
 def _prose(page: Path) -> str:
     """Without code, tables' cells kept."""
-    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    text = _unfenced(page.read_text("utf-8"))
     text = re.sub(r"\]\([^)]*\)|<!--.*?-->", "", text, flags=re.DOTALL)
     return re.sub(r"`[^`]*`", "x", text)
 
