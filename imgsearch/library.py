@@ -27,7 +27,7 @@ from imgsearch.models.selection import ModelChoice, ModelSelection
 from imgsearch.progress import SILENT, Talk
 from imgsearch.question import ALL, Box, Filter, Folder, Question, Term
 from imgsearch.roots import Roots, locations, named
-from imgsearch.search import askable, names, question_to_hits
+from imgsearch.search import photo_names, question_checks, question_to_hits
 from imgsearch.search.index_sample import Background
 from imgsearch.search.line_reader import LineReader
 from imgsearch.settings import Settings
@@ -122,7 +122,9 @@ class Library:
         does not exist), IndexNotFound (nothing has been ingested), ModelError, PhotoError."""
         self.roots.refresh()
         asked = Question.of(question) if isinstance(question, str) else question
-        return question_to_hits.ask(self.index, self.roots, self, askable.changed(asked, others))
+        return question_to_hits.ask(
+            self.index, self.roots, self, question_checks.changed(asked, others)
+        )
 
     def understand(self, text: str, where: Filter = ALL) -> Question:
         """The question that a line of words asks, `where` included: a date or a place that is named
@@ -145,15 +147,15 @@ class Library:
         """The question that `similar` asks, to be joined with other terms. Raises PhotoError."""
         self.check_not_empty()
         name = os.fspath(photo)
-        found = names.find_photo(self.index, self.roots, name)
+        found = photo_names.find_photo(self.index, self.roots, name)
         record, vector = found or (None, None)
         self._just_found = {} if record is None or vector is None else {record.id: vector}
         if record is None and not Path(name).is_file():
-            record = names.find_shown(self.index, self.roots, name)
-        if record is not None and names.is_current(record, Path(name)):
+            record = photo_names.find_shown(self.index, self.roots, name)
+        if record is not None and photo_names.is_current(record, Path(name)):
             return Question(terms=(Term(photo=record.id, weight=weight, box=box),))
         if not Path(name).is_file():
-            raise names.no_picture(name)
+            raise photo_names.no_picture(name)
         exclude = () if record is None else (record.id,)
         return Question(terms=(Term(picture=name, weight=weight, box=box),), exclude=exclude)
 
@@ -263,11 +265,11 @@ class Library:
     def folder(self, name: str) -> Filter:
         """Photos under a folder on disk, a library, or a folder within a library. Raises
         UsageError where it is none of them."""
-        return names.folder_filter(self.index, self.roots, name)
+        return photo_names.folder_filter(self.index, self.roots, name)
 
     def check_folders(self, folders: Sequence[Folder]) -> None:
         """Raises UsageError where no photo lies in one of them."""
-        names.check_folders(self.index, folders)
+        photo_names.check_folders(self.index, folders)
 
     def count(self, where: Filter = ALL) -> int:
         return self.index.count(where)

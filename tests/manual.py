@@ -12,8 +12,8 @@ import typer
 import imgsearch
 from imgsearch import errors
 from imgsearch.cli import completion
-from imgsearch.cli.commands import Command, Program
 from imgsearch.cli.main import app
+from imgsearch.cli.program import Command, Program
 from imgsearch.settings.options import Option
 from imgsearch.settings.table import CLUSTER, INDEX, KNOWN, TRUST
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from imgsearch import cpu_and_memory, settings
-from imgsearch.cli import ingest
+from imgsearch.cli.commands import ingest
 
 GB = 1 << 30
 

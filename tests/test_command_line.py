@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from imgsearch import settings
-from imgsearch.cli import commands, main
+from imgsearch.cli import main, program
 from imgsearch.cli.options import OFFERED, Yes
 from imgsearch.cli.query_options import AskedByPictures, AskedInWords
 from imgsearch.settings.options import Option, declared
@@ -162,7 +162,7 @@ DIFFERENT |= {"--match"}  # a question in words has words to match already
 def test_each_option_is_declared_once() -> None:
     for name in NAMES:
         main.Program().get_command(None, name)
-    options = [each for one in commands.COMMANDS.values() for each in one.declared]
+    options = [each for one in program.COMMANDS.values() for each in one.declared]
     seen: dict[str, Option] = {}
     for option in options:
         for flag in option.flags:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from imgsearch.cli import setup_model
+from imgsearch.cli.commands import setup_model
 from imgsearch.index.elasticsearch.text_model.setup import Arranged
 from imgsearch.index.elasticsearch.text_model.state import Deployment
 from tests.command import Command

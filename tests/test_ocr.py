@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from imgsearch import ocr
-from imgsearch.cli.ingest import Ingest, wanted_parts
+from imgsearch.cli.commands.ingest import Ingest, wanted_parts
 from imgsearch.errors import ModelError, ModelUnavailable, UsageError
 from imgsearch.index.base import Capabilities
 from imgsearch.ingest import decisions

@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 from imgsearch.gazetteer import fold
-from imgsearch.phrases import Filter, understand, vocabulary, wordlists
+from imgsearch.phrases import Filter, date_words, deciding_words, understand
 from tests.phrases import SETS, TODAY, read
 
 
@@ -28,7 +28,7 @@ def test_there_are_enough_phrases() -> None:
 
 
 def test_the_words_of_all_lists_are_folded_as_lines_are() -> None:
-    listed = [*vars(vocabulary).values(), *vars(wordlists).values()]
+    listed = [*vars(date_words).values(), *vars(deciding_words).values()]
     texts = [text for value in listed if isinstance(value, dict) for text in value.values()]
     texts += [value for value in listed if isinstance(value, str)]
     lists = [text for text in texts if isinstance(text, str) and text.startswith("\n    ")]

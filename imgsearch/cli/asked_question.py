@@ -9,14 +9,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 from imgsearch.cli.query_options import Asked
 from imgsearch.escaping import shell_quoted, shown, typed_text
-from imgsearch.search import places
+from imgsearch.search import place_names
 
 if TYPE_CHECKING:
     from imgsearch.index.base import Record
     from imgsearch.library import Library
     from imgsearch.question import Box, Filter, Question, Term
 
-_PLACES = places.Fields("--near", "--within", "--in")
+_PLACES = place_names.Fields("--near", "--within", "--in")
 
 
 def asked(library: Library, given: Asked) -> Question:
@@ -218,7 +218,7 @@ def _filter(library: Library, given: Asked) -> Filter:
     first, last = _days(given)
     country, city = None, None
     if given.place is not None:
-        country, city = places.named(given.place, _PLACES.country)
+        country, city = place_names.named(given.place, _PLACES.country)
     if given.under or given.not_under:
         library.check_not_empty()
     under = [folder for name in given.under for folder in library.folder(name).under]
@@ -231,7 +231,7 @@ def _filter(library: Library, given: Asked) -> Filter:
         undated=given.undated,
         country=country,
         city=city,
-        near=places.circle(given.near, given.within, _PLACES),
+        near=place_names.circle(given.near, given.within, _PLACES),
         camera=_texts_of(given.camera),
         lens=_texts_of(given.lens),
         format=tuple(map(_format, _texts_of(given.format))),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imgsearch.settings.table import CLUSTER, INDEX, TRUST
 
 if TYPE_CHECKING:
-    from imgsearch.cli.commands import Command, Program
+    from imgsearch.cli.program import Command, Program
     from imgsearch.settings.options import Option
 
 ARGUMENTS, USUAL = "Arguments", "Options"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from imgsearch.cli.commands import Program
+from imgsearch.cli.program import Program
 
 Program.modules = {
     "demo": "demo",

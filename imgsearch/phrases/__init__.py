@@ -21,7 +21,7 @@ def understand(text: str, today: date, evidence: Evidence | None = None) -> Unde
     northern half of the world; a bare winter begins in its year."""
     if len(text) > LONGEST:
         return Understood(text)
-    from imgsearch.phrases.taking import taken
+    from imgsearch.phrases.selection import taken
 
     spans = taken(text, today, evidence)
     found = Filter()

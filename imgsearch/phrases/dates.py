@@ -8,14 +8,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from imgsearch.dataclass import dataclass
-from imgsearch.phrases import vocabulary, wordlists
-from imgsearch.phrases.days import Days
-from imgsearch.phrases.patterns import patterns
+from imgsearch.phrases import date_words, deciding_words
+from imgsearch.phrases.date_patterns import patterns
+from imgsearch.phrases.date_ranges import Days
 
 FIRST_YEAR = 1839  # of photography
 
 
-PICTURES = frozenset(wordlists.JOURNEYS.split())
+PICTURES = frozenset(deciding_words.JOURNEYS.split())
 
 
 @dataclass(frozen=True)
@@ -61,22 +61,22 @@ def _ends(ahead: str, words: str) -> int | None:
     tokens = ahead.split()
     for length in range(min(4, len(tokens)), 0, -1):
         phrase = " ".join(tokens[-length:])
-        if vocabulary.with_plain_quotes(phrase) in known:
+        if date_words.with_plain_quotes(phrase) in known:
             return len(ahead.rstrip()) - len(phrase)
     return None
 
 
 @functools.cache
 def _phrases(words: str) -> frozenset[str]:
-    return frozenset(vocabulary.phrases(words))
+    return frozenset(date_words.phrases(words))
 
 
 def _is(between: str, words: str) -> bool:
-    return vocabulary.with_plain_quotes(between.strip()) in _phrases(words)
+    return date_words.with_plain_quotes(between.strip()) in _phrases(words)
 
 
-LINKS = vocabulary.TO + " から 到 至 ile ~ 〜"
-ANDS = vocabulary.AND + " 和 と"
+LINKS = date_words.TO + " から 到 至 ile ~ 〜"
+ANDS = date_words.AND + " 和 と"
 TAILS = "まで 之间 之間 の間 間 arasi arasinda arasindaki"
 SINCE_AFTER = "以降 以来 以後 之后 之後 이후"
 BEFORE_AFTER = "以前 之前 이전"
@@ -95,7 +95,7 @@ def _spans_of_two(found: list[Written], folded: str) -> list[Written]:
         if joined:
             before = joined[-1]
             between = folded[before.stop : one.start]
-            opened = _ends(folded[: before.start], f"{vocabulary.BETWEEN} {vocabulary.FROM}")
+            opened = _ends(folded[: before.start], f"{date_words.BETWEEN} {date_words.FROM}")
             if _is(between, LINKS) or (opened is not None and _is(between, ANDS)):
                 start = before.start if opened is None else opened
                 stop = one.stop + _tail(folded[one.stop :], TAILS)
@@ -115,12 +115,12 @@ def _with_lead(one: Written, folded: str, today: date) -> Written:
         return replace(one, stop=one.stop + length, days=(one.days[0], today), led=True)
     if before and (length := _tail(behind, BEFORE_AFTER)):
         return replace(one, stop=one.stop + length, days=(None, before), led=True)
-    if (start := _ends(ahead, vocabulary.SINCE)) is not None:
+    if (start := _ends(ahead, date_words.SINCE)) is not None:
         return replace(one, start=start, days=(one.days[0], today), led=True)
     if one.kind not in ("relative", "day word"):
-        if before and (start := _ends(ahead, vocabulary.BEFORE)) is not None:
+        if before and (start := _ends(ahead, date_words.BEFORE)) is not None:
             return replace(one, start=start, days=(None, before), led=True)
-        start = _ends(ahead, vocabulary.AFTER)
+        start = _ends(ahead, date_words.AFTER)
         # "na primavera" is "in" in Portuguese, "na 2019" is "after" in Dutch
         is_in = one.kind == "season" and start is not None and ahead[start:] == "na "
         if after and start is not None and not is_in:
@@ -130,11 +130,11 @@ def _with_lead(one: Written, folded: str, today: date) -> Written:
         ahead = folded[: one.start]
     start = _lead(ahead)
     if start is None and one.kind in ("relative", "day word"):
-        start = _ends(ahead, vocabulary.DAY_LEADS)
+        start = _ends(ahead, date_words.DAY_LEADS)
     if start is None and one.kind == "year" and PICTURES.intersection(ahead.split()[-2:]):
-        start = _ends(ahead, vocabulary.YEAR_LEADS_OF_PICTURES)
+        start = _ends(ahead, date_words.YEAR_LEADS_OF_PICTURES)
     if start is None and one.kind == "feast":
-        start = _ends(ahead, vocabulary.FEAST_LEADS)
+        start = _ends(ahead, date_words.FEAST_LEADS)
     if start is None or (one.kind == "year" and ahead[start:].strip() == "a"):
         return one
     return replace(one, start=start, led=True)
@@ -151,24 +151,24 @@ def _day_after(day: date | None) -> date | None:
 def _with_weekday(ahead: str) -> int:
     """Where a day's date begins that stands behind `ahead`: with "Saturday," and "le" before it."""
     start = len(ahead)
-    if (match := re.search(r"(\S+) (?:, )?$", ahead)) and match[1] in vocabulary.calendar()["days"]:
+    if (match := re.search(r"(\S+) (?:, )?$", ahead)) and match[1] in date_words.calendar()["days"]:
         start = match.start()
-    article = _ends(ahead[:start], vocabulary.ARTICLES)
+    article = _ends(ahead[:start], date_words.ARTICLES)
     return start if article is None or _lead(ahead[:start]) is not None else article
 
 
 def _lead(ahead: str) -> int | None:
     """Where "taken in the year" or a part of it begins at the end of `ahead`; None without."""
-    year = _ends(ahead, vocabulary.YEAR_LEADS)
+    year = _ends(ahead, date_words.YEAR_LEADS)
     rest = ahead if year is None else ahead[:year]
-    further = _ends(rest, vocabulary.YEAR_LEADS)
+    further = _ends(rest, date_words.YEAR_LEADS)
     rest = rest if further is None else rest[:further]
-    article = _ends(rest, vocabulary.ARTICLES)
-    lead = None if article is None else _ends(rest[:article], vocabulary.LEADS)
-    lead = _ends(rest, vocabulary.LEADS) if lead is None else lead
+    article = _ends(rest, date_words.ARTICLES)
+    lead = None if article is None else _ends(rest[:article], date_words.LEADS)
+    lead = _ends(rest, date_words.LEADS) if lead is None else lead
     if lead is None and article is not None:
         return None  # "the year 1984"
     if lead is None:
         return further if further is not None else year
-    taken = _ends(ahead[:lead], vocabulary.TAKEN)
+    taken = _ends(ahead[:lead], date_words.TAKEN)
     return lead if taken is None else taken

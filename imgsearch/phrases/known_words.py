@@ -12,9 +12,9 @@ import struct
 from collections.abc import Collection, Iterator
 
 from imgsearch.dataclass import dataclass
-from imgsearch.phrases import vocabulary
+from imgsearch.phrases import date_words
 
-FILE = vocabulary.HERE / "known_words.bin"
+FILE = date_words.HERE / "known_words.bin"
 TABLES = ("words", "nouns", "names")  # in this order in the file
 _BITS = 12  # for each word
 _HASHES = 8

@@ -10,17 +10,17 @@ import functools
 import re
 
 from imgsearch import gazetteer
-from imgsearch.phrases import known_words, vocabulary, wordlists
+from imgsearch.phrases import date_words, deciding_words, known_words
 from imgsearch.phrases.tokens import Line, Token
 
-_SMALL_WORDS = frozenset(wordlists.SMALL_WORDS.split())
-_AT = frozenset(wordlists.AT.split())
+_SMALL_WORDS = frozenset(deciding_words.SMALL_WORDS.split())
+_AT = frozenset(deciding_words.AT.split())
 _ROMAN = re.compile(r"[IVX]{2,}")
-_ARTICLES = frozenset(wordlists.TITLE_ARTICLES.split())
-_STREETS = frozenset(wordlists.STREETS.split())
+_ARTICLES = frozenset(deciding_words.TITLE_ARTICLES.split())
+_STREETS = frozenset(deciding_words.STREETS.split())
 _KATAKANA = re.compile(r"[\u30a0-\u30ff]{2,}$")
 _SUFFIXES = frozenset(["da", "de", "ta", "te", "nda", "nde"])  # İstanbul'da
-_REGIONS = frozenset(name.replace("_", " ") for name in wordlists.REGIONS.split())
+_REGIONS = frozenset(name.replace("_", " ") for name in deciding_words.REGIONS.split())
 
 
 def is_of_model(line: Line, first: int, last: int) -> bool:
@@ -135,6 +135,6 @@ def _is_unknown_katakana(said: list[Token]) -> bool:
 
 @functools.cache
 def _photographed() -> frozenset[str]:
-    text = (vocabulary.HERE / "photographed.txt").read_text("utf-8")
+    text = (date_words.HERE / "photographed.txt").read_text("utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     return frozenset(word for line in lines for word in line.split())

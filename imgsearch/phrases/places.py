@@ -14,7 +14,7 @@ from dataclasses import replace
 from imgsearch import gazetteer
 from imgsearch.dataclass import dataclass
 from imgsearch.gazetteer import Place
-from imgsearch.phrases import inflection, vocabulary, wordlists
+from imgsearch.phrases import date_words, deciding_words, inflection
 from imgsearch.phrases.tokens import Line, Token
 
 LONGEST = 5  # tokens of a name; 8 letters where a script has no spaces
@@ -149,7 +149,7 @@ def _preposition(line: Line, at: int, dated: set[int]) -> tuple[int, str]:
         if start < 0 or dated & set(range(start, at)):
             continue
         said = " ".join(token.folded for token in line.tokens[start:at])
-        if said in _prepositions() or said in wordlists.ISLAND_LEADS.split():
+        if said in _prepositions() or said in deciding_words.ISLAND_LEADS.split():
             return start, said
         word, *article = said.split(" ", 1)
         from_to = said in _from_to() or (word in _from_to() and set(article) <= _articles())
@@ -160,23 +160,23 @@ def _preposition(line: Line, at: int, dated: set[int]) -> tuple[int, str]:
 
 @functools.cache
 def _articles() -> frozenset[str]:
-    return frozenset(vocabulary.phrases(vocabulary.ARTICLES))
+    return frozenset(date_words.phrases(date_words.ARTICLES))
 
 
 def _journey(line: Line, at: int) -> bool:
     """Whether the word before token `at` is one for pictures or journeys, or there is none."""
-    return at == 0 or line.tokens[at - 1].folded in wordlists.JOURNEYS.split()
+    return at == 0 or line.tokens[at - 1].folded in deciding_words.JOURNEYS.split()
 
 
 @functools.cache
 def _from_to() -> frozenset[str]:
-    return frozenset(vocabulary.phrases(wordlists.FROM_TO))
+    return frozenset(date_words.phrases(deciding_words.FROM_TO))
 
 
 @functools.cache
 def _prepositions() -> frozenset[str]:
-    alone = vocabulary.phrases(wordlists.PLACE_LEADS)
-    articles = vocabulary.phrases(vocabulary.ARTICLES)
+    alone = date_words.phrases(deciding_words.PLACE_LEADS)
+    articles = date_words.phrases(date_words.ARTICLES)
     return frozenset(alone) | {
         f"{one} {article}" for one in ("in", "en", "a", "i", "w") for article in articles
     }
@@ -253,8 +253,8 @@ def _clear(place: Place, folded: str, setting: _Setting) -> bool:
 
 def _clear_with_preposition(place: Place, setting: _Setting, word: bool, main: bool) -> bool:
     country, people = place.city is None, place.population
-    if setting.preposition in wordlists.ISLAND_LEADS.split():
-        return country and setting.capital and place.country in wordlists.ISLANDS.split()
+    if setting.preposition in deciding_words.ISLAND_LEADS.split():
+        return country and setting.capital and place.country in deciding_words.ISLANDS.split()
     if not country and (" " in setting.preposition or setting.preposition in ("im", "aux")):
         return False  # in der Halle, im Ofen: cities have no article
     if word:
@@ -293,52 +293,52 @@ def _comma(setting: _Setting) -> bool:
 
 @functools.cache
 def _common() -> frozenset[str]:
-    text = (vocabulary.HERE / "common.txt").read_text("utf-8")
+    text = (date_words.HERE / "common.txt").read_text("utf-8")
     return frozenset(text.split())
 
 
 @functools.cache
 def _more_common() -> frozenset[str]:
-    return frozenset(wordlists.MORE_COMMON.split())
+    return frozenset(deciding_words.MORE_COMMON.split())
 
 
 @functools.cache
 def _borne() -> frozenset[str]:
-    return frozenset(wordlists.BORNE_BY_PEOPLE.split())
+    return frozenset(deciding_words.BORNE_BY_PEOPLE.split())
 
 
 @functools.cache
 def _people() -> frozenset[str]:
-    return _borne() | frozenset((vocabulary.HERE / "people.txt").read_text("utf-8").split())
+    return _borne() | frozenset((date_words.HERE / "people.txt").read_text("utf-8").split())
 
 
 @functools.cache
 def _sayings() -> frozenset[str]:
     """Names of several words, each of them one of a dictionary: Broken Arrow."""
-    text = (vocabulary.HERE / "common_pairs.txt").read_text("utf-8")
+    text = (date_words.HERE / "common_pairs.txt").read_text("utf-8")
     return frozenset(text.splitlines())
 
 
 @functools.cache
 def _regions() -> frozenset[str]:
-    return frozenset(name.replace("_", " ") for name in wordlists.REGIONS.split())
+    return frozenset(name.replace("_", " ") for name in deciding_words.REGIONS.split())
 
 
 @functools.cache
 def _made() -> frozenset[str]:
-    return frozenset(wordlists.MADE.split())
+    return frozenset(deciding_words.MADE.split())
 
 
 @functools.cache
 def _never_before() -> frozenset[str]:
-    return frozenset(wordlists.NEVER_BEFORE.split())
+    return frozenset(deciding_words.NEVER_BEFORE.split())
 
 
 @functools.cache
 def _makes() -> frozenset[str]:
-    return frozenset(wordlists.MAKES.split())
+    return frozenset(deciding_words.MAKES.split())
 
 
 @functools.cache
 def _small_words() -> frozenset[str]:
-    return frozenset(wordlists.SMALL_WORDS.split())
+    return frozenset(deciding_words.SMALL_WORDS.split())

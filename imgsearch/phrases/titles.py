@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 
-from imgsearch.phrases import vocabulary
+from imgsearch.phrases import date_words
 from imgsearch.phrases.tokens import Line
 
 
@@ -30,6 +30,6 @@ def _words(line: Line) -> tuple[list[int], list[str]]:
 
 @functools.cache
 def _titles() -> tuple[str, ...]:
-    listed = (vocabulary.HERE / "titles.txt").read_text("utf-8").splitlines()
+    listed = (date_words.HERE / "titles.txt").read_text("utf-8").splitlines()
     lines = (Line(title) for title in listed if title and not title.startswith("#"))
     return tuple(" ".join(_words(line)[1]) for line in lines)

@@ -15,7 +15,7 @@ from imgsearch.models.base import ImageEncoder, Vector, Vectors, unit
 from imgsearch.question import Box, Filter, Order, Question, Term
 from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
-from imgsearch.search import askable, cut_off, mixture, words_alone
+from imgsearch.search import cut_off, mixture, question_checks, words_alone
 from imgsearch.search.cut_off import Chance
 from imgsearch.search.ranking import RANKED, Found, copies_from, fused
 from imgsearch.search.words_alone import texts_of
@@ -56,7 +56,7 @@ def ask(index: Index, roots: Roots, encodes: Encodes, question: Question) -> Res
     """The photos that answer a question, best first, or in the order of their dates. Raises
     UsageError where nothing is asked for or its terms cancel each other, IndexNotFound on an empty
     index, before any model; TooFewPhotos, PhotoError, ModelError."""
-    askable.check(question)
+    question_checks.check(question)
     check_not_empty(index)
     chance, some_words = None, None
     if question.terms:

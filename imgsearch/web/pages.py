@@ -13,7 +13,7 @@ from imgsearch.errors import UsageError
 from imgsearch.output.results_table import fitting_told, more_told
 from imgsearch.question import Filter, Near, Question, Term
 from imgsearch.roots import folder_away
-from imgsearch.search import places, understanding
+from imgsearch.search import place_names, understanding
 from imgsearch.web import export, facets, file_manager, state
 from imgsearch.web.templating import page
 
@@ -112,7 +112,9 @@ def _near(request: Request, question: Question) -> Question:
     """The question within a circle that a form of the page names. Raises UsageError."""
     fields = request.query_params
     km = fields.get("km", "").strip() or None
-    circle = places.circle(fields["near_place"], km, places.Fields("Near", "Kilometres", "Place"))
+    circle = place_names.circle(
+        fields["near_place"], km, place_names.Fields("Near", "Kilometres", "Place")
+    )
     return state.with_filter(question, near=circle)
 
 

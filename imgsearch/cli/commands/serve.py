@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from imgsearch.cli import opening
-from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import bug_report, say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common
+from imgsearch.cli.program import command
 from imgsearch.errors import EXIT_OK
 from imgsearch.settings import values
 from imgsearch.settings.options import CommandOptions, flag, option, several

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imgsearch.cli import opening
-from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, Common
+from imgsearch.cli.program import command
 from imgsearch.errors import UsageError
 from imgsearch.settings.options import CommandOptions, flag, option, several
 from imgsearch.settings.values import cosine, text

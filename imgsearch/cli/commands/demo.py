@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from imgsearch.cli import ingest, opening
-from imgsearch.cli.commands import command
+from imgsearch.cli import opening
+from imgsearch.cli.commands import ingest
 from imgsearch.cli.options import Common, NoOptions
 from imgsearch.cli.preview import Preview
+from imgsearch.cli.program import command
 
 if TYPE_CHECKING:
     from pathlib import Path

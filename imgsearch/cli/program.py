@@ -266,7 +266,7 @@ class Program(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Command | None:
         if cmd_name in self.modules and cmd_name not in COMMANDS:
-            import_module(f"imgsearch.cli.{self.modules[cmd_name]}")
+            import_module(f"imgsearch.cli.commands.{self.modules[cmd_name]}")
         return COMMANDS.get(cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

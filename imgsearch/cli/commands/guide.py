@@ -6,9 +6,9 @@ import sys
 
 import typer
 
-from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import Common
+from imgsearch.cli.program import command
 from imgsearch.settings.options import CommandOptions, argument
 from imgsearch.settings.values import text
 

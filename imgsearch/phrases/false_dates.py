@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from imgsearch import gazetteer
-from imgsearch.phrases import named_years, vocabulary, wordlists
+from imgsearch.phrases import date_words, deciding_words, named_years
 from imgsearch.phrases.dates import Written
 from imgsearch.phrases.tokens import Line, Token
 
-NAMED_BY_YEAR = frozenset(wordlists.NAMED_BY_YEAR.split())
-MAKES = frozenset(wordlists.MAKES.split())
+NAMED_BY_YEAR = frozenset(deciding_words.NAMED_BY_YEAR.split())
+MAKES = frozenset(deciding_words.MAKES.split())
 MAKES_UNSPACED = [make for make in MAKES if make[0] > "\u3040"]  # its tokens are single letters
-NUMBERED = frozenset(wordlists.NUMBERED.split())
-NUMBERED_ALONE = frozenset(wordlists.NUMBERED_ALONE.split())
-COUNTED = frozenset(wordlists.COUNTED.split())
-PICTURES = frozenset(wordlists.JOURNEYS.split())
-FROM = frozenset(vocabulary.phrases(vocabulary.FROM + " of aus au des"))
-SMALL_WORDS = frozenset(wordlists.SMALL_WORDS.split())
+NUMBERED = frozenset(deciding_words.NUMBERED.split())
+NUMBERED_ALONE = frozenset(deciding_words.NUMBERED_ALONE.split())
+COUNTED = frozenset(deciding_words.COUNTED.split())
+PICTURES = frozenset(deciding_words.JOURNEYS.split())
+FROM = frozenset(date_words.phrases(date_words.FROM + " of aus au des"))
+SMALL_WORDS = frozenset(deciding_words.SMALL_WORDS.split())
 TITLES = frozenset(["1917", "1941", "1984", "2001", "2012"])  # whole lines that are books and films
-ARTISTS = frozenset(wordlists.ARTISTS.split())
-PARTING = frozenset(f"{wordlists.PARTING} {wordlists.AT}".split())
+ARTISTS = frozenset(deciding_words.ARTISTS.split())
+PARTING = frozenset(f"{deciding_words.PARTING} {deciding_words.AT}".split())
 NUMBER_ENDINGS = ("nummer", "number", "numero", "numer")  # Hausnummer
 EARLY = 1900  # an earlier year without a preposition is a model's or an event's
 SUNG = frozenset(["day word", "relative", "year", "month"])  # kinds of dates that songs are called
@@ -158,7 +158,7 @@ def _decade(before: Token | None, after: Token | None, led: bool) -> bool:
     """ "90s music" and "80s haircut" are styles: a decade stands at the end, or has "in the"."""
     if after is None or not after.raw.isalpha():
         return True
-    return led and after.folded not in wordlists.STYLES.split()
+    return led and after.folded not in deciding_words.STYLES.split()
 
 
 def _day_word(line: Line, first: int, last: int) -> bool:
@@ -182,7 +182,7 @@ def _day_word(line: Line, first: int, last: int) -> bool:
 def _sung(line: Line, at: int) -> bool:
     """Whether nothing but the name of a singer, a band or a writer stands from token `at` on."""
     words = [token.folded for token in line.tokens[at:] if token.raw.isalnum()]
-    while words and words[0] in wordlists.BY.split():
+    while words and words[0] in deciding_words.BY.split():
         words.pop(0)
     return "_".join(words) in ARTISTS
 

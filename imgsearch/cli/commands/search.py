@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgsearch.cli import asked_question, opening
-from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common
+from imgsearch.cli.program import command
 from imgsearch.cli.query_options import SETTINGS, AskedByPictures, AskedInWords
 from imgsearch.cli.results import Output
 from imgsearch.errors import TooFewPhotos, UsageError

@@ -9,9 +9,9 @@ import typer
 
 from imgsearch import paths
 from imgsearch.cli import hints, opening
-from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
+from imgsearch.cli.program import command
 from imgsearch.output import cures
 from imgsearch.settings.options import flag
 

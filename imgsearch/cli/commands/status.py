@@ -6,8 +6,8 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli import hints, opening
-from imgsearch.cli.commands import command
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
+from imgsearch.cli.program import command
 from imgsearch.dataclass import dataclass
 from imgsearch.errors import ImgsearchError, IndexNotFound
 from imgsearch.escaping import shown

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from imgsearch.cli import opening
-from imgsearch.cli.commands import command
 from imgsearch.cli.confirmation import confirmed
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import CERTIFICATES, MODELS, NEW_INDEX, Common, JsonObject, Yes
+from imgsearch.cli.program import command
 from imgsearch.escaping import shown
 from imgsearch.settings.options import argument
 from imgsearch.settings.values import text

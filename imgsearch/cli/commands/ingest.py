@@ -10,11 +10,11 @@ import typer
 
 from imgsearch import cpu_and_memory
 from imgsearch.cli import ingest_summary, name_list, opening, report_file
-from imgsearch.cli.commands import command
 from imgsearch.cli.confirmation import confirmed
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.ingest_summary import Filled
 from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
+from imgsearch.cli.program import command
 from imgsearch.settings import values
 from imgsearch.settings.options import CommandOptions, arguments, flag, option
 from imgsearch.settings.table import PICTURES, SPEED

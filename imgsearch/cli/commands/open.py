@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 from imgsearch.cli import asked_question, opening
-from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, Common
+from imgsearch.cli.program import command
 from imgsearch.errors import EXIT_FAILURE, PhotoError
 from imgsearch.escaping import shown
 from imgsearch.settings.options import CommandOptions, arguments
@@ -50,13 +50,13 @@ def open_photos(common: Common, given: Opening) -> None:
 
 def _file(library: Library, photo: str) -> Wanted:
     """Raises PhotoError."""
-    from imgsearch.search import last_results, names
+    from imgsearch.search import last_results, photo_names
 
     record = asked_question.ranked(library, photo)
     if record is None:
-        record = names.find_record(library.index, library.roots, photo)
+        record = photo_names.find_record(library.index, library.roots, photo)
     if record is None and not Path(photo).is_file():
-        record = names.find_shown(library.index, library.roots, photo)
+        record = photo_names.find_shown(library.index, library.roots, photo)
     if record is None:
         raise PhotoError(
             f"There is no photo in the index with that id or path: {shown(photo)}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from imgsearch.gazetteer import Place
-from imgsearch.phrases import dates, places, titles, traps
+from imgsearch.phrases import dates, false_dates, places, titles
 from imgsearch.phrases.tokens import Line
 from imgsearch.phrases.understood import Evidence, Filter, Span
 
@@ -22,7 +22,7 @@ def taken(text: str, today: date, evidence: Evidence | None) -> list[Span]:
         [one] = written
         first, last = line.tokens_of(one.start, one.stop)
         asked = Filter(taken_from=one.days[0], taken_to=one.days[1])
-        if (evidence is None or evidence(asked)) and traps.is_date(line, first, last, one):
+        if (evidence is None or evidence(asked)) and false_dates.is_date(line, first, last, one):
             spans.append((first, last, asked))
             dated = set(range(first, last))
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from imgsearch import cpu_and_memory
 from imgsearch.cli import opening
-from imgsearch.cli.commands import command
+from imgsearch.cli.commands.ingest import options
 from imgsearch.cli.error_handler import say
-from imgsearch.cli.ingest import options
 from imgsearch.cli.options import INDEX_AND_MODELS, NEW_INDEX, Common
+from imgsearch.cli.program import command
 from imgsearch.escaping import shown
 from imgsearch.output import cures
 from imgsearch.settings import values

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from imgsearch.cli import opening
-from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common, JsonObject
+from imgsearch.cli.program import command
 from imgsearch.errors import EXIT_FAILURE
 from imgsearch.settings.options import argument, option
 from imgsearch.settings.values import text, whole
@@ -70,10 +70,10 @@ def evaluate(common: Common, given: Evaluating) -> None:
 
 def _finder(library: Library) -> Any:
     """The id of a photo, by its path on disk, its path in a library, or its id."""
-    from imgsearch.search import names
+    from imgsearch.search import photo_names
 
     def find(path: str) -> str | None:
-        record = names.find_record(library.index, library.roots, path)
+        record = photo_names.find_record(library.index, library.roots, path)
         return None if record is None else record.id
 
     return find

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from imgsearch.cli.commands import command
 from imgsearch.cli.options import Common, JsonObject
+from imgsearch.cli.program import command
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import Common
+from imgsearch.cli.program import command
 from imgsearch.settings.options import CommandOptions, argument, flag
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from imgsearch.phrases import days, vocabulary
-from imgsearch.phrases.days import Days
+from imgsearch.phrases import date_ranges, date_words
+from imgsearch.phrases.date_ranges import Days
 
 Reader = Callable[["re.Match[str]", date], "Days | None"]
 
@@ -19,23 +19,23 @@ Reader = Callable[["re.Match[str]", date], "Days | None"]
 @functools.cache
 def meanings(table: str) -> dict[str, str]:
     """What each phrase of a table (season, feast, unit) means."""
-    source = {"season": vocabulary.SEASONS, "feast": vocabulary.FEASTS, "unit": vocabulary.UNITS}
+    source = {"season": date_words.SEASONS, "feast": date_words.FEASTS, "unit": date_words.UNITS}
     named = source[table].items()
-    return {phrase: name for name, text in named for phrase in vocabulary.phrases(text)}
+    return {phrase: name for name, text in named for phrase in date_words.phrases(text)}
 
 
 @functools.cache
 def counts() -> dict[str, int]:
     """Numbers by their words."""
-    named = vocabulary.COUNTS.items()
-    return {phrase: number for number, text in named for phrase in vocabulary.phrases(text)}
+    named = date_words.COUNTS.items()
+    return {phrase: number for number, text in named for phrase in date_words.phrases(text)}
 
 
 @functools.cache
 def decades() -> dict[str, int]:
     """First years of decades by their words."""
-    named = vocabulary.DECADES.items()
-    return {phrase: year for year, text in named for phrase in vocabulary.phrases(text)}
+    named = date_words.DECADES.items()
+    return {phrase: year for year, text in named for phrase in date_words.phrases(text)}
 
 
 def _said(match: re.Match[str], table: str) -> str:
@@ -53,7 +53,7 @@ def year(match: re.Match[str], _: date) -> Days:
 
 
 def numeric(match: re.Match[str], _: date) -> Days | None:
-    return days.one_day(int(match["y"]), int(match["m"]), int(match["d"]))
+    return date_ranges.one_day(int(match["y"]), int(match["m"]), int(match["d"]))
 
 
 def day_first(match: re.Match[str], today: date) -> Days | None:
@@ -63,48 +63,48 @@ def day_first(match: re.Match[str], today: date) -> Days | None:
         if second <= 12 and first != second:
             return None
         first, second = second, first
-    return days.one_day(int(match["y"]), second, first)
+    return date_ranges.one_day(int(match["y"]), second, first)
 
 
 def numeric_month(match: re.Match[str], _: date) -> Days | None:
     month = int(match["m"])
-    return days.month_days(int(match["y"]), month) if 1 <= month <= 12 else None
+    return date_ranges.month_days(int(match["y"]), month) if 1 <= month <= 12 else None
 
 
 def month(match: re.Match[str], _: date) -> Days | None:
-    month = vocabulary.calendar()["months"].get(match["month"])
-    return days.month_days(int(match["y"]), month) if month else None
+    month = date_words.calendar()["months"].get(match["month"])
+    return date_ranges.month_days(int(match["y"]), month) if month else None
 
 
 def months(match: re.Match[str], _: date) -> Days | None:
-    months, year = vocabulary.calendar()["months"], int(match["y"])
+    months, year = date_words.calendar()["months"], int(match["y"])
     first, last = months.get(match["first"]), months.get(match["month"])
     if not first or not last:
         return None
-    return days.month_days(year, first)[0], days.month_days(year, last)[1]
+    return date_ranges.month_days(year, first)[0], date_ranges.month_days(year, last)[1]
 
 
 def day_of_month(match: re.Match[str], _: date) -> Days | None:
-    month = vocabulary.calendar()["months"].get(match["month"])
-    return days.one_day(int(match["y"]), month, int(match["d"])) if month else None
+    month = date_words.calendar()["months"].get(match["month"])
+    return date_ranges.one_day(int(match["y"]), month, int(match["d"])) if month else None
 
 
 def part(match: re.Match[str], _: date) -> Days:
     """Early, mid or late in a year: four months each."""
     written = re.sub("[’‘]", "'", match["part"])
-    first = next(n for n, text in vocabulary.PARTS.items() if written in vocabulary.phrases(text))
+    first = next(n for n, text in date_words.PARTS.items() if written in date_words.phrases(text))
     year = int(match["y"])
-    return days.month_days(year, first)[0], days.month_days(year, first + 3)[1]
+    return date_ranges.month_days(year, first)[0], date_ranges.month_days(year, first + 3)[1]
 
 
 def season(match: re.Match[str], _: date) -> Days:
-    return days.season_days(int(match["y"]), _said(match, "season"))
+    return date_ranges.season_days(int(match["y"]), _said(match, "season"))
 
 
 def short_season(match: re.Match[str], today: date) -> Days:
     """Of summer '19: the last such year that has come."""
     year = today.year - (today.year - int(match["short"])) % 100
-    return days.season_days(year, _said(match, "season"))
+    return date_ranges.season_days(year, _said(match, "season"))
 
 
 def two_years_winter(match: re.Match[str], today: date) -> Days | None:
@@ -113,7 +113,7 @@ def two_years_winter(match: re.Match[str], today: date) -> Days | None:
 
 
 def feast(match: re.Match[str], _: date) -> Days:
-    return days.feast_days(int(match["y"]), _said(match, "feast"))
+    return date_ranges.feast_days(int(match["y"]), _said(match, "feast"))
 
 
 def decade(match: re.Match[str], today: date) -> Days:
@@ -130,11 +130,11 @@ def spelled_decade(match: re.Match[str], _: date) -> Days:
 
 
 def ago(match: re.Match[str], today: date) -> Days | None:
-    return days.unit_days(today, _said(match, "unit"), _count(match))
+    return date_ranges.unit_days(today, _said(match, "unit"), _count(match))
 
 
 def last_few(match: re.Match[str], today: date) -> Days | None:
-    first = days.unit_days(today, _said(match, "unit"), _count(match))
+    first = date_ranges.unit_days(today, _said(match, "unit"), _count(match))
     return (first[0], today) if first else None
 
 
@@ -150,25 +150,25 @@ def _recent(match: re.Match[str], today: date, *, over: bool) -> Days | None:
     groups = match.groupdict()
     if groups.get("season"):
         season = _said(match, "season")
-        return days.latest(lambda year: days.season_days(year, season), today, over)
+        return date_ranges.latest(lambda year: date_ranges.season_days(year, season), today, over)
     if groups.get("feast"):
         feast = _said(match, "feast")
-        return days.latest(lambda year: days.feast_days(year, feast), today, over)
+        return date_ranges.latest(lambda year: date_ranges.feast_days(year, feast), today, over)
     if groups.get("month"):
         return _recent_named(match["month"], today, over)
     unit = _said(match, "unit")
     if unit == "day":
         return None
     if unit == "weekend" and over and today.weekday() < 5:
-        return days.unit_days(today, unit, 1)
-    return days.unit_days(today, unit, int(over))
+        return date_ranges.unit_days(today, unit, 1)
+    return date_ranges.unit_days(today, unit, int(over))
 
 
 def _recent_named(name: str, today: date, over: bool) -> Days | None:
     """The latest month or weekday of that name; None where it is neither."""
-    month, weekday = (vocabulary.calendar()[table].get(name) for table in ("months", "days"))
+    month, weekday = (date_words.calendar()[table].get(name) for table in ("months", "days"))
     if month:
-        return days.latest(lambda year: days.month_days(year, month), today, over)
+        return date_ranges.latest(lambda year: date_ranges.month_days(year, month), today, over)
     if weekday is None:
         return None
     back = (today.weekday() - weekday) % 7
@@ -177,4 +177,4 @@ def _recent_named(name: str, today: date, over: bool) -> Days | None:
 
 
 def fixed(unit: str, back: int) -> Reader:
-    return lambda match, today: days.unit_days(today, unit, back)
+    return lambda match, today: date_ranges.unit_days(today, unit, back)

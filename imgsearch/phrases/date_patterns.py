@@ -9,8 +9,8 @@ import functools
 import re
 from collections.abc import Iterator
 
-from imgsearch.phrases import reading, vocabulary
-from imgsearch.phrases.reading import Reader
+from imgsearch.phrases import date_values, date_words
+from imgsearch.phrases.date_values import Reader
 
 _WORD = r"[^\W\d_]+"  # the readers know which words are months
 _YEAR = r"(?P<y>1[89]\d\d|20\d\d)"
@@ -40,13 +40,13 @@ class _Line:
     """The words that occur in `folded`."""
 
     def __init__(self, folded: str) -> None:
-        self._padded = vocabulary.with_plain_quotes(f" {folded} ")
+        self._padded = date_words.with_plain_quotes(f" {folded} ")
 
     def any_of(self, words: str | list[str]) -> str | None:
         """A pattern of those of `words` that occur; None if none does."""
         known = _phrases(words) if isinstance(words, str) else words
         found = [phrase for phrase in known if f" {phrase} " in self._padded]
-        return vocabulary.any_of(found) if found else None
+        return date_words.any_of(found) if found else None
 
     def group(self, name: str, words: list[str]) -> str | None:
         pattern = self.any_of(words)
@@ -55,7 +55,7 @@ class _Line:
 
 @functools.cache
 def _phrases(words: str) -> list[str]:
-    return vocabulary.phrases(words)
+    return date_words.phrases(words)
 
 
 def _all(*parts: str | None) -> str | None:
@@ -87,16 +87,16 @@ def _numbers() -> list[_Written]:
     sign, month = r"(?P<sign>[-/.])", r"(?P<m>\d\d?)"
     unit, units = r"(?:年|년)", r"(?:月|월\w{0,2})"
     return [
-        ("day", rf"{_YEAR} {sign} {month} (?P=sign) (?P<d>\d\d?)", reading.numeric),
-        ("day", rf"(?P<d>\d\d?) {sign} {month} (?P=sign) {_YEAR}", reading.day_first),
-        ("month", rf"{_YEAR} [-/.] (?P<m>\d\d)(?! [-/.] \d)", reading.numeric_month),
-        ("month", rf"(?<![-/.] ){month} [/.] {_YEAR}", reading.numeric_month),
+        ("day", rf"{_YEAR} {sign} {month} (?P=sign) (?P<d>\d\d?)", date_values.numeric),
+        ("day", rf"(?P<d>\d\d?) {sign} {month} (?P=sign) {_YEAR}", date_values.day_first),
+        ("month", rf"{_YEAR} [-/.] (?P<m>\d\d)(?! [-/.] \d)", date_values.numeric_month),
+        ("month", rf"(?<![-/.] ){month} [/.] {_YEAR}", date_values.numeric_month),
         (
             "day",
             rf"{_YEAR} {unit} {month} {units} (?P<d>\d\d?) (?:日|号|號|일\w{{0,2}})",
-            reading.numeric,
+            date_values.numeric,
         ),
-        ("month", rf"{_YEAR} {unit} (?:的 )?{month} {units}", reading.numeric_month),
+        ("month", rf"{_YEAR} {unit} (?:的 )?{month} {units}", date_values.numeric_month),
     ]
 
 
@@ -107,12 +107,12 @@ def _named(line: _Line) -> list[_Written]:
     year += r"(?: ['’‘] (?:da|de|ta|te|dan|den|in|un|nin|nun|daki|deki|i|u))?"
     month = rf"(?<!rio de )(?P<month>{_WORD})(?: \.)?"
     season, feast = _season(line), _feast(line)
-    parts = vocabulary.phrases(" ".join(vocabulary.PARTS.values()))
-    opened = line.any_of(f"{vocabulary.BETWEEN} {vocabulary.FROM}")
-    linked = line.any_of(f"{vocabulary.AND} {vocabulary.TO}")
+    parts = date_words.phrases(" ".join(date_words.PARTS.values()))
+    opened = line.any_of(f"{date_words.BETWEEN} {date_words.FROM}")
+    linked = line.any_of(f"{date_words.AND} {date_words.TO}")
     return [
-        ("day", rf"{_NTH}{_OF} {month}{_OF} {year}", reading.day_of_month),
-        ("day", rf"{month} {_NTH}(?: ,)? {year}", reading.day_of_month),
+        ("day", rf"{_NTH}{_OF} {month}{_OF} {year}", date_values.day_of_month),
+        ("day", rf"{month} {_NTH}(?: ,)? {year}", date_values.day_of_month),
         (
             "months",
             _all(
@@ -121,21 +121,21 @@ def _named(line: _Line) -> list[_Written]:
                 linked,
                 rf" {month}{_OF} {year}",
             ),
-            reading.months,
+            date_values.months,
         ),
-        ("month", rf"{month}{_OF} {year}", reading.month),
-        ("month", rf"{year}{_OF} {month}", reading.month),
+        ("month", rf"{month}{_OF} {year}", date_values.month),
+        ("month", rf"{year}{_OF} {month}", date_values.month),
         (
             "season",
             _all(season, rf"{_OF} {_YEAR} [/–-] (?P<end>\d\d(?:\d\d)?)"),
-            reading.two_years_winter,
+            date_values.two_years_winter,
         ),
-        ("season", _all(season, f"{_OF} {year}"), reading.season),
-        ("season", _all(f"{year}{_OF} ", season), reading.season),
-        ("feast", _all(feast, f"{_OF} {year}"), reading.feast),
-        ("feast", _all(f"{year}{_OF} ", feast), reading.feast),
-        ("part", _all(line.group("part", parts), f"(?: -)?{_OF} {year}"), reading.part),
-        ("year", year, reading.year),
+        ("season", _all(season, f"{_OF} {year}"), date_values.season),
+        ("season", _all(f"{year}{_OF} ", season), date_values.season),
+        ("feast", _all(feast, f"{_OF} {year}"), date_values.feast),
+        ("feast", _all(f"{year}{_OF} ", feast), date_values.feast),
+        ("part", _all(line.group("part", parts), f"(?: -)?{_OF} {year}"), date_values.part),
+        ("year", year, date_values.year),
     ]
 
 
@@ -143,13 +143,15 @@ def _season(line: _Line) -> str | None:
     # 春 is spring, 春节 is not
     return _all(
         r"(?![春夏秋冬] (?![天季])[\u3400-\u9fff])",
-        line.group("season", list(reading.meanings("season"))),
+        line.group("season", list(date_values.meanings("season"))),
     )
 
 
 def _feast(line: _Line) -> str | None:
     # the moon decides on others
-    return _all("(?<!chinese )(?<!lunar )", line.group("feast", list(reading.meanings("feast"))))
+    return _all(
+        "(?<!chinese )(?<!lunar )", line.group("feast", list(date_values.meanings("feast")))
+    )
 
 
 def _decades(line: _Line) -> list[_Written]:
@@ -158,52 +160,57 @@ def _decades(line: _Line) -> list[_Written]:
         (
             "decade",
             _all(rf"(?:(?:the|den|die|der){sign} )?{ten} ", line.any_of(_DECADE_ENDINGS)),
-            reading.decade,
+            date_values.decade,
         ),
-        ("decade", _all(line.any_of(_DECADES), rf"{sign} {ten}(?: \.)?"), reading.decade),
-        ("season", _all(_season(line), r" ['’‘] (?P<short>\d\d)"), reading.short_season),
+        ("decade", _all(line.any_of(_DECADES), rf"{sign} {ten}(?: \.)?"), date_values.decade),
+        ("season", _all(_season(line), r" ['’‘] (?P<short>\d\d)"), date_values.short_season),
     ]
 
 
 def _spelled_decades(line: _Line) -> Iterator[_Written]:
     """ "In the nineties", "in den Neunzigern", "años noventa"."""
-    ten = line.group("spelled", list(reading.decades()))
+    ten = line.group("spelled", list(date_values.decades()))
     led = line.any_of(_DECADES)
-    yield "decade", _all(led, " ", ten), reading.spelled_decade
-    alone = line.group("spelled", [word for word in reading.decades() if word.endswith(_PLURALS)])
+    yield "decade", _all(led, " ", ten), date_values.spelled_decade
+    alone = line.group(
+        "spelled", [word for word in date_values.decades() if word.endswith(_PLURALS)]
+    )
     yield (
         "decade",
         _all("(?:(?:the|den|die|der) )?", alone, "(?: jahren?)?"),
-        reading.spelled_decade,
+        date_values.spelled_decade,
     )
 
 
 def _relative(line: _Line) -> Iterator[_Written]:
     """Dates that are counted from today."""
-    season, unit = _season(line), line.group("unit", list(reading.meanings("unit")))
+    season, unit = _season(line), line.group("unit", list(date_values.meanings("unit")))
     feast = _feast(line)
     one = _either(season, feast, unit, f"(?P<month>{_WORD})")
-    count = _either(r"\d\d?", line.any_of(list(reading.counts())))
+    count = _either(r"\d\d?", line.any_of(list(date_values.counts())))
     number = f"(?P<count>{count})"
-    last, after = line.any_of(vocabulary.LAST_BEFORE), line.any_of(vocabulary.LAST_AFTER)
-    yield "relative", _all(_THE, last, " ", one), reading.last
-    yield "relative", _all(_THE, one, " ", after), reading.last
-    yield "relative", _all(line.any_of(vocabulary.THIS_BEFORE), " ", one), reading.this
-    yield "relative", _all(f"{number} ", unit, " ", line.any_of(_AGO)), reading.ago
-    yield "relative", _all(unit, " ", line.any_of(_ONE_AGO)), reading.ago
-    yield "relative", _all(line.any_of(_AGO_BEFORE), f" {number} ", unit), reading.ago
-    yield "relative", _all(_THE, last, f" {number} ", unit), reading.last_few
-    for words, read in ((vocabulary.LAST_YEAR, reading.last), (vocabulary.THIS_YEAR, reading.this)):
+    last, after = line.any_of(date_words.LAST_BEFORE), line.any_of(date_words.LAST_AFTER)
+    yield "relative", _all(_THE, last, " ", one), date_values.last
+    yield "relative", _all(_THE, one, " ", after), date_values.last
+    yield "relative", _all(line.any_of(date_words.THIS_BEFORE), " ", one), date_values.this
+    yield "relative", _all(f"{number} ", unit, " ", line.any_of(_AGO)), date_values.ago
+    yield "relative", _all(unit, " ", line.any_of(_ONE_AGO)), date_values.ago
+    yield "relative", _all(line.any_of(_AGO_BEFORE), f" {number} ", unit), date_values.ago
+    yield "relative", _all(_THE, last, f" {number} ", unit), date_values.last_few
+    for words, read in (
+        (date_words.LAST_YEAR, date_values.last),
+        (date_words.THIS_YEAR, date_values.this),
+    ):
         yield "relative", _all(line.any_of(words), "(?: (?:的|の))? ", season), read
     for words, of, back in (
-        (vocabulary.YESTERDAY, "day", 1),
-        (vocabulary.BEFORE_YESTERDAY, "day", 2),
-        (vocabulary.TODAY, "day", 0),
-        (vocabulary.LAST_YEAR, "year", 1),
-        (vocabulary.YEAR_BEFORE_LAST, "year", 2),
-        (vocabulary.THIS_YEAR, "year", 0),
-        (vocabulary.LAST_WEEK, "week", 1),
-        (vocabulary.LAST_MONTH, "month", 1),
+        (date_words.YESTERDAY, "day", 1),
+        (date_words.BEFORE_YESTERDAY, "day", 2),
+        (date_words.TODAY, "day", 0),
+        (date_words.LAST_YEAR, "year", 1),
+        (date_words.YEAR_BEFORE_LAST, "year", 2),
+        (date_words.THIS_YEAR, "year", 0),
+        (date_words.LAST_WEEK, "week", 1),
+        (date_words.LAST_MONTH, "month", 1),
     ):
         kind = "day word" if of == "day" else "relative"
-        yield kind, line.any_of(words), reading.fixed(of, back)
+        yield kind, line.any_of(words), date_values.fixed(of, back)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imgsearch.cli import opening
-from imgsearch.cli.commands import command
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_AND_MODELS, Common, NoOptions
+from imgsearch.cli.program import command
 from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch import paths
 from imgsearch.cli import cluster, opening
-from imgsearch.cli.commands import command
 from imgsearch.cli.options import INDEX_AND_MODELS, Common, JsonObject
+from imgsearch.cli.program import command
 from imgsearch.settings import values
 from imgsearch.settings.options import declared, flag, option
 from imgsearch.settings.table import CLUSTER

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from imgsearch.cli import opening
-from imgsearch.cli.commands import command
 from imgsearch.cli.confirmation import confirmed
 from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, Common, JsonObject, Yes
+from imgsearch.cli.program import command
 from imgsearch.settings.options import arguments, option
 from imgsearch.settings.values import text
 
@@ -100,7 +100,7 @@ def _chosen(
     from imgsearch.errors import UsageError
     from imgsearch.escaping import shown
     from imgsearch.index.base import Filter
-    from imgsearch.search.names import ids_of
+    from imgsearch.search.photo_names import ids_of
 
     index = library.index
     if under is not None:

@@ -1,0 +1,1 @@
+"""The commands, a file each; `query` and `similar` share one."""
