@@ -12,6 +12,7 @@ EARTH_KM = 6371.0
 CELL_DEGREES = 0.5
 HALF_CELL_KM = 40.0  # from a cell's middle to its corner, rounded up
 ROWS_AT_ONCE = 256
+CELLS_KEPT = 256
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,6 +32,7 @@ class Nearest:
     def __init__(self, points: Floats, limit_km: float) -> None:
         self._points = points
         self._limit = limit_km
+        self._near: dict[tuple[int, int], Ints] = {}  # of the cells that were asked for last
 
     def of(self, latitudes: Floats, longitudes: Floats) -> tuple[Ints, Floats]:
         """For each pair of coordinates the number of the nearest point and its distance in
@@ -44,10 +46,9 @@ class Nearest:
         order = np.argsort(cell_of.ravel(), kind="stable")
         ends = np.cumsum(np.bincount(cell_of.ravel(), minlength=len(unique)))
         vectors = unit_vectors(latitudes, longitudes)
-        middles = unit_vectors(*(unique.T + 0.5) * CELL_DEGREES)
-        for cell, (middle, end) in enumerate(zip(middles, ends, strict=True)):
+        for cell, ((south, west), end) in enumerate(zip(unique.tolist(), ends, strict=True)):
             rows = order[ends[cell - 1] if cell else 0 : end]
-            near = self._near_cell(middle)
+            near = self._near_cell(south, west)
             for start in range(0, len(rows) if len(near) else 0, ROWS_AT_ONCE):
                 some = rows[start : start + ROWS_AT_ONCE]
                 best = near[(vectors[some] @ self._points[near].T).argmax(axis=1)]
@@ -57,8 +58,19 @@ class Nearest:
         numbers[beyond], distances[beyond] = -1, np.inf
         return numbers, distances
 
-    def _near_cell(self, middle: Floats) -> Ints:
-        """The points that may be nearest to some place of the cell around `middle`."""
+    def _near_cell(self, south: int, west: int) -> Ints:
+        """The points that may be nearest to some place of a cell, which is named by its edges in
+        cells from 0, 0. Kept, since the next photos were mostly taken where these were."""
+        cell = (south, west)
+        near = self._near.get(cell)
+        if near is None:
+            if len(self._near) >= CELLS_KEPT:
+                self._near = {}  # a new one, since another thread may be looking into this
+            near = self._near[cell] = self._chosen(south, west)
+        return near
+
+    def _chosen(self, south: int, west: int) -> Ints:
+        [middle] = unit_vectors([(south + 0.5) * CELL_DEGREES], [(west + 0.5) * CELL_DEGREES])
         cosines = self._points @ middle
         closest = EARTH_KM * math.acos(min(1.0, float(cosines.max())))
         if closest > self._limit + HALF_CELL_KM:

@@ -147,6 +147,7 @@ def ingest(common: Common, given: Ingest) -> None:
     """
     if given.background:
         cpu_and_memory.give_way()  # before anything is imported that makes threads
+    cpu_and_memory.keep_freed_memory()
     from imgsearch.ingest.run import report_of
     from imgsearch.output.console import print_json
 
