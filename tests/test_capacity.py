@@ -124,6 +124,29 @@ def _linux() -> tuple[int, ...]:
     return (0, 0) if found is None else tuple(map(int, found.groups()))
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="elsewhere it does nothing")
+def test_memory_that_is_used_again_is_not_asked_for_again(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import resource, sys\n"
+        "from imgsearch import cpu_and_memory\n"
+        "if sys.argv[1] == 'keep':\n"
+        "    cpu_and_memory.keep_freed_memory()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(50):\n"
+        "    photos = [bytearray(3 << 20) for _ in range(8)]\n"
+        "    del photos\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)\n"
+    )
+    faults = {}
+    for way in ("keep", "give back"):
+        ran = subprocess.run(
+            [sys.executable, program, way], capture_output=True, text=True, check=True
+        )
+        faults[way] = int(ran.stdout)
+    assert faults["keep"] < faults["give back"] / 5
+
+
 @pytest.mark.skipif(_linux() < (5, 14), reason="there it does nothing")
 def test_a_mapped_model_is_read_before_it_is_used(tmp_path: Path) -> None:
     weights, size = tmp_path.resolve() / "model.data", 17 << 20

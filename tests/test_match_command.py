@@ -203,7 +203,7 @@ def test_the_table_says_where_what_fits_ends(shop: Command) -> None:
     assert lines[3] == "1 fits; then the nearest others:"
     assert " %" in lines[2]
     nothing = shop.run("query", "submarine").stdout.splitlines()
-    assert nothing[2] == "Nothing fits; these are the nearest:"
+    assert nothing[2] == "Nothing fits clearly; these are the nearest:"
     second = shop.run("query", "red heart", "--offset", "1").stdout
     assert "1 fits; then the nearest others:" in second
     third = shop.run("query", "red heart", "--offset", "5").stdout

@@ -53,6 +53,19 @@ def test_similar_takes_a_rank(library: Command) -> None:
     assert title == f"similar to {again[1]['relative_path']}"
 
 
+def test_a_rank_is_of_its_own_index_and_a_later_search_elsewhere_is_told(library: Command) -> None:
+    other = library.home / "other"
+    library.run("ingest", "Pictures", "--index", other)
+    first = library.run("query", "red heart", "--json").json_lines[0]
+    library.run("query", "red heart")
+    library.run("query", "blue", "--index", other)
+    answer = library.run("similar", "@1")
+    assert answer.stdout.splitlines()[0] == f"similar to {first['relative_path']}"
+    assert "another index" in answer.stderr
+    library.run("query", "red heart")
+    assert "another index" not in library.run("similar", "@1").stderr
+
+
 def test_like_takes_a_rank_with_a_weight(library: Command) -> None:
     hits = library.run("query", "red heart", "--json").json_lines
     expected = library.run("query", "blue", "--like", f"2:{hits[1]['id']}", "--json").json_lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -133,7 +134,18 @@ def ranked(library: Library, name: str) -> Record | None:
             f"{name} was the photo {shown(id)}, which is no longer in {library.index.place}.",
             "Search again.",
         )
+    _say_which_list(library.index.place)
     return record
+
+
+@functools.cache
+def _say_which_list(place: str) -> None:
+    """Once: two terminals may search two indexes in turns, and each has its own @3."""
+    from imgsearch.cli.error_handler import say
+    from imgsearch.search import last_results
+
+    if last_results.is_older_than_another(place):
+        say(f"Ranks are of the last search in {shown(place)}; a later one was in another index.")
 
 
 def shown_names(library: Library, names: Sequence[str]) -> list[str]:

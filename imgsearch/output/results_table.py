@@ -171,7 +171,7 @@ def fitting_told(results: Results) -> str | None:
     if results.some_words is not None:
         return _words_told(results, results.fitting, results.some_words)
     if not results.fitting:
-        return "Nothing fits; these are the nearest:"
+        return "Nothing fits clearly; these are the nearest:"
     verb = "fits" if results.fitting == 1 else "fit"
     return f"{results.fitting:,} {verb}; then the nearest others:"
 

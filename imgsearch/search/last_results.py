@@ -52,16 +52,16 @@ def id_at(place: str, rank: int) -> str:
     id = ids.get(str(rank))
     if isinstance(id, str):
         return id
-    if not ids:
+    ranks = [int(each) for each in ids if each.isascii() and each.isdecimal()]
+    if not ranks:
         raise PhotoError(
             f"There is no last result list of {place}, so @{rank} names no photo.",
             "Search first.",
             Action("query"),
         )
-    ranks = [int(each) for each in ids if each.isascii() and each.isdecimal()]
     raise PhotoError(
         f"The last result list has no rank {rank}.",
-        f"It has @{min(ranks, default=0)} to @{max(ranks, default=0)}; search again for others.",
+        f"It has @{min(ranks)} to @{max(ranks)}; search again for others.",
     )
 
 
@@ -73,6 +73,14 @@ def moment_at(place: str, rank: int) -> float | None:
     if isinstance(moment, bool) or not isinstance(moment, (int, float)):
         return None
     return float(moment) if 0 <= moment <= _LAST_SECOND else None
+
+
+def is_older_than_another(place: str) -> bool:
+    """Whether another index was searched after this one."""
+    own = _file(place)
+    with contextlib.suppress(OSError):
+        return own != max(own.parent.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+    return False
 
 
 def _read(place: str) -> dict[str, object]:
