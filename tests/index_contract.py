@@ -142,10 +142,13 @@ class IndexContract(FilterContract, WordsContract):
             metadata_mark=2**63 - 1,
             perceptual_hash="0f" * 32,
         )
+        edge = record("edge.jpg", latitude=-90.0, longitude=180.0)  # of what is a coordinate
         bare = record("bare.jpg")
-        index = filled(index_factory, [Row(full, vector(1)), Row(bare, vector(2))])
-        assert index.records([full.id, bare.id, record("no.jpg").id]) == {
+        rows = [Row(each, vector(n)) for n, each in enumerate((full, edge, bare))]
+        index = filled(index_factory, rows)
+        assert index.records([full.id, edge.id, bare.id, record("no.jpg").id]) == {
             full.id: full,
+            edge.id: edge,
             bare.id: bare,
         }
         assert index.records(["not an id", ""]) == {}

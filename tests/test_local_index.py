@@ -1199,6 +1199,16 @@ def test_an_index_that_was_embedded_anew_meanwhile_takes_no_rows(
         pass
 
 
+def test_several_damaged_photos_are_counted(folder: Path, opened: list[LocalIndex]) -> None:
+    fill(folder, 60)
+    with contextlib.closing(sqlite3.connect(database_of(folder))) as connection:
+        connection.execute("delete from embeddings where row in (8, 9)")
+        connection.commit()
+    index = reopen(folder, opened)
+    assert len(index.search(vector(7), 60)) == 58
+    assert any("2 photos are damaged" in note for note in index.notes)
+
+
 @pytest.mark.parametrize("what", ["flipped", "gone"])
 def test_a_damaged_vector_is_said_and_embedded_again(
     folder: Path, opened: list[LocalIndex], what: str

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import imgsearch
 from tests.command import Command
 from tests.elasticsearch import servers
 
@@ -120,6 +121,23 @@ def test_embedding_anew_reads_nothing_but_the_part(machines: Machines) -> None:
     machines.run(machines.second, "ingest", "--re-embed", "--prune", "--yes")
     assert machines.libraries() == {"photos": 4}
     assert all("2023" in path for path in machines.paths(machines.second))
+
+
+@ON_ONE
+def test_a_folder_in_which_most_photos_are_others_is_no_part(machines: Machines) -> None:
+    """Though those that are compared by their bytes are the same."""
+    for n in range(4, 8):
+        picture(machines.whole / "2023" / f"{n}.png", 50 + n)
+    machines.ingest(machines.first, machines.whole)
+    with imgsearch.open(index=machines.index) as library:
+        shown = [record.relative_path for record in library.browse(order="newest", k=99)]
+    newest = [path for path in shown if path.startswith("2023/")]
+    shutil.rmtree(machines.part)
+    machines.bring("2023")
+    for n, path in enumerate(newest[3:]):
+        picture(machines.here / path, 60 + n, size=900)
+    machines.ingest(machines.second, machines.part)
+    assert machines.libraries() == {"photos": 13, "2023": 8}
 
 
 @ON_ONE

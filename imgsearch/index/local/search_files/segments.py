@@ -231,15 +231,12 @@ class Segments:
                 return
             self._replace(last_two, self._live_blocks(last_two, dims), dims)
 
-    def compact(self, dims: int, dead_share: float = 0.0) -> bool:
+    def compact(self, dims: int, dead_share: float = 0.0) -> None:
         """Rewrites the files of which more than that share are rows that are gone."""
-        rewritten = False
         for piece in self._opened_pieces(dims):
             live = table.live(self._database, self._space, piece.first, piece.last)
             if piece.rows - len(live) > dead_share * piece.rows:
                 self._replace([piece], self._live_blocks([piece], dims), dims)
-                rewritten = True
-        return rewritten
 
     def dead(self, vectors: int) -> int:
         """About how many rows of the files are gone. `vectors`: how many there are."""
