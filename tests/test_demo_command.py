@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from imgsearch import demo
+from imgsearch.models.choices import CHOICES
 from tests.command import SCRIPT, Command
 
 
@@ -68,7 +70,10 @@ def test_its_commands_can_be_repeated_as_they_are_printed(user: Command) -> None
     for line, below in blocks:
         done = _typed(user, line)
         assert done.returncode == 0, done.stderr
-        if " ingest " not in line:
+        if " ingest " in line:
+            assert below.startswith("changed  119 added\n\n")
+            assert re.search(r"changed +nothing\n +unchanged +119\n", done.stdout)
+        else:
             table = "\n".join(done.stdout.strip().splitlines()[1:])  # without the title
             assert table
             assert table in below
@@ -89,6 +94,8 @@ def test_it_ends_with_the_page_and_a_gallery_of_its_own_index(user: Command) -> 
     done = _typed(user, gallery)
     assert done.returncode == 0, done.stderr
     assert (user.home / "gallery.html").read_text("utf-8").startswith("<!doctype html>")
+    assert f"fetches models once, about {CHOICES['default'].gigabytes} GB" in " ".join(lines)
+    assert "without network, add --model demo" in " ".join(lines)
     words = shlex.split(serve)
     assert words[:3] == ["imgsearch", "serve", "--index"]
     index = str(user.home / words[3].removeprefix("~/"))  # as a shell reads it

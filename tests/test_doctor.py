@@ -94,8 +94,26 @@ def test_a_healthy_machine_has_no_warning(folder: Path, cache: Path) -> None:
     found = list(look(folder, cache))
     assert not_ok(iter(found)) == []
     names = {finding.name for finding in found}
-    assert names >= {"Python", "libraries", "index", "WAL", "image model", "text model", "formats"}
+    assert names >= {
+        "Python",
+        "libraries",
+        "index",
+        "journal",
+        "image model",
+        "text model",
+        "formats",
+    }
     assert names >= {"processor", "GPU", "disk"}
+    [regions] = [finding.detail for finding in found if finding.name == "regions"]
+    assert regions.startswith("not asked for; ")
+    assert regions.endswith(" (imgsearch ingest --regions)")
+
+
+def test_formats_are_those_of_the_readme() -> None:
+    text = " ".join((Path(__file__).parents[1] / "README.md").read_text("utf-8").split())
+    listed = text.partition("It reads ")[2].partition(" and what else Pillow reads")[0]
+    [finding] = machine.formats()
+    assert set(finding.detail.partition(" and others; ")[0].split(", ")) == set(listed.split(", "))
 
 
 def test_the_threads_are_those_that_an_ingest_uses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +191,7 @@ LOCAL: list[tuple[Callable[[Path], None], str, str, str]] = [
     (_changed("pragma user_version = 99"), "failure", "index", "newer imgsearch"),
     (_changed("delete from embeddings where row = 2"), "failure", "index", "have no vector"),
     (_changed("delete from meta where key = 'models'"), "failure", "index", "which models"),
-    (_large_wal, "warning", "WAL", "not copied"),
+    (_large_wal, "warning", "journal", "not copied"),
     (_other_weights, "failure", "text model", "other weights"),
 ]
 

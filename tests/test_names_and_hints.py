@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -174,6 +175,25 @@ def test_hints_keep_the_index_that_was_named(
     answer = command.run(*words, code=None)
     assert "imgsearch ingest" in answer.stdout + answer.stderr
     assert "imgsearch --index" not in answer.stdout + answer.stderr
+
+
+def test_without_network_ones_own_pictures_can_be_tried(
+    command: Command, tmp_path: Path, demo_photos: Path
+) -> None:
+    """The command that is proposed works as it is printed. An index with photos has its models."""
+    folder = tmp_path / "my icons"
+    folder.mkdir()
+    shutil.copy(next(demo_photos.rglob("*.png")), folder)
+    command.environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
+    command.environment["IMGSEARCH_MODEL"] = "nobody/model"
+    words = ("--index", tmp_path / "my index", "ingest", folder)
+    told = command.run(*words, code=1).stderr
+    [line] = [line for line in told.splitlines() if line.endswith("--model demo")]
+    program, *typed = shlex.split(line.partition("photos: ")[2])
+    assert program == "imgsearch"
+    assert typed == [*map(str, words), "--model", "demo"]
+    assert command.run(*typed, "--json").json["added"] == 1
+    assert "--model demo" not in command.run(*words, code=1).stderr
 
 
 @pytest.mark.parametrize("name", ["similar", "query", "remove"])

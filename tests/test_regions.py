@@ -87,17 +87,17 @@ def test_costs_go_by_the_last_ingest() -> None:
     cost = part_costs.of("region", 1000, 128, {"embedded": 100, "seconds": seconds}, cores=2)
     assert cost.hours == pytest.approx((1 + 2 * 10 + 9 * 20) / 100 * 1000 / 2 / 3600)
     assert cost.bytes == 1000 * 9 * (4 * 128 + 128 + 80)
-    assert part_costs.told(cost) == "1,000 photos more: about 17 min and 6 MB"
+    assert part_costs.told(cost) == "1,000 photos would take about 17 min and 6 MB"
     read = part_costs.of("text", 1000, 128, {"embedded": 100, "seconds": seconds}, cores=2)
     assert read.hours == pytest.approx((0.5 * 100 + 1 + 10) / 100 * 1000 / 2 / 3600)
     there: dict[PartKind, PartCount] = {"region": PartCount(10, 42), "page": PartCount(3, 7)}
     holding = part_costs.Holding(12, 3, there, 128, {"embedded": 0})
     said = {kind: rest for kind, *rest in part_costs.said(holding, 1, ["region"])}
-    assert said["region"] == ["42 of 10 photos; 2 photos more: about 0 MB", True]
-    assert said["page"] == ["7 of 3 photos", False]
+    assert said["region"] == ["42 in 10 photos; 2 photos would take about 0 MB", True]
+    assert said["page"] == ["7 in 3 photos", False]
     assert "frame" not in said
     there["region"] = PartCount(12, 42)
-    assert ("region", "42 of 12 photos", False) in part_costs.said(holding, 1, [])
+    assert ("region", "42 in 12 photos", False) in part_costs.said(holding, 1, [])
 
 
 def test_what_pages_and_films_would_cost_is_told() -> None:
@@ -106,14 +106,14 @@ def test_what_pages_and_films_would_cost_is_told() -> None:
     holding = part_costs.Holding(20_000, 12_000, {"page": PartCount(3, 7)}, 128, ingest)
     said = {kind: rest for kind, *rest in part_costs.said(holding, 2, ["frame"])}
     pages, is_asked = said["page"]
-    assert pages.startswith("7 of 3 photos; the next ingest looks into 11,997 TIFF or HEIC files:")
+    assert pages.startswith("7 in 3 photos; the next ingest looks into 11,997 TIFF or HEIC files:")
     assert "about 1 min" in pages  # a hundredth of a second each, on two cores
     assert not is_asked
     cost = part_costs.of_films(ingest, 128, 2)
     assert cost is not None
     assert cost.hours == pytest.approx((30 * (0.5 + 20 * 0.2) + 100 * 10) / 2 / 3600)
     assert said["frame"] == [
-        "none; the last ingest passed over 30 films (100.0 GB): about 9 min and 0 MB",
+        "not asked for; the last ingest passed over 30 films (100.0 GB): about 9 min and 0 MB",
         True,
     ]
     for odd in ({"films": "9"}, {"film_bytes": -1}, {"films": True}, {"films": 0}):

@@ -259,11 +259,16 @@ class TestOpen:
         assert opened == sorted([first["path"], second["path"]])
 
     def test_says_that_there_is_no_viewer(self, trip: Command, viewer: Path) -> None:
-        without = self._with(trip, "/nonexistent").run("open", "horse.png", code=1)
+        """Then where the photos lie, as a shell takes them."""
+        hits = trip.run("query", "x", "-k", "2", "--json").json_lines
+        paths = [hit["path"] for hit in hits]
+        without = self._with(trip, "/nonexistent")
         fails = self._with(trip, f"{viewer}:/usr/bin:/bin", FAILS="3")
-        for answer in (without, fails.run("open", "horse.png", code=1)):
-            assert "1 photo could not be opened" in answer.stderr
-            assert "--paths" in answer.stderr
+        for command in (without, fails):
+            said = command.run("open", *(hit["id"] for hit in hits), code=1).stderr
+            assert "2 photos could not be opened" in said
+            [line] = [line for line in said.splitlines() if " VIEWER " in line]
+            assert shlex.split(line.partition(" VIEWER ")[2]) == paths
 
     def test_what_is_no_photo_here_is_said(self, trip: Command, viewer: Path) -> None:
         command = self._with(trip, f"{viewer}:/usr/bin:/bin")

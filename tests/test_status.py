@@ -38,6 +38,8 @@ def test_status_begins_with_what_everybody_wants_to_know(known: Command) -> None
     for words in ("index", "6 photos in", str(known.home / "icons"), "demo (128 dims)", "size"):
         assert words in text
     assert "last ingest" in text
+    models = next(line for line in lines if line.strip().startswith("model cache"))
+    assert models.split()[-1] == str(known.cache / "imgsearch" / "models")
     assert "added" in text
     assert len(lines) <= 10
     assert "IMGSEARCH_MODEL" not in text  # settings are for -v
@@ -95,7 +97,18 @@ def test_status_json_has_numbers_lists_and_dates(known: Command) -> None:
     [skipped] = report["skipped"]
     assert skipped["path"].endswith("broken.png")
     assert report["error"] is None
+    assert report["model_cache"] == str(known.cache / "imgsearch" / "models")
     assert report["settings"]["model"] == {"value": "demo", "source": "IMGSEARCH_MODEL"}
+
+
+def test_status_names_the_folder_of_fetched_models(known: Command, tmp_path: Path) -> None:
+    hub = tmp_path / "hub"
+    user = Command(known.home, known.cache, {**known.environment, "HF_HOME": str(tmp_path)})
+    assert user.run("status", "--json").json["fetched_models"] is None  # there is none yet
+    assert "fetched models" not in user.run("status").stdout
+    hub.mkdir()
+    assert user.run("status", "--json").json["fetched_models"] == str(hub)
+    assert re.search(rf"fetched models +{hub}\n", user.run("status").stdout)
 
 
 def test_status_of_nothing_is_a_report_too(command: Command) -> None:

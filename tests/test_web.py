@@ -38,13 +38,13 @@ def server(demo_command: Command) -> Iterator[Server]:
         yield server
 
 
-def test_it_says_one_line_and_ends_by_ctrl_c(demo_command: Command) -> None:
+def test_it_says_its_address_and_ends_by_ctrl_c(demo_command: Command) -> None:
     with serving(demo_command) as server:
         assert server.address == f"http://127.0.0.1:{server.port}/"
         assert server.ask("/").status == 200
         assert server.stop() == 0
         out, err = server.process.communicate()
-    assert (out, err) == (b"", b"")
+    assert (out, err) == (b"", b"Ctrl+C ends it.\n")  # the address stood alone on stdout
 
 
 def test_nothing_heavy_is_imported_to_start(demo_command: Command) -> None:

@@ -91,10 +91,7 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
             facts["libraries"] = ", ".join(
                 f"{name} {photos:,}" for name, photos in filled.libraries.items()
             )
-    changes = [f"{getattr(result, name):,} {name}" for name in CHANGES if getattr(result, name)]
-    facts["would change" if dry_run else "changed"] = ", ".join(changes) or "nothing"
-    if result.unchanged:
-        facts["unchanged"] = f"{result.unchanged:,}"
+    facts |= facts_of_changes(result, dry_run=dry_run)
     if result.looked_through:
         facts["parts"] = f"of {result.looked_through:,} photos that were there before"
     if result.left_out:
@@ -122,6 +119,15 @@ def _facts(result: Result, filled: Filled, *, dry_run: bool, verbose: int) -> di
     if verbose:
         stages = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.seconds.items())
         facts["seconds of work"] = f"{stages} (added up over threads)"
+    return facts
+
+
+def facts_of_changes(result: Result, *, dry_run: bool = False) -> dict[str, str]:
+    """How many photos changed, and how many did not."""
+    changes = [f"{getattr(result, name):,} {name}" for name in CHANGES if getattr(result, name)]
+    facts = {"would change" if dry_run else "changed": ", ".join(changes) or "nothing"}
+    if result.unchanged:
+        facts["unchanged"] = f"{result.unchanged:,}"
     return facts
 
 

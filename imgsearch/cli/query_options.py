@@ -129,7 +129,7 @@ class Asked(CommandOptions):
         _ORDER, "--sort", "Best first, or those 100 by date.", default="fit", heading=SHOWN
     )
     only_fitting: bool = flag(
-        "--only-fitting", "Stop where chance begins; exit 1 if nothing fits.", heading=SHOWN
+        "--only-fitting", "Leave out what does not fit; exit 1 if nothing fits.", heading=SHOWN
     )
     fold: bool = flag(
         "--[no-]fold",

@@ -20,13 +20,14 @@ _FROM_SECOND: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def open_files(paths: Sequence[bytes]) -> int:
-    """How many were opened, as far as the system says so: a viewer that still runs counts."""
+def open_files(paths: Sequence[bytes]) -> list[bytes]:
+    """Opens all. Those that could not be, as far as the system says so: a viewer that still runs
+    has opened its file."""
     if sys.platform == "win32":
-        return sum(map(_start_on_windows, paths))
-    started = [process for path in paths if (process := _start(path)) is not None]
+        return [path for path in paths if not _start_on_windows(path)]
+    started = [(path, _start(path)) for path in paths]
     until = time.monotonic() + WAIT
-    return sum(_succeeded(process, until) for process in started)
+    return [path for path, process in started if process is None or not _succeeded(process, until)]
 
 
 def open_film(path: bytes, seconds: float, media_type: str) -> str | None:
@@ -62,7 +63,7 @@ def open_in_browser(page: Path) -> bool:
     if not _has_a_screen():
         return False
     if "BROWSER" not in os.environ and (sys.platform == "win32" or shutil.which(PROGRAM)):
-        return bool(open_files([os.fsencode(page)]))
+        return not open_files([os.fsencode(page)])
     import webbrowser
 
     return webbrowser.open(page.absolute().as_uri())

@@ -113,7 +113,7 @@ def _looked_at(path: Path, connection: sqlite3.Connection, deep: bool) -> Iterat
     yield ok("index", f"{photos:,} photos at {path.parent.parent}, intact{made}")
     if stamp is not None:
         yield from _parts(connection, photos, stamp.dims)
-    yield _wal(path)
+    yield _journal(path)
 
 
 def _derived(path: Path, connection: sqlite3.Connection, deep: bool) -> Finding | None:
@@ -138,8 +138,9 @@ def _parts(connection: sqlite3.Connection, photos: int, dims: int) -> Iterator[F
     statement = f"select count(*) from photos where format in ({formats})"
     [(paged,)] = connection.execute(statement).fetchall()
     holding = part_costs.Holding(photos, paged, there, dims, last_ingest or {})
-    for kind, said, _ in part_costs.said(holding, cpu_and_memory.cores(), NAMES_OF_PARTS):
-        yield ok(part_costs.NAMES[kind], said)
+    for kind, said, is_asked in part_costs.said(holding, cpu_and_memory.cores(), NAMES_OF_PARTS):
+        how = f" (imgsearch ingest --{NAMES_OF_PARTS[kind]})" if is_asked else ""
+        yield ok(part_costs.NAMES[kind], f"{said}{how}")
 
 
 def _damaged_photos(damaged: list[str]) -> Finding:
@@ -151,13 +152,16 @@ def _damaged_photos(damaged: list[str]) -> Finding:
     return failure("index", f"{len(damaged):,} photos are damaged: {named}", cure)
 
 
-def _wal(path: Path) -> Finding:
+def _journal(path: Path) -> Finding:
+    """Of SQLite's write-ahead log, into which every change goes first."""
     wal = path.with_name(path.name + "-wal")
     size = wal.lstat().st_size if wal.exists() else 0
     if size > LARGE_WAL:
         cure = "End programs that have had the index open for long, and run any imgsearch ingest."
-        return warning("WAL", f"{size / 1e6:,.0f} MB, not copied into the database", cure)
-    return ok("WAL", f"{size / 1e6:,.1f} MB")
+        detail = f"{size / 1e6:,.0f} MB of changes are not copied into the database"
+        return warning("journal", detail, cure)
+    waiting = f"{size / 1e6:,.1f} MB of changes wait" if size else "nothing waits"
+    return ok("journal", f"{waiting} to be copied into the database")
 
 
 def _stamp(connection: sqlite3.Connection) -> ModelPair | None:

@@ -53,7 +53,7 @@ def libraries() -> Iterator[Finding]:
         yield failure("libraries", "; ".join(wrong), installation.reinstall_command())
     else:
         shown = [each for each in found if each.split()[0] in _SHOWN]
-        yield ok("libraries", f"{len(found)} as they should be: {', '.join(shown)}")
+        yield ok("libraries", f"{len(found)} installed, in versions that fit: {', '.join(shown)}")
 
 
 _SHOWN = {"torch", "transformers", "sentence-transformers", "onnxruntime", "openvino", "eland"}
@@ -64,21 +64,27 @@ def formats() -> Iterator[Finding]:
     """Findings about picture formats that not every Pillow reads."""
     from PIL import features
 
-    reads = ["JPEG", "PNG", "GIF", "TIFF", "BMP"]
-    lacks: list[str] = []
-    for name, module in (("WebP", "webp"), ("AVIF", "avif")):
-        (reads if features.check_module(module) else lacks).append(name)
-    (reads if _installed("pillow-heif") else lacks).append("HEIC")
+    there = {
+        "WebP": features.check_module("webp"),
+        "AVIF": features.check_module("avif"),
+        "HEIC": _installed("pillow-heif"),
+        "JPEG XL": _installed("imagecodecs"),
+        "JPEG 2000": features.check_codec("jpg_2000"),
+    }
+    reads = ["JPEG", "PNG", "GIF", "TIFF", "BMP", *(name for name in there if there[name])]
+    reads += ["PNM", "TGA", "ICO", "PSD"]
+    lacks = [name for name in there if not there[name]]
     raw, films = "camera RAW", "films"
     if not _installed("rawpy"):
         raw = f"not camera RAW ({installation.extra_command('raw')})"
     if not _installed("av"):
         films = f"not films ({installation.extra_command('video')})"
     if lacks:
-        cure = "Install Pillow and pillow-heif from PyPI's wheels: pip install --force-reinstall"
-        yield warning("formats", f"cannot read {', '.join(lacks)}", f"{cure} pillow pillow-heif")
+        cure = "Install what reads them from PyPI's wheels: pip install --force-reinstall"
+        packages = "pillow pillow-heif imagecodecs"
+        yield warning("formats", f"cannot read {', '.join(lacks)}", f"{cure} {packages}")
     else:
-        yield ok("formats", f"{', '.join(reads)}; {raw}; {films}")
+        yield ok("formats", f"{', '.join(reads)} and others; {raw}; {films}")
 
 
 def _installed(distribution: str) -> bool:
@@ -110,7 +116,8 @@ def processor(precision: str) -> Iterator[Finding]:
     units = ", ".join(unit for unit in ("FP32", "BF16", "FP16", "INT8") if unit in capable)
     yield ok("processor", f"{name}, {_threads()} ({units})")
     if device == "cpu":
-        yield ok("GPU", f"none that torch uses; pictures are embedded by OpenVINO in {chosen}")
+        how = f"by OpenVINO, in {chosen}"
+        yield ok("GPU", f"none that torch can use; pictures are embedded on the processor, {how}")
     else:
         yield ok("GPU", f"{device}; pictures are embedded there by torch")
 
@@ -141,8 +148,8 @@ def models(names: ModelNames, cache: Path, index: ModelPair | None) -> Iterator[
         elif tower.warning:
             yield warning(name, tower.warning, "Nothing need be done; it is slower.")
         else:
-            verified = f"verified, cosine ≥ {tower.verified:.6f}"
-            yield ok(name, f"{tower.identity.name}, {tower.dims} dims, {verified}")
+            checked = "checked against the original when it was exported"
+            yield ok(name, f"{tower.identity.name}, {tower.dims} dims, {checked}")
 
 
 def space(name: str, folder: Path) -> Iterator[Finding]:

@@ -126,9 +126,9 @@ def _seconds_each(last_ingest: Mapping[str, Any]) -> dict[str, float] | None:
 
 
 def told(cost: Cost) -> str:
-    """For a person: "12,000 photos more: about 2.5 hours and 310 MB"."""
+    """For a person: "12,000 photos would take about 2.5 hours and 310 MB"."""
     photos = "1 photo" if cost.photos == 1 else f"{cost.photos:,} photos"
-    return f"{photos} more: {_about(cost)}"
+    return f"{photos} would take {_about(cost)}"
 
 
 def _about(cost: Cost) -> str:
@@ -157,7 +157,8 @@ def said(
         cost = _said_of_cost(kind, holding, cores, asked)
         if found is None and cost is None:
             continue
-        there = "none" if found is None else f"{found.parts:,} of {found.photos:,} photos"
+        absent = "not asked for" if kind in asked else "none"
+        there = absent if found is None else f"{found.parts:,} in {found.photos:,} photos"
         yield kind, "; ".join(filter(None, [there, cost])), cost is not None and kind in asked
 
 

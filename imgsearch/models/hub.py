@@ -53,6 +53,14 @@ def fetch(name: str, progress: Progress) -> Path:
     return in_cache(name) or _download(name, progress)
 
 
+def cache_folder() -> Path | None:
+    """Where the hub's own programs keep what they fetch; None where there is no such folder."""
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE)
+    return folder if folder.is_dir() else None
+
+
 def in_cache(name: str) -> Path | None:
     """The folder of a model in the hub's own cache; None unless it is complete there."""
     from huggingface_hub import snapshot_download

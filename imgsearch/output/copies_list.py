@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 def summary(found: Duplicates) -> str:
     if not found.copies:
         return f"No copies among {console.count(found.photos, 'photo')}."
-    copies = "1 copy" if found.copies == 1 else f"{found.copies:,} copies"
     return (
-        f"{copies} of {console.count(len(found), 'picture')} among"
-        f" {console.count(found.photos, 'photo')}; {console.size(found.saved)} could be saved."
-        " Nothing was deleted."
+        f"{told(found)}, among {console.count(found.photos, 'photo')};"
+        f" {console.size(found.saved)} could be saved. Nothing was deleted."
     )
 
 
+def told(found: Duplicates) -> str:
+    """How many files show how few pictures: "25 files of 11 pictures, 14 more than needed"."""
+    files, pictures = found.copies + len(found), console.count(len(found), "picture")
+    return f"{files:,} files of {pictures}, {found.copies:,} more than needed"
+
+
 def heading(group: Group) -> str:
-    return f"{len(group.photos)} copies, {console.size(group.saved)} could be saved"
+    """Of a group: all of its files count, as in `summary`."""
+    return f"{group.count:,} files, {console.size(group.saved)} could be saved"
 
 
 def as_results(library: Library, group: Group) -> Results:

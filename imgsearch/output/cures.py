@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from imgsearch.errors import Action, Advice, ImgsearchError
 
+_BOTH_MODELS = (
+    "--image-model DIR --text-model DIR.\n"
+    "To see imgsearch at work without any download: imgsearch demo"
+)
 _LOCALLY = "Until then queries are encoded on this machine (--text-encoder auto or local)."
 
 HOW = {
@@ -38,8 +42,10 @@ HOW = {
     "name an index": "--index PATH",
     "name an index on a cluster": "--index https://host:9200/my-photos",
     "name another index": "--index NAME",
-    "name both models": "--image-model DIR --text-model DIR.\n"
-    "To see imgsearch at work without any download: imgsearch demo",
+    "name both models": _BOTH_MODELS,
+    "name both models, or try a small one": f"{_BOTH_MODELS}\n"
+    "To try it with your own pictures and the model of that demo, which knows icons rather than"
+    " photos: imgsearch ingest {folders} --model demo",
     "name one model": "--model NAME",
     "name the CA": "--ca-certs FILE, or ES_CA_CERTS=FILE",
     "name the model's id": "--model-id ID",

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from imgsearch.copies import comparing
 from imgsearch.dataclass import dataclass
 from imgsearch.errors import UsageError
+from imgsearch.output import copies_list
 from imgsearch.question import Filter, Folder, Question
 from imgsearch.roots import folder_away
 from imgsearch.web import export, state
@@ -160,6 +161,7 @@ async def show(request: Request) -> Response:
         request,
         "duplicates.html",
         found=shown.found,
+        told=copies_list.told(shown.found),
         groups=shown.groups,
         located=shown.located,
         away=shown.away,

@@ -90,11 +90,12 @@ def serve(
     context: Context,
     listening: socket.socket,
     tell: Callable[[str], None],
+    say: Callable[[str], None],
     *,
     open_browser: bool = False,
 ) -> None:
-    """Answers until it is interrupted. `tell` hears the address once it answers; the socket is
-    closed in the end."""
+    """Answers until it is interrupted. `tell` hears the address once it answers, `say` what else a
+    person should know; the socket is closed in the end."""
     server = _server(context)
     address = service.address(context.policy, listening.getsockname()[1])
 
@@ -105,7 +106,7 @@ def serve(
             time.sleep(0.005)
         tell(address)
         if open_browser and not webbrowser.open(address):
-            tell("No browser could be opened; open the address yourself.")
+            say("No browser could be opened; open the address yourself.")
         _warm(context)
 
     threading.Thread(target=when_ready, daemon=True, name="imgsearch-ready").start()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from imgsearch.cli import opening
+from imgsearch.cli import ingest_summary, opening
 from imgsearch.cli.commands import ingest
 from imgsearch.cli.options import Common, NoOptions
 from imgsearch.cli.preview import Preview
@@ -35,7 +35,8 @@ _NEXT = """\
   {serve}
   {gallery}
 
-[bold]Now your own pictures:[/bold]
+[bold]Now your own pictures[/bold] (the first ingest fetches models once, about {gigabytes:g} GB;
+without network, add --model demo: the small model that knows icons)[bold]:[/bold]
   {program} ingest ~/Pictures
   {program} query "endless route to the top"
   {program} similar photo.jpg"""
@@ -71,9 +72,12 @@ def demo(common: Common, given: NoOptions) -> None:
 def _print_what_is_next(console: Console, words: str) -> None:
     from rich.markup import escape
 
+    from imgsearch.models.choices import CHOICES
+
     gallery = _on_index("query", f'"{words}"', "--html gallery.html")
     typed = {"serve": _on_index("serve"), "gallery": gallery, "program": _program()}
-    _print(console, _NEXT.format(**{name: escape(command) for name, command in typed.items()}))
+    commands = {name: escape(command) for name, command in typed.items()}
+    _print(console, _NEXT.format(gigabytes=CHOICES["default"].gigabytes, **commands))
 
 
 def _asking(command: str, what: str) -> str:
@@ -155,15 +159,13 @@ def _ingest_anew_if_need_be(chosen: Settings, photos: Path, console: Console) ->
 
 
 def _ingest(chosen: Settings, photos: Path, console: Console) -> None:
-    from imgsearch.output import console as rendering
-
     with opening.opened_for_ingest(chosen) as library:
         result = library.ingest([photos], ingest.options(chosen))
         count = library.count()
     console.print(_INTRODUCTION.format(count=count), markup=True)
-    embedded = rendering.count(result.embedded, "picture")
     _print_command(console, _on_index("ingest", _typed(photos), "--model demo"), "")
-    _print(console, f"[dim]{embedded} embedded, {result.unchanged} unchanged[/dim]\n")
+    facts = ingest_summary.facts_of_changes(result)
+    _print(console, "".join(f"[dim]{what}  {value}[/dim]\n" for what, value in facts.items()))
 
 
 def _show(console: Console, typed: str, results: Results, draw: Callable[[Results], bool]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,8 @@ from imgsearch.settings.table import PICTURES, SPEED
 from imgsearch.settings.values import one_of, text, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from imgsearch.cli.report_file import Written
     from imgsearch.index.base import PartKind
     from imgsearch.ingest.options import Options
@@ -254,8 +258,27 @@ def _ingest(chosen: Settings, given: Ingest, began: float) -> tuple[Result, Fill
             _ask_about_foreign(library)
         with report_file.opened(given.report) as report:
             asked = _options(chosen, given, report)
-            report.result = library.ingest(given.paths or None, asked, given.library, files=listed)
+            with _offering_a_small_model(library, given.paths):
+                paths = given.paths or None
+                report.result = library.ingest(paths, asked, given.library, files=listed)
         return report.result, Filled.of(library, time.perf_counter() - began)
+
+
+@contextlib.contextmanager
+def _offering_a_small_model(library: Library, paths: Sequence[str]) -> Iterator[None]:
+    """Where models cannot be fetched: says how these pictures can be tried without, unless the
+    index has its models already."""
+    from imgsearch.errors import Action, ModelUnavailable
+    from imgsearch.escaping import shell_quoted
+
+    try:
+        yield
+    except ModelUnavailable as error:
+        is_of_hub = error.action == Action("name both models")
+        if is_of_hub and paths and library.index.models() is None:
+            folders = " ".join(shell_quoted(os.fsencode(path)) for path in paths)
+            error.action = Action("name both models, or try a small one", {"folders": folders})
+        raise
 
 
 def _ask_about_foreign(library: Library) -> None:

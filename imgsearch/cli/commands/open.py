@@ -14,7 +14,7 @@ from imgsearch.cli.error_handler import say
 from imgsearch.cli.options import INDEX_ALONE, Common
 from imgsearch.cli.program import command
 from imgsearch.errors import EXIT_FAILURE, PhotoError
-from imgsearch.escaping import shown
+from imgsearch.escaping import shell_quoted, shown
 from imgsearch.settings.options import CommandOptions, arguments
 from imgsearch.settings.values import text
 
@@ -89,15 +89,25 @@ def _open(files: Sequence[Wanted]) -> None:
         say(f"{console.count(len(files) - len(found), 'file')} not opened: no picture.")
     at_a_moment = [_is_opened_at_its_moment(file) for file in found]
     pictures = [file.path for file, is_open in zip(found, at_a_moment, strict=True) if not is_open]
-    opened = viewer.open_files(pictures)
-    if opened:
-        say(f"Opened {console.count(opened, 'photo')} in the system's viewer.")
-    if opened < len(pictures):
-        failed = console.count(len(pictures) - opened, "photo")
-        say(f"{failed} could not be opened: {viewer.PROGRAM} found no program for it.")
-        say("--paths prints the paths, for a viewer of your choice: … --paths -0 | xargs -0 feh")
-    if opened + sum(at_a_moment) < len(files):
+    failed = viewer.open_files(pictures)
+    if len(failed) < len(pictures):
+        say(f"Opened {console.count(len(pictures) - len(failed), 'photo')} in the system's viewer.")
+    if failed:
+        _say_how_else(failed)
+    if failed or len(found) < len(files):
         raise typer.Exit(EXIT_FAILURE)
+
+
+def _say_how_else(paths: Sequence[bytes]) -> None:
+    """Of photos that the system has no viewer for: where they lie, and what shows them."""
+    from imgsearch.cli import viewer
+    from imgsearch.output import console
+
+    photos, them = console.count(len(paths), "photo"), "it" if len(paths) == 1 else "them"
+    say(f"{photos} could not be opened: {viewer.PROGRAM} found no program for {them}.")
+    typed = " ".join(shell_quoted(path) for path in paths)
+    say(f"Give {them} to a viewer of your own: VIEWER {typed}")
+    say("Or search in a browser: imgsearch serve --open")
 
 
 def _is_opened_at_its_moment(file: Wanted) -> bool:

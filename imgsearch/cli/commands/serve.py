@@ -72,7 +72,7 @@ def serve(common: Common, given: Serving) -> None:
         examine=lambda: _findings(chosen),
     )
     listening = server.listen(service.host, service.port)
-    server.serve(service, page, listening, _tell, open_browser=given.open)
+    server.serve(service, page, listening, _tell, say, open_browser=given.open)
     _end()
 
 
@@ -84,8 +84,10 @@ def _findings(chosen: Settings) -> Iterator[Finding]:
     return findings(chosen, index_place(chosen), paths.cache_dir())
 
 
-def _tell(line: str) -> None:
-    typer.echo(line)
+def _tell(address: str) -> None:
+    """The address alone on stdout, for programs that read it."""
+    typer.echo(address)
+    say("Ctrl+C ends it.")
 
 
 def _end() -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli import hints, opening
+from imgsearch.cli.index_state import Known, look
 from imgsearch.cli.options import INDEX_ALONE, MODELS, Common, JsonObject
 from imgsearch.cli.program import command
-from imgsearch.dataclass import dataclass
-from imgsearch.errors import ImgsearchError, IndexNotFound
 from imgsearch.escaping import shown
 from imgsearch.ingest import rules as library_rules
 from imgsearch.output import cures
@@ -18,9 +16,6 @@ if TYPE_CHECKING:
     from imgsearch.index.base import IndexInfo
     from imgsearch.ingest.part_costs import Holding
     from imgsearch.ingest.rules import Rules
-    from imgsearch.library import Library
-    from imgsearch.models.int8_trial import Figures
-    from imgsearch.roots import Roots
     from imgsearch.settings import NotObeyed, Settings
 
 COUNTS = ("added", "updated", "unchanged", "renamed", "removed", "excluded")
@@ -39,7 +34,7 @@ def status(common: Common, given: JsonObject) -> None:
     With -v, every setting and its source.
     """
     chosen = opening.load_settings(common, ask=False)
-    known = _look(chosen)
+    known = look(chosen)
     if given.json:
         from imgsearch.output import console as rendering
 
@@ -50,86 +45,14 @@ def status(common: Common, given: JsonObject) -> None:
         raise known.error
 
 
-@dataclass(slots=True)
-class Known:
-    """What could be found out about an index. `info`: None where nothing has been ingested, or
-    where the index cannot be reached (`error`)."""
-
-    place: str
-    info: IndexInfo | None = None
-    roots: dict[str, str] = field(default_factory=dict)  # of libraries, on this machine
-    folders: dict[str, list[str]] = field(default_factory=dict)  # of those that are here in part
-    rules: dict[str, Rules] = field(default_factory=dict)  # of libraries
-    encoded: str = ""  # where queries are
-    int8: Figures | None = None  # where it was tried for these photos, on this machine
-    holding: Holding | None = None  # None: it can hold no parts of photos, or holds nothing yet
-    error: ImgsearchError | None = None
-
-    @property
-    def skipped(self) -> list[dict[str, str]]:
-        skipped: list[dict[str, str]] = self.last_ingest.get("skipped", [])
-        return skipped
-
-    @property
-    def last_ingest(self) -> dict[str, Any]:
-        return (self.info and self.info.last_ingest) or {}
-
-
-def _look(chosen: Settings) -> Known:
-    from imgsearch.ingest import part_costs
-    from imgsearch.library import index_place
-
-    known = Known(str(index_place(chosen)))
-    try:
-        with opening.opened(chosen) as library:
-            known.info = library.status()
-            known.roots = _roots(known.info, library.roots)
-            known.folders = _folders(library.roots)
-            known.rules = library_rules.of(library.index)
-            if known.info.models is not None and not known.info.models.quantized:
-                known.int8 = library.models.int8_figures(library.index.index_id)
-            known.holding = part_costs.holding(library.index, known.info)
-            if library.index.capabilities.text_models is not None and known.info.photos:
-                known.encoded = _encoded_where(library)
-    except IndexNotFound:
-        pass
-    except ImgsearchError as error:  # the settings, which may be the reason, are shown all the same
-        known.error = error
-    return known
-
-
-def _encoded_where(library: Library) -> str:
-    """Where queries are encoded, and the reason why."""
-    local = library.settings.text_encoder == "local"
-    choice = library.text_choice("local" if local else "auto", ask_anew=True)
-    if choice.inside is not None:
-        return f"in the cluster ({choice.reason})"
-    there = library.index.capabilities.text_models
-    obstacle = None if local or there is None else there.obstacle()
-    return f"on this machine ({(obstacle or choice.reason).rstrip('.')})"
-
-
-def _roots(info: IndexInfo, roots: Roots) -> dict[str, str]:
-    from imgsearch import paths
-
-    found = {name: roots.get(name) for name in info.libraries}
-    return {name: paths.shown(root) for name, root in found.items() if root is not None}
-
-
-def _folders(roots: Roots) -> dict[str, list[str]]:
-    """By library, the folders of those that this machine has only some of."""
-    known = roots.all().items()
-    return {name: [shown(folder) for folder in root.within] for name, root in known if root.within}
-
-
 def _show(known: Known, chosen: Settings, verbose: bool) -> None:
     from imgsearch import paths
     from imgsearch.output import console as rendering
 
-    facts = {"index": known.place} | _facts(known, verbose)
+    folders = {name: folder for name, folder in _model_folders().items() if folder is not None}
+    facts = {"index": known.place} | _facts(known, verbose) | folders
     if verbose:
         facts |= _details(known)
-        facts["model cache"] = str(paths.cache_dir() / "models")
     rendering.print_facts("Index", facts)
     if known.skipped and verbose:
         named = {skip["path"]: f"{skip['reason']} ({skip['detail']})" for skip in known.skipped}
@@ -148,6 +71,18 @@ def _show(known: Known, chosen: Settings, verbose: bool) -> None:
             for each in chosen.not_obeyed
         }
         rendering.print_facts("Not obeyed", withheld, apart=True)
+
+
+def _model_folders() -> dict[str, str | None]:
+    """Where models lie, exported and as they were fetched; the latter None where nothing is."""
+    from imgsearch import paths
+    from imgsearch.models import hub
+
+    fetched = hub.cache_folder()
+    return {
+        "model cache": paths.shown(paths.cache_dir() / "models"),
+        "fetched models": None if fetched is None else paths.shown(fetched),
+    }
 
 
 def _facts(known: Known, verbose: bool) -> dict[str, str]:
@@ -202,7 +137,6 @@ def _parts(holding: Holding) -> dict[str, str]:
 
 def _rules(known: Known, library: str) -> list[str]:
     """What differs from what every library begins with."""
-    from imgsearch.escaping import shown
     from imgsearch.ingest.decisions import NAMES_OF_PARTS
 
     rules = known.rules.get(library, library_rules.Rules())
@@ -259,8 +193,6 @@ def _details(known: Known) -> dict[str, str]:
 def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
     """The same as JSON values: numbers are numbers, and what is not known is null.
     `guides/reference/json.md` documents the keys."""
-    from imgsearch import paths
-
     info = known.info
     pair = None if info is None else info.models
     last = {name: value for name, value in known.last_ingest.items() if name != "skipped"}
@@ -288,7 +220,7 @@ def _as_dict(known: Known, chosen: Settings) -> dict[str, Any]:
         "libraries": [] if info is None else [_library(known, name) for name in info.libraries],
         "last_ingest": {**last, "skipped": len(known.skipped)} if last else None,
         "skipped": known.skipped,
-        "model_cache": str(paths.cache_dir() / "models"),
+        **{name.replace(" ", "_"): folder for name, folder in _model_folders().items()},
         "settings": _settings(chosen),
         "not_obeyed": [_not_obeyed(each) for each in chosen.not_obeyed],
     }
