@@ -98,8 +98,8 @@ def test_a_person_sees_each_group_and_what_differs(visit: Visit) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in visit.album.iterdir()}
     answer = visit.server.ask("/duplicates")
     assert "6 files of 2 pictures, 4 more than needed, among 7 photos; " in answer.text
-    assert "4 copies, " in answer.text
-    assert "2 copies, " in answer.text
+    assert "4 files, " in answer.text
+    assert "2 files, " in answer.text
     assert "<strong>quarter.png</strong>" in answer.text
     assert "<strong>PNG</strong>" in answer.text
     assert "<strong>JPEG</strong>" not in answer.text
