@@ -17,8 +17,7 @@ _GROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _LOWEST = 19  # of nice; Linux takes a process's place at the disk from it too
 _IDLE_PRIORITY_CLASS = 0x40
 _THIS_PROCESS = -1  # to Windows
-# of glibc's mallopt: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD and M_ARENA_MAX
-_KEEPING = ((-1, 256 << 20), (-3, 32 << 20), (-8, 2))
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of glibc's mallopt
 _LET_GO_SECONDS = 0.02
 _POPULATE_READ = 22  # of madvise, from Linux 5.14 on; Python does not name it
 _WORTH_A_THREAD = 16 << 20  # bytes; fewer are mapped in a millisecond
@@ -55,8 +54,9 @@ def keep_freed_memory() -> None:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for option, value in _KEEPING:
-            mallopt(option, value)
+        mallopt(_TRIM_THRESHOLD, 256 << 20)
+        mallopt(_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_ARENA_MAX, max(2, cores()))  # what one thread frees the next one uses
 
 
 def let_go_of(folder: Path) -> None:

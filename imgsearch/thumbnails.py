@@ -199,8 +199,8 @@ def opened(cache: Path, max_megapixels: float) -> Iterator[Thumbnails]:
 def made(source: Source, size: int, max_megapixels: float, part: Part | None = None) -> bytes:
     """WebP of a picture file, or of its bytes, as `Thumbnails.get` returns it. `part`: a page, or a
     film's frame. Raises imgsearch.photos.decode.Undecodable."""
-    from imgsearch.photos import decode, films, pages
-    from imgsearch.photos.reducing import SPARE
+    from imgsearch.photos import decode, films, multi_page
+    from imgsearch.photos.downscaling import SPARE
 
     target = math.ceil(size / SPARE)
     if part is not None and part.kind == "frame":
@@ -208,7 +208,7 @@ def made(source: Source, size: int, max_megapixels: float, part: Part | None = N
         shown = films.at(source, part.place[0], side=size, max_megapixels=max_megapixels)
     elif part is not None:
         [page] = part.place
-        shown = pages.one(source, page, target=target, max_megapixels=max_megapixels)
+        shown = multi_page.one(source, page, target=target, max_megapixels=max_megapixels)
     else:
         shown = decode.decode(
             source, target=target, max_megapixels=max_megapixels, preview=True

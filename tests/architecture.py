@@ -21,7 +21,7 @@ PARTS = {  # one box each, with the modules and packages in it; the longest name
     "library": (
         "library",
         "index",
-        "index.copying",
+        "index.copy_between_indexes",
         "ingest.run",
         "ingest.decisions",
         "ingest.cost",

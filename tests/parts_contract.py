@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from imgsearch.index import copying
+from imgsearch.index import copy_between_indexes
 from imgsearch.index.base import Filter, Index, PartCount, Parts, Row
 from imgsearch.index.records import Part, PartVectors, parts_mark
 from imgsearch.models.base import ModelIdentity, ModelPair, Vector, unit
@@ -168,7 +168,7 @@ class PartsContract:
         first = index.search(QUESTION, 1, exclude=[inside.record.id])
         assert [hit.record for hit in first] == [outside.record]
         target = index_factory("copied")
-        assert copying.copy(index, target).complete
+        assert copy_between_indexes.copy(index, target).complete
         ids = [inside.record.id, outside.record.id]
         assert same(target.parts(ids), index.parts(ids))
         index.write([], [inside.record.id])

@@ -21,7 +21,7 @@ import imgsearch
 from imgsearch import demo
 from imgsearch.errors import UsageError
 from imgsearch.question import Filter, Question, Term
-from imgsearch.search import cut_off, mixture
+from imgsearch.search import combined_terms, cut_off
 from imgsearch.search.understanding import told
 from tests import fitting as fitting_figures
 from tests import mixtures
@@ -147,7 +147,7 @@ def test_terms_of_unlike_spread_weigh_what_they_say() -> None:
     spread[0], spread[1] = 10, 1
     sample = (random.standard_normal((2000, 32)) * spread).astype(np.float32)
     axes = np.eye(32, dtype=np.float32)
-    found = mixture.combined([axes[0], axes[1]], [1, 1], sample)
+    found = combined_terms.combined([axes[0], axes[1]], [1, 1], sample)
     assert found[1] / found[0] == pytest.approx(10, rel=0.1)
     assert np.linalg.norm(found) == pytest.approx(1, abs=1e-6)
 
@@ -156,7 +156,7 @@ def test_terms_of_unlike_spread_weigh_what_they_say() -> None:
 def test_terms_that_cancel_each_other_are_refused(size: int) -> None:
     sample = np.array([vector(seed) for seed in range(size)], np.float32).reshape(size, 32)
     with pytest.raises(UsageError, match="cancel"):
-        mixture.combined([vector(1), vector(1)], [2, -2], sample)
+        combined_terms.combined([vector(1), vector(1)], [2, -2], sample)
 
 
 # -- the sample that terms are weighed by

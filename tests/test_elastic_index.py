@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import IndexContradiction
-from imgsearch.index import copying
+from imgsearch.index import copy_between_indexes
 from imgsearch.index.base import ALL, Filter, Row
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.requests import CreateOptions
@@ -294,11 +294,11 @@ def test_copied_there_and_back_nothing_has_changed(space: Space, tmp_path: Path)
     here.write([Row(full, vector(1, DIMS))])
     here.write([Row(record(f"{n}.jpg", size=n), vector(n, DIMS)) for n in range(2, 700)])
     there = space.open()
-    assert copying.copy(here, there).complete
-    again = copying.copy(here, there)
+    assert copy_between_indexes.copy(here, there).complete
+    again = copy_between_indexes.copy(here, there)
     assert (again.copied, again.already_there) == (0, 699)
     back = open_local(tmp_path / "back", create=True)
-    result = copying.copy(there, back)
+    result = copy_between_indexes.copy(there, back)
     assert result.complete
     assert result.compared > 0
     for one, other in zip(here.rows(), back.rows(), strict=True):

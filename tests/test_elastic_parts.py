@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imgsearch.index import copying
+from imgsearch.index import copy_between_indexes
 from imgsearch.index.base import (
     PART_KINDS,
     Filter,
@@ -151,7 +151,7 @@ def test_parts_come_back_from_a_cluster(
     shared: ElasticsearchIndex, local: LocalIndex, tmp_path: Path
 ) -> None:
     with contextlib.closing(open_local(tmp_path / "back", create=True)) as back:
-        assert copying.copy(shared, back).complete
+        assert copy_between_indexes.copy(shared, back).complete
         ids = [each.record.id for each in some_photos()]
         assert _plain(back.parts(ids)) == _plain(local.parts(ids))
 
@@ -315,7 +315,7 @@ def test_whatever_stands_in_the_place_of_parts_stops_nothing(own: Space, tmp_pat
     odd = [name for n, name in enumerate(PARTS) if "parts" in faults.get(f"{n:032x}", ())]
     assert {"parts-place-far", "parts-no-kind"} <= set(odd)
     with contextlib.closing(open_local(tmp_path / "copy", create=True)) as copy:
-        copying.copy(index, copy)
+        copy_between_indexes.copy(index, copy)
         assert same({id: copy.parts([id])[id] for id in ids}, index.parts(ids))
 
 

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgsearch import photos
-from imgsearch.ocr import outlines
+from imgsearch.ocr import text_lines
 from imgsearch.photos import (
     dates,
     decode,
@@ -34,7 +34,7 @@ from imgsearch.photos import (
     films,
     formats,
     metadata,
-    pages,
+    multi_page,
     safe_text,
     sidecars,
     tiff_directories,
@@ -397,12 +397,12 @@ def test_pages() -> None:
         with _limits(data):
             assert tiff_directories.count(io.BytesIO(data), 9) <= 9
             with contextlib.suppress(decode.Undecodable):  # and nothing else
-                several = pages.several(data)
-                found = list(pages.each(data, target=64, max_megapixels=5))
+                several = multi_page.several(data)
+                found = list(multi_page.each(data, target=64, max_megapixels=5))
                 assert [page.number for page in found] == sorted({page.number for page in found})
                 assert all(page.image.mode == "RGB" for page in found)
                 assert several or not found
-                assert len(found) <= pages.MOST
+                assert len(found) <= multi_page.MOST
 
     _for_a_while(_damaged(seeds) | _directories(PICTURE_TAGS), check)
 
@@ -466,10 +466,10 @@ def test_where_text_is() -> None:
         size = max(1, round(width * scale[0])), max(1, round(height * scale[1]))
         pixels = np.zeros((size[1], size[0], 3), np.uint8)
         with _limits(ascii(case).encode()):
-            for corners in outlines.found_in(heat, scale)[:20]:
-                left, top, wide, high = outlines.box_of(corners, size)
+            for corners in text_lines.found_in(heat, scale)[:20]:
+                left, top, wide, high = text_lines.box_of(corners, size)
                 assert 0 <= left < left + wide <= size[0]
                 assert 0 <= top < top + high <= size[1]
-                assert min(outlines.cut_out(pixels, corners).shape) >= 1
+                assert min(text_lines.cut_out(pixels, corners).shape) >= 1
 
     _for_a_while(cases, check)

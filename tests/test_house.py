@@ -39,7 +39,7 @@ LAYERS = [
     {"photos.formats", "photos.metadata", "photos.walk", "photos.film_reader"},
     {"photos.film_facts", "photos.pillow_setup"},
     {"photos.colour", "photos.raw", "photos.png", "photos.orientation"},
-    {"photos.reducing"},
+    {"photos.downscaling"},
     {
         "photos.tiff",
         "photos.jpeg",
@@ -52,14 +52,14 @@ LAYERS = [
     },
     {"photos.films"},
     {"photos.decode", "models.hub", "models.files", "models.trust"},
-    {"photos.pages"},
+    {"photos.multi_page"},
     {"index.records"},
     {"index.parts"},
     {"index.base", "ingest.fingerprints"},
     {"copies.comparing"},
     {"models"},
     {"ocr.networks"},
-    {"ocr.outlines"},
+    {"ocr.text_lines"},
     {"ocr"},
     {"roots.locations"},
     {"roots.registry"},
@@ -70,7 +70,7 @@ LAYERS = [
     {
         "search.question_checks",
         "search.index_sample",
-        "search.mixture",
+        "search.combined_terms",
         "search.cut_off",
         "search.understanding",
         "search.place_names",
@@ -79,14 +79,14 @@ LAYERS = [
     {"search.ranking", "copies.folding", "copies.groups"},
     {"results"},
     {"thumbnails", "search.last_results", "copies.hashes", "search.evaluation"},
-    {"ingest", "index.copying", "search", "copies"},
+    {"ingest", "index.copy_between_indexes", "search", "copies"},
     {"library", "ingest.run", "ingest.decisions", "ingest.cost"},
     {"watching"},
     {"output", "demo", "doctor", "web", "mcp_server"},
     {"cli", "__main__"},
 ]
 # these know the index's protocol alone
-CORE = ("ingest", "roots", "search", "copies", "index.copying")
+CORE = ("ingest", "roots", "search", "copies", "index.copy_between_indexes")
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 350, 45
 OUTER_ONLY = {"typer": "cli", "tqdm": "cli", "rich": "output"}  # and what may import that
 

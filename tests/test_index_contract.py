@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch.index import copying
+from imgsearch.index import copy_between_indexes
 from imgsearch.index.base import Capabilities, Index, PartCount, Parts, PartVectors
 from imgsearch.index.local.opening import open_local
 from imgsearch.index.local.search_files.segments import Limits
@@ -43,12 +43,12 @@ def test_a_copy_says_what_the_target_cannot_hold(tmp_path: Path) -> None:
     ):
         filled(lambda name: old, [row("a.jpg", 1)._replace(parts=parts), row("b.jpg", 2)])
         new.capabilities = Capabilities(no_parts="Whole photos only.")  # type: ignore[misc]
-        result = copying.copy(old, new)
+        result = copy_between_indexes.copy(old, new)
         assert result.complete
         assert (result.copied, result.without_parts) == (2, 1)
         assert new.info().parts == {}
         new.capabilities = Capabilities()
-        result = copying.copy(old, new)
+        result = copy_between_indexes.copy(old, new)
         assert (result.copied, result.already_there, result.without_parts) == (1, 1, 0)
         assert new.info().parts == old.info().parts == {"region": PartCount(1, 1)}
 

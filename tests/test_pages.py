@@ -21,7 +21,7 @@ from PIL import Image
 
 from imgsearch import demo, thumbnails
 from imgsearch.index.base import Part
-from imgsearch.photos import decode, pages, reducing, tiff_directories
+from imgsearch.photos import decode, downscaling, multi_page, tiff_directories
 from imgsearch.results import Hit
 from tests.command import Command
 from tests.index_contract import record
@@ -84,7 +84,7 @@ def corner(image: Image.Image) -> tuple[int, ...]:
 
 def found(data: bytes | str, **options: Any) -> list[tuple[int, tuple[int, ...]]]:
     options = {"target": 64, "max_megapixels": 250} | options
-    return [(page.number, corner(page.image)) for page in pages.each(data, **options)]
+    return [(page.number, corner(page.image)) for page in multi_page.each(data, **options)]
 
 
 EXPECTED = [(1, (1, 0, 0)), (2, (0, 1, 0)), (3, (0, 0, 1)), (4, (1, 1, 0))]
@@ -106,11 +106,11 @@ def test_each_page_is_shown_with_its_number(made: Callable[[], bytes], tmp_path:
     data = made()
     path = tmp_path / "scan"
     path.write_bytes(data)
-    assert pages.several(data)
+    assert multi_page.several(data)
     assert found(data) == found(str(path)) == EXPECTED
-    alone = pages.one(data, 3, target=64, max_megapixels=250)
+    alone = multi_page.one(data, 3, target=64, max_megapixels=250)
     assert corner(alone) == (0, 0, 1)
-    assert min(alone.size) >= reducing.least(64)
+    assert min(alone.size) >= downscaling.least(64)
 
 
 def test_small_pages_that_are_kept_stay_what_they_are() -> None:
@@ -120,19 +120,19 @@ def test_small_pages_that_are_kept_stay_what_they_are() -> None:
     first, *others = (Image.new("RGB", (40, 30), shade) for shade in shades)
     buffer = io.BytesIO()
     first.save(buffer, "TIFF", save_all=True, append_images=others)
-    found = list(pages.each(buffer.getvalue(), target=64, max_megapixels=5))
+    found = list(multi_page.each(buffer.getvalue(), target=64, max_megapixels=5))
     assert [page.image.getpixel((3, 3)) for page in found] == shades
 
 
 def test_other_files_of_several_pictures_have_no_pages() -> None:
     for data in (gif(), mpo(), heif(1), by_tifffile()[:6], b"II*\0", b""):
-        assert not pages.several(data)
+        assert not multi_page.several(data)
         assert found(data) == []
 
 
 def test_a_page_that_does_not_exist_is_said() -> None:
     with pytest.raises(decode.Undecodable, match="it has no page 5"):
-        pages.one(by_pillow(), 5, target=64, max_megapixels=250)
+        multi_page.one(by_pillow(), 5, target=64, max_megapixels=250)
 
 
 def test_pages_are_upright_each_by_its_own_orientation() -> None:
@@ -145,7 +145,7 @@ def test_pages_are_upright_each_by_its_own_orientation() -> None:
                 values = pixels.astype(kind) * (1 if kind == np.uint8 else 257)
                 tags = [(274, "H", 1, orientation, True)]
                 writer.write(values, photometric="rgb", metadata=None, extratags=tags)
-        first, second = pages.each(buffer.getvalue(), target=64, max_megapixels=250)
+        first, second = multi_page.each(buffer.getvalue(), target=64, max_megapixels=250)
         assert first.image.width > first.image.height
         assert second.image.width > second.image.height
         assert corner(second.image) == (0, 0, 1)
@@ -176,7 +176,7 @@ def test_a_page_that_is_damaged_leaves_the_others() -> None:
 
 
 def test_more_pages_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "MOST", 3)
+    monkeypatch.setattr(multi_page, "MOST", 3)
     assert found(by_pillow()) == EXPECTED[:3]
 
 
@@ -235,9 +235,9 @@ def test_bombs_of_pages_cost_little(
     count: int, width: int, bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many pages, and many large ones that take no room in the file."""
-    monkeypatch.setattr(pages, "MOST", 40)
-    monkeypatch.setattr(pages, "_DIRECTORIES", 80)
-    monkeypatch.setattr(pages, "_FREE_BYTES", 1 << 27)
+    monkeypatch.setattr(multi_page, "MOST", 40)
+    monkeypatch.setattr(multi_page, "_DIRECTORIES", 80)
+    monkeypatch.setattr(multi_page, "_FREE_BYTES", 1 << 27)
     data = chained(count, width, zeros(width * width * bits // 8), bits=bits)
     shown = len(found(data))
     assert 0 < shown <= 40

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from imgsearch.index import copying
+from imgsearch.index import copy_between_indexes
 from imgsearch.index.base import Index, PartCount, Parts, PartTexts, Row, Wanted
 from imgsearch.question import Filter
 from imgsearch.search.ranking import by_words
@@ -54,7 +54,7 @@ class TextsContract:
             row.record.id: row.parts for row in (SIGN, PLATE)
         }
         copy = index_factory("copy")
-        assert copying.copy(read_photos, copy).complete
+        assert copy_between_indexes.copy(read_photos, copy).complete
         assert copy.parts(IDS) == there
         assert found(copy, "re16tgk") == ["car.jpg"]
 

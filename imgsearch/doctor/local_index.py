@@ -12,7 +12,7 @@ from pathlib import Path
 from imgsearch import cpu_and_memory, installation, regular_files
 from imgsearch.doctor.findings import Finding, failure, ok, warning
 from imgsearch.index import recorded_models as stamps
-from imgsearch.index.local import deep_check, facet_counts, photo_parts, schema, words_damage
+from imgsearch.index.local import deep_check, facet_counts, photo_parts, schema, word_search_damage
 from imgsearch.index.local.database import BACKUP
 from imgsearch.ingest import part_costs
 from imgsearch.ingest.decisions import NAMES_OF_PARTS
@@ -118,7 +118,7 @@ def _looked_at(path: Path, connection: sqlite3.Connection, deep: bool) -> Iterat
 
 def _derived(path: Path, connection: sqlite3.Connection, deep: bool) -> Finding | None:
     """What of that which is made of the photos' rows is damaged; None if nothing is."""
-    if words_damage.found(connection, deep):
+    if word_search_damage.found(connection, deep):
         cure = "Ingest again: it reads the words anew from the photos that the index holds."
         return failure("index", f"words of names and captions in {path} are damaged", cure)
     if facet_counts.are_wrong(lambda sql: connection.execute(sql).fetchone()[0], exactly=deep):

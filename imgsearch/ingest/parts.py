@@ -14,7 +14,7 @@ from imgsearch.index.base import PART_KINDS, PartKind, Parts, PartTexts, PartVec
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder, Vectors
 from imgsearch.ocr import Reader
-from imgsearch.photos import film_formats, films, pages, regions
+from imgsearch.photos import film_formats, films, multi_page, regions
 from imgsearch.photos.decode import Decoded
 from imgsearch.photos.formats import Source, Undecodable
 from imgsearch.question import Box
@@ -32,7 +32,7 @@ def kinds_of(name: bytes, asked: Collection[PartKind]) -> tuple[PartKind, ...]:
     want."""
     if film_formats.has_film_ending_bytes(name):
         return ("frame",) if "frame" in asked else ()
-    wanted = (set(asked) - {"frame"}) | ({"page"} if pages.can_be_in(name) else set())
+    wanted = (set(asked) - {"frame"}) | ({"page"} if multi_page.can_be_in(name) else set())
     return tuple(kind for kind in PART_KINDS if kind in wanted)
 
 
@@ -40,7 +40,7 @@ def none_of(kinds: Sequence[PartKind], path: str) -> Parts | None:
     """Where the headers of a file tell that it has no parts of these kinds: that there are none."""
     if tuple(kinds) == ("page",):
         with contextlib.suppress(Undecodable):
-            return None if pages.several(path) else {"page": _NONE}
+            return None if multi_page.several(path) else {"page": _NONE}
     return None
 
 
@@ -86,7 +86,7 @@ def parts_of(
         frames = (((frame.place,), frame.image) for frame in found.frames)  # milliseconds
         parts["frame"] = _embedded(frames, encoder, stopwatch)
     if "page" in kinds:
-        each = pages.each(
+        each = multi_page.each(
             source,
             target=encoder.image_size,
             max_megapixels=max_megapixels,

@@ -66,21 +66,21 @@ class Reader:
     def lines(self, image: Image) -> list[Line]:
         """In the order of reading: from the top, and from the left. `image`: RGB. Raises
         ModelError."""
-        from imgsearch.ocr import outlines
+        from imgsearch.ocr import text_lines
 
-        if min(image.size) < outlines.LOWEST:
+        if min(image.size) < text_lines.LOWEST:
             return []
         pixels = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])  # as trained
         small = _reduced(image)
         scale = image.width / small.width, image.height / small.height
-        found = outlines.found_in(self._detector.heat(_blue_first(small)), scale)[:MOST_LINES]
-        cuts = [outlines.cut_out(pixels, corners) for corners in found]
+        found = text_lines.found_in(self._detector.heat(_blue_first(small)), scale)[:MOST_LINES]
+        cuts = [text_lines.cut_out(pixels, corners) for corners in found]
         lines: list[Line] = []
         left = MOST_CHARACTERS
         for corners, (text, sure) in zip(found, self._recogniser.read(cuts), strict=True):
             safe = safe_text.clean(text, min(LONGEST, left)) if sure >= _SURE and left else None
             if safe is not None and any(map(str.isalnum, safe)):
-                lines.append(Line(outlines.box_of(corners, image.size), safe))
+                lines.append(Line(text_lines.box_of(corners, image.size), safe))
                 left -= len(safe)
         return lines
 

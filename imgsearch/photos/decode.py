@@ -18,6 +18,7 @@ from imgsearch.dataclass import dataclass
 from imgsearch.photos import (
     SkipReason,
     colour,
+    downscaling,
     fast_decoders,
     film_formats,
     films,
@@ -32,7 +33,6 @@ from imgsearch.photos import (
     pillow_setup,
     png,
     raw,
-    reducing,
     sidecars,
     tiff,
     tiff_directories,
@@ -200,7 +200,7 @@ def _decode_by_own(
 
 def upright(image: Image.Image, turn: Image.Transpose | None, target: int) -> Image.Image:
     """RGB of a picture as it is stored, reduced and turned."""
-    small = colour.rgb(reducing.reduced(image, target))
+    small = colour.rgb(downscaling.reduced(image, target))
     return small if turn is None else small.transpose(turn)
 
 
@@ -255,12 +255,12 @@ def by_pillow(
         return None
     # TIFF: Pillow turns it upright by itself, and forgets its tags once it is loaded
     early = _metadata(image, width, height) if image.format == "TIFF" else None
-    side = reducing.least(target)
+    side = downscaling.least(target)
     image.draft(None, (side, side)) if image.format in ("JPEG", "MPO") else None
     is_preview = preview and image.format == "HEIF" and _takes_preview(image, target)
     with _one_at_a_time(image):
         quick = fast_decoders.reduced(image, file, target)
-        reduced = quick or (None if is_preview else reducing.heif(image, file, target))
+        reduced = quick or (None if is_preview else downscaling.heif(image, file, target))
         if reduced is None:
             image.load()
         described = quick or image  # Pillow loads a PNG when its EXIF is asked for
@@ -269,14 +269,14 @@ def by_pillow(
             width, height = height, width
         found = early or _metadata(described, width, height)
         if reduced is None:
-            reduced = reducing.reduced(_with_true_alpha(image, file), target)
+            reduced = downscaling.reduced(_with_true_alpha(image, file), target)
         small = colour.rgb(reduced)
     return Decoded(small if turn is None else small.transpose(turn), found)
 
 
 def _takes_preview(image: Image.Image, target: int) -> bool:
     """Whether the picture that will be loaded is a small one in the file, of its proportions."""
-    longer, wanted = max(image.size), reducing.least(target)
+    longer, wanted = max(image.size), downscaling.least(target)
     if longer <= wanted:
         return False
     width, height = (max(1, wanted * side // longer) for side in image.size)
@@ -337,7 +337,7 @@ def _preview_image(
     """The picture of a RAW's embedded preview; None where that is too small or broken."""
     try:
         with Image.open(io.BytesIO(preview), formats=["JPEG", "MPO"]) as image:
-            if min(image.size) < reducing.least(target):
+            if min(image.size) < downscaling.least(target):
                 return None
             turn = shot.preview_turn(image.size, orientation(exif_of(image)))
         found = _decode_by_pillow(io.BytesIO(preview), ["JPEG"], target, max_megapixels).image

@@ -10,7 +10,7 @@ from typing import IO
 
 from PIL import Image
 
-from imgsearch.photos import png, reducing
+from imgsearch.photos import downscaling, png
 
 _MOST_BYTES = 64 << 20  # of a file; a larger one is read by Pillow, which need not hold it
 _EIGHT_BITS = 8
@@ -32,7 +32,7 @@ def reduced(image: Image.Image, file: IO[bytes], target: int) -> Image.Image | N
     with contextlib.suppress(RuntimeError, ValueError):  # Pillow says what is wrong with it
         pixels = decoder(data)
         if pixels.shape == (image.height, image.width, len(image.mode)):
-            found = reducing.of_pixels(pixels, target)
+            found = downscaling.of_pixels(pixels, target)
             found.info, found.format = image.info, image.format
             return found
     return None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imgsearch.photos import reducing
+from imgsearch.photos import downscaling
 from imgsearch.photos.formats import BROKEN
 
 MAGIC = b"\xff\xd8\xff"
@@ -40,6 +40,6 @@ def whole(file: IO[bytes], target: int) -> io.BytesIO | None:
 
 def _pixels(data: bytes, target: int) -> npt.NDArray[Any] | None:
     with contextlib.suppress(*BROKEN), Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-        image.draft(None, (reducing.least(target), reducing.least(target)))
+        image.draft(None, (downscaling.least(target), downscaling.least(target)))
         return np.asarray(image)
     return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.photos.reducing import SPARE
+from imgsearch.photos.downscaling import SPARE
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -15,7 +15,7 @@ from imgsearch.models.base import ImageEncoder, Vector, Vectors, unit
 from imgsearch.question import Box, Filter, Order, Question, Term
 from imgsearch.results import Hit, Results
 from imgsearch.roots import Roots, locations
-from imgsearch.search import cut_off, mixture, question_checks, words_alone
+from imgsearch.search import combined_terms, cut_off, question_checks, words_alone
 from imgsearch.search.cut_off import Chance
 from imgsearch.search.ranking import RANKED, Found, copies_from, fused
 from imgsearch.search.words_alone import texts_of
@@ -195,7 +195,7 @@ def _vector(index: Index, encodes: Encodes, terms: Sequence[Term]) -> Vector:
         return vectors[0] if terms[0].weight > 0 else -vectors[0]
     sample = encodes.sample()
     assert sample is not None
-    return mixture.combined(vectors, [term.weight for term in terms], sample)
+    return combined_terms.combined(vectors, [term.weight for term in terms], sample)
 
 
 def _vector_of(index: Index, encodes: Encodes, term: Term) -> Vector:

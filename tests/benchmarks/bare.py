@@ -24,13 +24,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from imgsearch.models.hub import quiet_environment
-from imgsearch.photos import reducing
+from imgsearch.photos import downscaling
 from tests.benchmarks.processes import timed
 
 WORKERS = os.cpu_count() or 1
 BATCH = 8  # photos
 EDGE = 224
-LEAST = reducing.least(EDGE)  # pixels to which a photo is decoded, as imgsearch does
+LEAST = downscaling.least(EDGE)  # pixels to which a photo is decoded, as imgsearch does
 
 Pixels = npt.NDArray[np.float32]  # (n, 3, EDGE, EDGE)
 

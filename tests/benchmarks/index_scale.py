@@ -33,7 +33,7 @@ from imgsearch.index.local.index import LocalIndex
 from imgsearch.index.local.opening import open_local
 from imgsearch.ingest.fingerprints import Found, KnownPhotos
 from imgsearch.models.base import ModelIdentity, ModelPair, Vector, Vectors, unit
-from imgsearch.search import index_sample, mixture, question_to_hits
+from imgsearch.search import combined_terms, index_sample, question_to_hits
 from imgsearch.search.ranking import RANKED
 from tests.benchmarks.table import Bench, Goal, Row
 from tests.index_contract import record
@@ -240,7 +240,7 @@ def mixtures(queries: Vectors, sample: Vectors) -> list[Callable[[], Vector]]:
 
     def mixed(at: int) -> Vector:
         terms = [queries[(at + n) % len(queries)] for n in range(3)]
-        return mixture.combined(terms, (1, 0.5, -0.33), sample)
+        return combined_terms.combined(terms, (1, 0.5, -0.33), sample)
 
     return [functools.partial(mixed, at) for at in range(len(queries))]
 

@@ -17,7 +17,7 @@ from imgsearch.settings.options import argument
 from imgsearch.settings.values import text
 
 if TYPE_CHECKING:
-    from imgsearch.index.copying import Result
+    from imgsearch.index.copy_between_indexes import Result
     from imgsearch.library import Library
 
 
@@ -41,7 +41,7 @@ def copy(common: Common, given: Copying) -> None:
     """
     from imgsearch.cli.progress import photos_bar
     from imgsearch.errors import UsageError
-    from imgsearch.index.copying import copy as copy_rows
+    from imgsearch.index.copy_between_indexes import copy as copy_rows
     from imgsearch.library import index_place
 
     from_settings = opening.load_settings(common, index=given.source)

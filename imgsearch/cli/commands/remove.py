@@ -46,7 +46,7 @@ def remove(common: Common, given: Removal) -> None:
     The files themselves are not touched, and later ingests pass over them. A library that is
     removed as a whole is forgotten.
     """
-    from imgsearch.copies import staying
+    from imgsearch.copies import remaining
     from imgsearch.errors import UsageError
     from imgsearch.output import console
 
@@ -65,7 +65,7 @@ def remove(common: Common, given: Removal) -> None:
             if given.json:
                 console.print_json({"removed": 0, "libraries": [], "copies": []})
             return
-        copies = [] if libraries else staying.beside(library.index, ids)
+        copies = [] if libraries else remaining.beside(library.index, ids)
         removed = library.remove(ids, libraries)
         passed_over = removed and not libraries and not library.index.foreign
     if given.json:

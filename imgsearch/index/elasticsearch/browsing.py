@@ -58,12 +58,7 @@ def facets(
     asked = aggregations(names, reader.fields)
     answer: Any = {}
     if asked:
-        body = {
-            "size": 0,
-            "track_total_hits": False,
-            "query": reader.query(where),
-            "aggs": asked,
-        }
+        body = {"size": 0, "track_total_hits": False, "query": reader.query(where), "aggs": asked}
         answer = reader.call("POST", "/_search", body)
     return {name: counts(reader.place, answer, name) for name in names}
 

@@ -102,7 +102,10 @@ class Found:
     @property
     def holds_parts(self) -> bool:
         """Whether there are fields for parts of photos, as `requests.parts_mapping` has them."""
-        kinds, dims = self.kinds, answers.at(self.properties, PARTS, "properties", "vector", "dims")
+        kinds, dims = (
+            self.kinds,
+            answers.at(self.properties, PARTS, "properties", "vector", "dims"),
+        )
         wanted = {
             PARTED: "keyword",
             PARTS: "nested",
@@ -138,7 +141,7 @@ class Found:
 def _kinds(properties: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     """The type of each field by its name, down to one level of objects, such as "exif.date"."""
     for name, mapping in properties.items():
-        kind, inside = answers.at(mapping, "type"), answers.at(mapping, "properties")
+        kind, inside = (answers.at(mapping, "type"), answers.at(mapping, "properties"))
         if isinstance(kind, str):
             yield f"{above}{name}", kind
         if isinstance(inside, dict) and not above:
@@ -285,10 +288,7 @@ def _first_free(cluster: Cluster, name: str, alias: str) -> tuple[int, bool]:
     """The number after the last one that is taken, and whether one of those taken has the alias,
     all at one moment: whoever makes the next one meanwhile takes that very number."""
     listed = cluster.call(
-        "GET",
-        f"/{name}-*",
-        filter_path="*.settings.index.uuid,*.aliases",
-        expand_wildcards="all",
+        "GET", f"/{name}-*", filter_path="*.settings.index.uuid,*.aliases", expand_wildcards="all"
     )
     taken = listed or {}
     numbers = [re.fullmatch(re.escape(name) + r"-(\d{6})", index) for index in taken]

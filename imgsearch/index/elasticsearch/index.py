@@ -34,19 +34,19 @@ from imgsearch.index.elasticsearch import (
     browsing,
     catalogue,
     index_metadata,
+    index_replacement,
     model_record,
     part_fields,
     photo_parts,
-    replacement,
     status,
-    words,
+    word_search,
     writing,
 )
 from imgsearch.index.elasticsearch.bulk import OPERATIONS_PER_REQUEST
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.current_index import LiveIndex
 from imgsearch.index.elasticsearch.errors import cluster_error
-from imgsearch.index.elasticsearch.replacement import Moment
+from imgsearch.index.elasticsearch.index_replacement import Moment
 from imgsearch.index.elasticsearch.requests import Words
 from imgsearch.models.base import ModelPair, Vector, Vectors
 from imgsearch.progress import Progress, silent
@@ -284,7 +284,7 @@ class ElasticsearchIndex:
 
     def finish(self, progress: Progress = silent) -> None:
         self._live.refresh()
-        words.give(self._live)
+        word_search.give(self._live)
         if self._made_with is not None:
             model_record.check(self._live, self._made_with)
         self.notes += status.health_hint(self._live.cluster, self._live.found.index, self.place)
@@ -299,7 +299,7 @@ class ElasticsearchIndex:
         return contextlib.nullcontext()
 
     def successor(self, models: ModelPair) -> ElasticsearchIndex:
-        index = ElasticsearchIndex(replacement.begun(self._live, models), predecessor=self)
+        index = ElasticsearchIndex(index_replacement.begun(self._live, models), predecessor=self)
         index._begun = Moment.now(self._live.reader, self._live.found)
         index.stamp(models)
         return index
@@ -311,10 +311,10 @@ class ElasticsearchIndex:
             raise ValueError("only a successor is promoted")
         if self._lacks(predecessor):  # what takes long is done while others may still write
             catch_up()
-        with replacement.writes_blocked(predecessor._live.reader):
+        with index_replacement.writes_blocked(predecessor._live.reader):
             if self._lacks(predecessor):
                 catch_up()
-                replacement.check_nothing_is_lost(self._lacks(predecessor), self.place)
+                index_replacement.check_nothing_is_lost(self._lacks(predecessor), self.place)
             predecessor._live.reload()
             hints = predecessor._live.found.meta.get("root_hints", {})
             # `successor_of` stays: killed before the switch, the next call goes on with this one
@@ -327,7 +327,9 @@ class ElasticsearchIndex:
     def _lacks(self, predecessor: ElasticsearchIndex) -> list[Record]:
         """What other machines have written to the predecessor since this index was begun."""
         assert self._begun is not None
-        return replacement.not_taken_over(self._begun, predecessor._live.reader, self._live.reader)
+        return index_replacement.not_taken_over(
+            self._begun, predecessor._live.reader, self._live.reader
+        )
 
     def _become(self, successor: ElasticsearchIndex) -> None:
         """Take the place of this index, which is empty."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from imgsearch.index import recorded_models, word_matches
 from imgsearch.index.base import NAMED, NO_TEXTS, Near, Neighbour, PartTexts, Record, Wanted
-from imgsearch.index.elasticsearch import answers, part_fields, words
+from imgsearch.index.elasticsearch import answers, part_fields, word_search
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster
 from imgsearch.index.elasticsearch.errors import cluster_error
@@ -98,7 +98,7 @@ class Neighbours:
             rescored = self._scored_here(vector, k)
             bodies.append(self._parts.body(vector, ahead(k), filters, vectors=rescored))
         if wanted is not None and wanted.words:
-            having = [*filters, words.having_all(wanted, self._reader.fields)]
+            having = [*filters, word_search.having_all(wanted, self._reader.fields)]
             bodies.append({**self._body(vector, most, having), **self._source})
         first, *others = self._reader.searches(bodies)
         self._note_photos(first)
@@ -143,7 +143,7 @@ class Neighbours:
         """Photos with some of the words, the best first, in one request."""
         if not wanted.words or k < 1:
             return []
-        query = words.having_any(wanted, self._reader.fields)
+        query = word_search.having_any(wanted, self._reader.fields)
         query["bool"]["filter"] = filters = self._reader.conditions(where)
         size = min(max(k, word_matches.CANDIDATES), MOST)
         body = {"query": query, "size": size, "track_total_hits": False, **self._source}

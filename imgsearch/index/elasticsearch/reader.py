@@ -12,7 +12,7 @@ import numpy as np
 from imgsearch.errors import Action, Advice
 from imgsearch.escaping import shell_quoted
 from imgsearch.index.base import Fingerprints, Look, Record, Row
-from imgsearch.index.elasticsearch import answers, filters, part_fields, photo_parts, words
+from imgsearch.index.elasticsearch import answers, filters, part_fields, photo_parts, word_search
 from imgsearch.index.elasticsearch.catalogue import Found
 from imgsearch.index.elasticsearch.client import Cluster, encode
 from imgsearch.index.elasticsearch.documents import (
@@ -50,12 +50,7 @@ class Reader:
     """`library`: the name for photos of another program, whose documents name none."""
 
     def __init__(
-        self,
-        cluster: Cluster,
-        found: Found,
-        place: str,
-        library: str,
-        retry_for: float,
+        self, cluster: Cluster, found: Found, place: str, library: str, retry_for: float
     ) -> None:
         self._cluster, self._found, self.place = cluster, found, place
         self._library = library
@@ -213,7 +208,9 @@ class Reader:
 
     def without_words(self) -> Iterator[list[Record]]:
         """Photos whose words are not known yet: of a version before."""
-        for hits in self._pages(words.UNKNOWN, WITHOUT_VECTORS, RECORDS_AT_A_TIME, "_shard_doc"):
+        for hits in self._pages(
+            word_search.UNKNOWN, WITHOUT_VECTORS, RECORDS_AT_A_TIME, "_shard_doc"
+        ):
             yield [self.record(hit) for hit in hits]
 
     def query(self, where: Filter) -> dict[str, Any]:

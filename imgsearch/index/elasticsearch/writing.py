@@ -7,7 +7,7 @@ from itertools import islice
 
 from imgsearch.errors import ImgsearchError
 from imgsearch.index.base import Failure, Row
-from imgsearch.index.elasticsearch import operations, part_fields, photo_parts
+from imgsearch.index.elasticsearch import bulk_lines, part_fields, photo_parts
 from imgsearch.index.elasticsearch.bulk import OPERATIONS_PER_REQUEST
 from imgsearch.index.elasticsearch.current_index import LiveIndex
 
@@ -30,8 +30,8 @@ def write(index: LiveIndex, rows: Sequence[Row], delete: Sequence[str]) -> list[
         latest = {row.record.id: row for row in merged}
     # programs that read vectors in _source want numbers there, not base64
     pack = index.cluster.features.takes_base64 and not index.found.keeps_vectors_in_source
-    upserts = operations.upserts(latest.values(), dims, failures, pack=pack)
-    deletes = operations.deletions(id for id in dict.fromkeys(delete) if id not in latest)
+    upserts = bulk_lines.upserts(latest.values(), dims, failures, pack=pack)
+    deletes = bulk_lines.deletions(id for id in dict.fromkeys(delete) if id not in latest)
     index.written = True
     if len(latest) < OPERATIONS_PER_REQUEST:
         failures += index.writer.write([*upserts, *deletes]).failures
@@ -50,7 +50,7 @@ def erase(index: LiveIndex, ids: Iterable[str]) -> int:
     deleted = 0
     iterator = iter(ids)
     while some := list(islice(iterator, _ERASED_AT_A_TIME)):
-        deleted += index.writer.write(operations.deletions(some)).deleted
+        deleted += index.writer.write(bulk_lines.deletions(some)).deleted
         index.written = True
     index.refresh()
     index.neighbours.photos = None

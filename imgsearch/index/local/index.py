@@ -28,7 +28,7 @@ from imgsearch.index.base import (
     Row,
     Wanted,
 )
-from imgsearch.index.local import browsing, photo_parts, photo_rows, schema, status, words
+from imgsearch.index.local import browsing, photo_parts, photo_rows, schema, status, word_search
 from imgsearch.index.local.database import Database, mapped_errors
 from imgsearch.index.local.generations import DATABASE, IndexFolder
 from imgsearch.index.local.index_metadata import Meta, MetaValue
@@ -175,11 +175,11 @@ class LocalIndex:
         def written() -> list[Failure]:
             with self._database.transaction() as connection:
                 browsing.note_change(connection)
-                words.delete_photos(connection, gone)
+                word_search.delete_photos(connection, gone)
                 why = {id: photo_rows.upserted(connection, latest[id], dims) for id in latest}
             return [Failure(id, reason) for id, reason in why.items() if reason is not None]
 
-        failures = words.mending(self._database, written)
+        failures = word_search.mending(self._database, written)
         self._files.flush(dims)
         return failures
 
@@ -195,7 +195,7 @@ class LocalIndex:
             return
         if self._meta.get("erasing"):  # an interrupted `erase`
             self._purge(models.dims)
-        words.mend(self._database)
+        word_search.mend(self._database)
         browsing.mend_counts(self._database)
         self._files.finish(models.dims, self.count(), progress)
 
@@ -207,14 +207,14 @@ class LocalIndex:
         def erased() -> int:
             with self._database.transaction() as connection:
                 browsing.note_change(connection)
-                words.delete_photos(connection, blobs)
+                word_search.delete_photos(connection, blobs)
                 if before > self.count():
                     connection.execute("delete from libraries where photos = 0")
                     # an interrupted one is completed by this: its rows cannot be named again
                     connection.execute("insert or replace into meta values ('erasing', 'true')")
                 return before - self.count()
 
-        count = words.mending(self._database, erased)
+        count = word_search.mending(self._database, erased)
         if self._meta.get("erasing"):
             self._purge(self._dims())
         return count
@@ -248,7 +248,7 @@ class LocalIndex:
 
     def _purge(self, dims: int) -> None:
         self._files.purge(dims)
-        words.forget_erased(self._database)
+        word_search.forget_erased(self._database)
         if self._database.rewrite():
             self._meta.forget("erasing")
         else:

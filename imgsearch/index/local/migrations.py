@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Mapping
 
 from imgsearch.errors import Action, IndexDamaged, IndexTooNew, IndexUnavailable
-from imgsearch.index.local import facet_counts, words
+from imgsearch.index.local import facet_counts, word_search
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.schema import (
     APPLICATION_ID,
@@ -106,7 +106,7 @@ def _texts_of_photos(connection: sqlite3.Connection) -> None:
     connection.execute("drop table if exists words")
     for name in ("texts", "photo_gone", "words"):
         connection.execute(EXPECTED[name])
-    words.fill(connection)
+    word_search.fill(connection)
 
 
 # from the version that is the key to the next one

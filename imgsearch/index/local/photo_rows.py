@@ -9,7 +9,7 @@ from typing import Any
 
 from imgsearch.index import untrusted_values
 from imgsearch.index.base import HASH_BYTES, Look, Record, Row
-from imgsearch.index.local import photo_parts, photo_vectors, words
+from imgsearch.index.local import photo_parts, photo_vectors, word_search
 from imgsearch.roots import locations
 
 COLUMNS = (
@@ -190,7 +190,7 @@ def upserted(connection: sqlite3.Connection, row: Row, dims: int) -> str | None:
         return number
     if row.parts:
         photo_parts.store(connection, number, row.parts)
-    words.store(connection, number, row.record)
+    word_search.store(connection, number, row.record)
     return None
 
 
@@ -216,7 +216,7 @@ def _stored(
         _store_tags(connection, known[0], record.tags)
         return int(known[0])
     if known is not None:
-        words.delete_photos(connection, [photo])
+        word_search.delete_photos(connection, [photo])
     places = ", ".join("?" * len(columns))
     cursor = connection.execute(f"insert into photos ({COLUMNS}) values ({places})", columns)
     assert stored is not None

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from imgsearch.errors import IndexDamaged
-from imgsearch.index.local import facet_counts, photo_texts, words
+from imgsearch.index.local import facet_counts, photo_texts, word_search
 from imgsearch.index.local.database import BACKUP, Database
 
 APPLICATION_ID = 0x696D6773  # "imgs"
@@ -127,7 +127,7 @@ def _name(statement: str) -> str:
     return parts[3] if parts[1] in ("unique", "virtual") else parts[2]
 
 
-_ALL = f"{words.TABLE}{TABLES}{photo_texts.TABLE}{facet_counts.TABLES}{SEGMENTS};"
+_ALL = f"{word_search.TABLE}{TABLES}{photo_texts.TABLE}{facet_counts.TABLES}{SEGMENTS};"
 EXPECTED: Mapping[str, str] = {_name(statement): statement for statement in statements(_ALL)}
 
 
@@ -149,7 +149,7 @@ def check(database: Database) -> None:
                 if name in odd:
                     connection.execute(EXPECTED[name])
             if "words" in odd:
-                words.fill(connection)
+                word_search.fill(connection)
         database.notes.append(f"{database.path} was not as imgsearch makes it; it was mended.")
     elif "segments" in odd or "words" in odd:
         name = "segments" if "segments" in odd else "words"

@@ -10,7 +10,7 @@ from imgsearch.errors import IndexContradiction
 from imgsearch.index import parts as photo_parts
 from imgsearch.index import recorded_models, word_matches
 from imgsearch.index.base import ALL, NAMED, Filter, Near, Neighbour, Record, Wanted
-from imgsearch.index.local import filters, photo_rows, words
+from imgsearch.index.local import filters, photo_rows, word_search
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.reader import Reader
 from imgsearch.index.local.search_files import nearest, table
@@ -82,22 +82,22 @@ class Searcher:
     ) -> Near:
         def having_all() -> Rows:
             with self._database.view():
-                return words.having_all(self._database, wanted, where)
+                return word_search.having_all(self._database, wanted, where)
 
-        rows, most = words.or_none(self._database, having_all), max(k, NAMED)
+        rows, most = word_search.or_none(self._database, having_all), max(k, NAMED)
         named = self.nearest(vector, most, where, exclude, rows) if len(rows) else []
-        every = len(named) < most and len(rows) < words.MOST
+        every = len(named) < most and len(rows) < word_search.MOST
         return Near(self.nearest(vector, k, where, exclude), named, None, all_named=every)
 
     def matching(self, wanted: Wanted, k: int, where: Filter) -> list[Record]:
-        return words.mending(self._database, lambda: self._matching(wanted, k, where))
+        return word_search.mending(self._database, lambda: self._matching(wanted, k, where))
 
     def _matching(self, wanted: Wanted, k: int, where: Filter) -> list[Record]:
         most = max(k, word_matches.CANDIDATES)
         with self._database.view():
-            rows = words.having_all(self._database, wanted, where)[:most].tolist()
+            rows = word_search.having_all(self._database, wanted, where)[:most].tolist()
             if len(rows) < most:
-                rows += words.having_any(self._database, wanted, where, most)
+                rows += word_search.having_any(self._database, wanted, where, most)
             rows = list(dict.fromkeys(rows))
             records = self._reader.by_row(rows)
             texts = self._reader.texts_of(records)

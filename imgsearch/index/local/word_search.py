@@ -13,7 +13,7 @@ import numpy as np
 from imgsearch.errors import ImgsearchError, IndexDamaged
 from imgsearch.index import untrusted_values
 from imgsearch.index.base import Record
-from imgsearch.index.local import filters, photo_texts, words_damage
+from imgsearch.index.local import filters, photo_texts, word_search_damage
 from imgsearch.index.local.database import Database
 from imgsearch.index.local.search_files.codes import Rows
 from imgsearch.index.records import NO_TEXTS
@@ -108,8 +108,8 @@ def mend(database: Database) -> None:
     """Make the full-text index anew if a block of it is zeroed, which SQLite does not notice."""
 
     def look() -> None:
-        if database.value(words_damage.ZEROED_BLOCKS):
-            raise words_damage.damaged(database)
+        if database.value(word_search_damage.ZEROED_BLOCKS):
+            raise word_search_damage.damaged(database)
 
     mending(database, look)
 
@@ -134,7 +134,7 @@ def _make_anew(connection: sqlite3.Connection) -> None:
         connection.execute("pragma writable_schema = on")
         connection.execute("delete from sqlite_master where name = 'words'")
         connection.execute("pragma writable_schema = reset")
-        for part in words_damage.PARTS:
+        for part in word_search_damage.PARTS:
             connection.execute(f"drop table if exists words_{part}")
     connection.execute(TABLE)
     fill(connection)
@@ -167,7 +167,7 @@ def having_all(database: Database, wanted: Wanted, where: Filter) -> Rows:
     Raises IndexDamaged."""
     if not wanted.words:
         return np.empty(0, np.int64)
-    words_damage.check(database, wanted.tokens)
+    word_search_damage.check(database, wanted.tokens)
     each = (" OR ".join(map(_quoted, phrases)) for phrases in wanted.words)
     text = " AND ".join(f"({one})" for one in each)
     return database.numbers(*_having(text, where, MOST))
