@@ -217,11 +217,12 @@ def test_a_browser_shows_it_without_a_fault(trip: Command, tmp_path: Path) -> No
             )
             assert len(sizes) == 5
             assert all(natural > 0 and height > 100 for natural, height in sizes)
-            names = page.execute_script(
-                "return [...document.querySelectorAll('.about .name')]"
-                ".map((each) => each.getBoundingClientRect().width);"
+            captions = page.execute_script(
+                "return [...document.querySelectorAll('.about')]"
+                ".map((each) => [each.clientWidth, each.clientHeight]);"
             )
-            assert min(names) > 30  # pixels, also below a narrow picture
+            assert min(width for width, _ in captions) > 30  # also below a narrow picture
+            assert max(height for _, height in captions) < 40  # one line each, however long
             assert not violations(page)
             assert page.execute_script("return document.documentElement.scrollWidth") <= 1280
             refused = [each for each in page.get_log("browser") if "Content" in each["message"]]

@@ -238,6 +238,25 @@ def test_where_what_fits_ends_is_told(server: Server) -> None:
     assert 'class="end"' not in server.ask(f"/?q=red+heart&k=5&offset={fitting + 5}").text
 
 
+def test_nothing_stands_above_the_line_where_nothing_fits(server: Server) -> None:
+    grid = server.ask("/?q=zebra+crossing+at+dawn").text
+    assert re.search(r'<ol class="grid"[^>]*>\s*<li class="end">Nothing fits', grid)
+    assert '<li class="fill"' not in grid
+    assert '<li class="fill"' in server.ask("/?q=red+heart").text
+
+
+def test_a_new_search_is_offered_where_words_are_added(server: Server) -> None:
+    """An order, and the pages beside, are no question that words could be added to."""
+    for page in ("/?q=red+heart", "/?format=JPEG"):
+        asked = server.ask(page)
+        assert asked.links(**{"class": "new"}) == ["/"]
+        assert '<button type="submit">Add</button>' in asked.text
+    for page in ("/", "/?order=newest", "/duplicates?format=JPEG", "/help"):
+        other = server.ask(page)
+        assert other.links(**{"class": "new"}) == []
+        assert '<button type="submit">Search</button>' in other.text
+
+
 def test_words_alone_lead_on_to_the_photos_that_have_some(server: Server) -> None:
     found = server.ask("/api/v1/search?match=download+19&k=60").json
     assert {hit["fits"] for hit in found["hits"]} == {True}

@@ -92,6 +92,31 @@ def names(server: Server, address: str) -> set[str]:
     return {hit["relative_path"] for hit in hits}
 
 
+@pytest.mark.parametrize(
+    ("address", "ahead", "between"),
+    [
+        ("/", "<h2>Newest</h2>", "<h2>Without a date</h2>"),
+        ("/?order=newest", "<strong aria-current", '<li class="end">Without a date:'),
+        ("/?order=oldest", "<strong aria-current", '<li class="end">Without a date:'),
+        ("/?q=astronaut&order=newest", "<strong aria-current", '<li class="end">Without a date:'),
+    ],
+)
+def test_photos_without_a_date_stand_apart(
+    server: Server, address: str, ahead: str, between: str
+) -> None:
+    """After the five that have one, whatever the order."""
+    text = server.ask(address).text
+    assert text.count(between) == 1
+    dated, undated = text[text.index(ahead) :].split(between)
+    assert (dated.count('class="open"'), undated.count('class="open"')) == (5, 1)
+
+
+def test_no_photo_is_called_the_newest_where_none_has_a_date(server: Server) -> None:
+    undated = server.ask("/?undated=1&order=newest").text
+    assert re.search(r'<ol class="grid"[^>]*>\s*<li class="end">Without a date:', undated)
+    assert "Without a date" not in server.ask("/?taken_from=2000-01-01").text
+
+
 @pytest.mark.parametrize("address", ["/", "/?q=astronaut"])
 def test_each_choice_has_its_count(server: Server, address: str) -> None:
     answer = server.ask(address)

@@ -125,7 +125,8 @@ async def _welcome(request: Request, question: Question) -> Response:
         return {
             "libraries": library.index.libraries(),
             "photos": library.count(),
-            "newest": newest,
+            "newest": _by_date(newest),
+            "shown": len(newest),
             "away": _away(library, newest),
             "facets": facets.groups(library, question),
         }
@@ -133,6 +134,14 @@ async def _welcome(request: Request, question: Question) -> Response:
     found = await context(request).ask(look)
     nothing = {"said": "", "place": None}
     return page(request, "welcome.html", **found, **_form(question), address="/", **nothing)
+
+
+def _by_date(newest: Results) -> list[tuple[str, list[Hit]]]:
+    """The newest photos under a title, and those without a date under another."""
+    dated = [hit for hit in newest if hit.record.taken]
+    undated = [hit for hit in newest if not hit.record.taken]
+    titled = [("Newest", dated), ("Without a date", undated)]
+    return [(title, hits) for title, hits in titled if hits]
 
 
 async def _address_with(request: Request, typed: str) -> str:
@@ -170,7 +179,7 @@ def _grid(question: Question, results: Results) -> dict[str, Any]:
         "following": state.address(question.page(following)) if more else None,
         "address": state.address(question),
         "state": state,
-        "told": _end_of_fitting(results),
+        "told": _end_of_fitting(results) or _end_of_dated(results),
         "some_words": more_told(results),
         "with_some_words": state.address(replace(question, any_word=True)),
         "kinds": export.KINDS,
@@ -190,6 +199,16 @@ def _end_of_fitting(results: Results) -> _Told | None:
     if text is None:
         return None
     return _Told(next(n for n, hit in enumerate(results) if not hit.fits), text)
+
+
+def _end_of_dated(results: Results) -> _Told | None:
+    """Where photos sorted by date have none any more; None where that is not on this page."""
+    if not results.by_date:
+        return None
+    at = next((n for n, hit in enumerate(results) if not hit.record.taken), None)
+    if at is None or (at == 0 and results.question.offset):
+        return None
+    return _Told(at, "Without a date:")
 
 
 def _make_thumbnails(ctx: Context, results: Results) -> None:

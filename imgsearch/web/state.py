@@ -15,7 +15,7 @@ from imgsearch.question import ALL, Filter, Folder, Near, Order, Question, Term
 if TYPE_CHECKING:
     from imgsearch.results import Hit
 
-WEIGHTS = {"more": 1.0, "less": 0.5, "not": -0.5}
+WEIGHTS = {"more of it": 1.0, "a little of it": 0.5, "less of it": -0.5}
 PHOTOS = 60  # at a time
 _K = re.compile(r"(^|&)k=\d")
 MAX_TERMS = 12
@@ -31,7 +31,7 @@ class Chip:
     without: str
     value: str = ""  # of a picture: the upload's name; of a photo: its id
     weight: float = 1.0
-    reweighted: tuple[tuple[str, str], ...] = ()  # ("less", address) …
+    reweighted: tuple[tuple[str, str], ...] = ()  # ("less of it", address) …
     box: str = ""  # of a part of a photo: left,top,width,height
 
 
