@@ -399,7 +399,8 @@ page = context.made(
     lambda: library.open_library(chosen), service.policy(), Path(sys.argv[2]), 100.0,
     local=True, report_bug=lambda error: repr(error), limits=limits,
 )
-server.serve(service, page, server.listen(service.host, 0), lambda line: print(line, flush=True))
+listening = server.listen(service.host, 0)
+server.serve(service, page, listening, lambda line: print(line, flush=True), print)
 """
 
 
@@ -495,7 +496,7 @@ def test_ctrl_c_ends_it_while_requests_are_under_way(shared: Command) -> None:
         asking.start()
         server.ask("/help")
         assert server.stop() == 0
-        assert server.process.communicate()[1] == b""
+        assert server.process.communicate()[1] == b"Ctrl+C ends it.\n"
         stalled.close()
 
 
