@@ -270,7 +270,7 @@ def test_demo_works_with_nothing_set_up_and_ignores_settings(
     assert len(re.findall(r"^\s+1 ", shown, re.MULTILINE)) == 4  # three queries and a picture
     assert "imgsearch ingest ~/Pictures" in shown
     again = command.run("demo").stdout
-    assert "0 pictures embedded" in again
+    assert f"changed  nothing\nunchanged  {len(photos)}\n" in again
     assert not (command.home / "data" / "imgsearch" / "indexes").exists()
 
 
@@ -294,7 +294,7 @@ def test_demo_over_what_another_version_left(
     with contextlib.closing(sqlite3.connect(database)) as connection:
         assert connection.execute(change).rowcount == (1 if "update" in change else -1)
         connection.commit()
-    assert "0 unchanged" in command.run("demo").stdout
+    assert "changed  119 added\n\n" in command.run("demo").stdout  # none is unchanged
 
 
 def test_the_whole_job_with_the_network_cut_off(
