@@ -20,6 +20,7 @@ from PIL import Image
 import imgsearch
 from imgsearch import demo
 from imgsearch.errors import UsageError
+from imgsearch.output.results_table import Page, table_lines
 from imgsearch.question import Filter, Question, Term
 from imgsearch.search import combined_terms, cut_off
 from imgsearch.search.understanding import told
@@ -337,14 +338,16 @@ def test_a_near_copy_fits_whatever_chance_says(
     found = library.similar(tmp_path / "half.png")
     assert (found[0].record.relative_path, found[0].fits, found[0].why) == (name, True, ("fit",))
     assert found.fitting == sum((hit.score or 0) >= 0.95 for hit in found) < len(found)
+    head, first, *others = table_lines(found, None, Page(80, False))
+    assert head.split() == ["rank", "score", "surprise", "why", "path"]
+    assert "near copy" in first
+    assert "near copy" not in others[-1]
     assert library.search("qqq").fitting == 0
     mixed = library.like(tmp_path / "half.png")
     assert library.search(replace(mixed, terms=(*mixed.terms, Term(words="qqq")))).fitting == 0
 
 
 def test_the_surprise_of_what_does_not_fit_is_below_the_lines(library: imgsearch.Library) -> None:
-    from imgsearch.output.results_table import Page, table_lines
-
     found = library.search("red heart", k=2)
     least = cut_off.LEAST_SURPRISE
     fitted = replace(found[0], surprise=least, fits=True)

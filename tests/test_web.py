@@ -88,6 +88,12 @@ def test_words_similar_and_the_next_page(server: Server, demo_command: Command) 
     assert similar.photos[:5] == [hit["id"] for hit in wanted]
 
 
+def test_a_photo_says_where_the_words_are(server: Server) -> None:
+    page = server.follow("/?typed=scan_0029")
+    titles = [names.get("title") for _, names in page.tags]
+    assert titles.count("The words are in its name") == 1
+
+
 def test_an_address_shows_the_same_in_a_fresh_browser(
     server: Server, demo_command: Command
 ) -> None:

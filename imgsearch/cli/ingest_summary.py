@@ -26,17 +26,21 @@ WORTH_TELLING = 1.0  # seconds until the model is ready
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """An index after an ingest. `seconds`: of the clock, from the command's start."""
+    """An index after an ingest. `seconds`: of the clock, from the command's start. `by_demo`: its
+    model is the small one that ships with imgsearch."""
 
     place: str
     photos: int
     libraries: Mapping[str, int]  # photos of each
     seconds: float
+    by_demo: bool = False
 
     @classmethod
     def of(cls, library: Library, seconds: float) -> Filled:
         libraries = {name: each.photos for name, each in library.index.libraries().items()}
-        return cls(library.index.place, library.count(), libraries, seconds)
+        recorded = library.index.models()
+        by_demo = recorded is not None and recorded.image_model.name == "demo"
+        return cls(library.index.place, library.count(), libraries, seconds, by_demo)
 
     def as_dict(self, *, dry_run: bool) -> dict[str, Any]:
         """For programs."""
@@ -175,6 +179,8 @@ def _next_steps(result: Result, filled: Filled, *, dry_run: bool, verbose: int) 
     if result.missing:
         steps.append("Missing photos stay in the index, marked so, until --prune.")
     if result.added and not dry_run and filled.photos == result.added:
+        if filled.by_demo:
+            steps.append("The demo's small model knows icons, and finds few things in photos.")
         steps.append('Now search: imgsearch query "a red car"')
     return steps
 

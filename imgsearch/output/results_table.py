@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NARROW = 60  # columns; below, a hit takes two lines
 TITLE_AT_MOST = 200  # columns of the title, however wide the output
 ELLIPSIS = "…"
+NEAR_COPY = "near copy"
 _LINE = 30  # columns of a line of text that was read in a photo
 DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
 # Latin letters, and the dashes, quotation marks and ellipsis of a title: one column each, for which
@@ -146,8 +147,10 @@ def _surprise(hit: Hit) -> str:
 
 
 def _why(hit: Hit) -> str:
-    """Where its words are, of those that were read in the photo the line; and which part of it was
-    found; of one that was found by all of its picture nothing."""
+    """Where its words are, of those that were read in the photo the line; which part of it was
+    found; whether it is nearly the picture that is asked for; else nothing."""
+    if hit.why == ("fit",) and hit.surprise is None and hit.score is not None:
+        return NEAR_COPY
     fields = [reason for reason in hit.why if reason != "fit"]
     line = "" if hit.line is None else f"“{cut(shown(hit.line), _LINE)}”"
     told = [line or reason if reason == "text" else reason for reason in hit.why]
