@@ -15,6 +15,7 @@ import pytest
 
 from imgsearch import cpu_and_memory, settings
 from imgsearch.cli.commands import ingest
+from imgsearch.ingest import batch_size
 
 GB = 1 << 30
 
@@ -98,6 +99,7 @@ def test_an_ingest_takes_what_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path
     _machine(monkeypatch, tmp_path, "0::/\n", {"cpu.max": "max", "memory.max": str(3 * GB)})
     some = ingest.options(settings.defaults()).limits
     assert (some.workers, some.batch_size) == (8, 16)
+    assert batch_size.workers(64, 2 * GB) == 4
     _machine(monkeypatch, tmp_path, "0::/\n", {"memory.max": str(GB)})
     little = ingest.options(settings.defaults()).limits
     assert (little.workers, little.batch_size) == (1, 2)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from imgsearch.index.local import photo_texts
 from tests.command import Command, Finished
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and FIFOs of POSIX")
@@ -294,3 +295,11 @@ def test_another_thing_in_the_place_of_the_registry(
     registry(command).parent.mkdir(parents=True)
     make(registry(command).with_name(name))
     ask(command, *stranger)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "x", "1,", "1,-2", "1,2,3,4,5", "12345678901", b"1,2", 5, None]
+)
+def test_what_is_no_place_of_a_line_is_none(written: object) -> None:
+    assert photo_texts.place_of(written) is None
+    assert photo_texts.place_of("10,20,30,40") == (10, 20, 30, 40)

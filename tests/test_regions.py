@@ -93,7 +93,7 @@ def test_costs_go_by_the_last_ingest() -> None:
     there: dict[PartKind, PartCount] = {"region": PartCount(10, 42), "page": PartCount(3, 7)}
     holding = part_costs.Holding(12, 3, there, 128, {"embedded": 0})
     said = {kind: rest for kind, *rest in part_costs.said(holding, 1, ["region"])}
-    assert said["region"] == ["42 in 10 photos; 2 photos would take about 0 MB", True]
+    assert said["region"] == ["42 in 10 photos; 2 photos would take less than 1 MB", True]
     assert said["page"] == ["7 in 3 photos", False]
     assert "frame" not in said
     there["region"] = PartCount(12, 42)
@@ -112,8 +112,10 @@ def test_what_pages_and_films_would_cost_is_told() -> None:
     cost = part_costs.of_films(ingest, 128, 2)
     assert cost is not None
     assert cost.hours == pytest.approx((30 * (0.5 + 20 * 0.2) + 100 * 10) / 2 / 3600)
+    assert cost.bytes == 30 * 20 * (4 * 128 + 128 + 80)
     assert said["frame"] == [
-        "not asked for; the last ingest passed over 30 films (100.0 GB): about 9 min and 0 MB",
+        "not asked for; the last ingest passed over 30 films (100.0 GB): about 9 min and less than"
+        " 1 MB",
         True,
     ]
     for odd in ({"films": "9"}, {"film_bytes": -1}, {"films": True}, {"films": 0}):

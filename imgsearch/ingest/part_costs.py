@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from imgsearch.index.base import Index, IndexInfo
 
+_ONE_MB = 1e6
 _BYTES = 80  # of a part besides its vector: its place, its rows in tables
 _LONGEST = 1e12  # seconds
 _MOST = 2**63  # of any number that an index keeps
@@ -132,8 +133,9 @@ def told(cost: Cost) -> str:
 
 
 def _about(cost: Cost) -> str:
-    parts = [] if cost.hours is None else [_duration(cost.hours)]
-    return f"about {' and '.join([*parts, _room(cost.bytes)])}"
+    parts = [] if cost.hours is None else [f"about {_duration(cost.hours)}"]
+    about = "" if parts or cost.bytes < _ONE_MB else "about "
+    return " and ".join([*parts, f"{about}{_room(cost.bytes)}"])
 
 
 def _duration(hours: float) -> str:
@@ -142,8 +144,9 @@ def _duration(hours: float) -> str:
 
 
 def _room(size: float) -> str:
-    megabytes = size / 1e6
-    return f"{megabytes / 1e3:.1f} GB" if megabytes >= 1e3 else f"{megabytes:.0f} MB"
+    if size < _ONE_MB:
+        return "less than 1 MB"
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / _ONE_MB:.0f} MB"
 
 
 def said(
