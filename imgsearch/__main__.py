@@ -11,7 +11,7 @@ import threading
 
 def main() -> None:
     # Looking for garbage takes a third of a query's time: while modules are imported, which leave
-    # none, and at the end, when the system takes all memory back anyway. `cli.common` enables it
+    # none, and at the end, when the system takes all memory back anyway. `cli.program` enables it
     # again for commands that work for long.
     gc.disable()
     try:

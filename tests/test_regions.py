@@ -19,9 +19,12 @@ from imgsearch import demo, thumbnails
 from imgsearch.demo.training.figures import EVALUATION, read_json
 from imgsearch.errors import UsageError
 from imgsearch.index.base import Capabilities, Part, PartCount, PartKind
-from imgsearch.ingest import decisions, part_costs, rules
+from imgsearch.ingest import decisions, part_costs, parts, rules
 from imgsearch.ingest.options import Options
+from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.photos import regions
+from imgsearch.photos.decode import Decoded
+from imgsearch.photos.metadata import Metadata
 from imgsearch.results import Hit
 from tests import scenes
 from tests.command import Command
@@ -80,6 +83,30 @@ def test_the_thumbnail_of_a_hit_shows_the_part(tmp_path: Path, demo_photos: Path
         webp = made.of(part, 240)
         assert webp != made.of(plain, 240)
         assert webp == thumbnails.framed(made.of(plain, 240) or b"", photo, (10, 10, 60, 60))
+
+
+class _Blind:
+    """An encoder to which all pictures are alike."""
+
+    image_size = 96
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        return np.zeros((1, 3, 1, 1), np.float32)
+
+    def encode(self, pixels: np.ndarray) -> np.ndarray:
+        return np.zeros((len(pixels), 4), np.float32)
+
+
+def test_places_are_in_pixels_of_the_photo_however_small_it_was_decoded() -> None:
+    [scene] = scenes.scenes(1, seed=3)
+    width, height = scene.image.size
+    found = Decoded(scene.image, Metadata(format="JPEG", width=4 * width, height=2 * height))
+    made, _ = parts.parts_of(
+        ("region",), b"", found, _Blind(), None, 250, Stopwatch(["decode", "embed"])
+    )
+    boxes = regions.boxes(scene.image, 96)
+    assert [*made["region"].places] == [(4 * x, 2 * y, 4 * w, 2 * h) for x, y, w, h in boxes]
+    assert any(x for x, *_ in boxes)
 
 
 def test_costs_go_by_the_last_ingest() -> None:

@@ -50,7 +50,7 @@ HUGE_PIXELS = 50_000_000  # decoded at a time beyond this: one picture
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """`image`: RGB, upright; where the file is larger, scaled to at least
-    `reducing.least` of the target. Of a film, its first good frame."""
+    `downscaling.least` of the target. Of a film, its first good frame."""
 
     image: Image.Image
     metadata: Metadata
@@ -78,7 +78,7 @@ def decode(
     """`source`: a file's bytes, which `formats.looks_like_picture` has accepted, or its path, which
     may be a film's: then `frames` is how many of them are wanted at most.
     `target`: pixels of the square that the model sees. `preview`: a small picture that the camera
-    put into the file will do, where its longer side has `reducing.least` of the target. Raises
+    put into the file will do, where its longer side has `downscaling.least` of the target. Raises
     Undecodable, nothing else, for a bad file."""
     pillow_setup.prepare(max_megapixels)
     try:

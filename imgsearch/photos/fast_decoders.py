@@ -17,7 +17,7 @@ _EIGHT_BITS = 8
 
 
 def reduced(image: Image.Image, file: IO[bytes], target: int) -> Image.Image | None:
-    """An opened picture as `reducing.reduced` makes it, with all that is known about it. None:
+    """An opened picture as `downscaling.reduced` makes it, with all that is known about it. None:
     Pillow has to load it, because it is of another kind, or broken."""
     if image.format not in ("PNG", "WEBP") or image.mode not in ("RGB", "RGBA"):
         return None

@@ -41,7 +41,7 @@ Reader = Callable[[], Image.Image]
 
 class Page(NamedTuple):
     number: int  # from 1; thumbnails and masks do not count
-    image: Image.Image  # RGB, upright; where it is larger, reduced as `reducing` says
+    image: Image.Image  # RGB, upright; where it is larger, reduced as `downscaling` says
 
 
 def can_be_in(name: bytes) -> bool:

@@ -57,7 +57,7 @@ def chance(vector: Vector, sample: Vectors, photos: int) -> Chance | None:
     size = len(sample)
     if size < _LEAST or photos < 1 or sample.shape[1] != vector.size:
         return None
-    # not `@`: see `mixture`
+    # not `@`: see `combined_terms`
     scores = np.sort(np.einsum("ij,j->i", sample, vector).astype(np.float64))
     high = max(_LEAST_SHARE, min(_MATCHES / size, _MOST / 2))
     low = min(_MOST, _RATIO * high)
