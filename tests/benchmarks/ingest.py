@@ -31,8 +31,8 @@ class Bounds:
 
 
 BOUNDS = {
-    "12 MP JPEG": Bounds(3.5, 8, 0.9, 0.6),
-    "1 MP JPEG": Bounds(2.5, 6, 0.9, 0.6),
+    "12 MP JPEG": Bounds(3.5, 8, 0.95, 0.6),
+    "1 MP JPEG": Bounds(2.5, 6, 0.95, 0.6),
     "1 MP PNG": Bounds(1.5),
     "12 MP HEIC": Bounds(1.5),
 }
