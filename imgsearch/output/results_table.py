@@ -147,15 +147,15 @@ def _surprise(hit: Hit) -> str:
 
 
 def _why(hit: Hit) -> str:
-    """Where its words are, of those that were read in the photo the line; which part of it was
-    found; whether it is nearly the picture that is asked for; else nothing."""
-    if hit.why == ("fit",) and hit.surprise is None and hit.score is not None:
-        return NEAR_COPY
+    """Which part of it was found; whether that is nearly the picture that is asked for; and where
+    its words are, of those that were read in the photo the line; else nothing."""
+    is_near = hit.why == ("fit",) and hit.surprise is None and hit.score is not None
     fields = [reason for reason in hit.why if reason != "fit"]
     line = "" if hit.line is None else f"“{cut(shown(hit.line), _LINE)}”"
     told = [line or reason if reason == "text" else reason for reason in hit.why]
     part = [found_part(hit.part)] if hit.part is not None and not line else []
-    return ", ".join([*part, *(told if fields else ())])
+    near = [NEAR_COPY] if is_near else []
+    return ", ".join([*part, *near, *(told if fields else ())])
 
 
 def _line_of_fitting(results: Results, hit: Hit, style: Callable[[str, str], str]) -> Iterator[str]:

@@ -102,10 +102,7 @@ class Found:
     @property
     def holds_parts(self) -> bool:
         """Whether there are fields for parts of photos, as `requests.parts_mapping` has them."""
-        kinds, dims = (
-            self.kinds,
-            answers.at(self.properties, PARTS, "properties", "vector", "dims"),
-        )
+        kinds, dims = self.kinds, answers.at(self.properties, PARTS, "properties", "vector", "dims")
         wanted = {
             PARTED: "keyword",
             PARTS: "nested",
@@ -141,7 +138,7 @@ class Found:
 def _kinds(properties: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     """The type of each field by its name, down to one level of objects, such as "exif.date"."""
     for name, mapping in properties.items():
-        kind, inside = (answers.at(mapping, "type"), answers.at(mapping, "properties"))
+        kind, inside = answers.at(mapping, "type"), answers.at(mapping, "properties")
         if isinstance(kind, str):
             yield f"{above}{name}", kind
         if isinstance(inside, dict) and not above:
