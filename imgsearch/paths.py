@@ -40,6 +40,14 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+def write_whole(file: Path, text: str) -> None:
+    """Write a file of ours into its folder: beside it first, then in its place, so that a reader
+    finds all of it or what was there before. Raises OSError."""
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    new.write_text(text, "utf-8")
+    new.replace(file)
+
+
 _SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://")
 _CREDENTIALS_WITHOUT_SCHEME = re.compile(r"[^/:@]+:[^@]*@[\w.-]+(:\d+)?(/|$)")
 

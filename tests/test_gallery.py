@@ -218,10 +218,15 @@ def test_a_browser_shows_it_without_a_fault(trip: Command, tmp_path: Path) -> No
             assert len(sizes) == 5
             assert all(natural > 0 and height > 100 for natural, height in sizes)
             captions = page.execute_script(
-                "return [...document.querySelectorAll('.about')]"
-                ".map((each) => [each.clientWidth, each.clientHeight]);"
+                "return [...document.querySelectorAll('.about')].map((each) => {"
+                " const name = each.querySelector('.name')?.getBoundingClientRect();"
+                " const right = each.getBoundingClientRect().right;"
+                " const shown = name && Math.min(name.right, right) - name.left;"
+                " return [shown, each.clientHeight]; });"
             )
-            assert min(width for width, _ in captions) > 30  # also below a narrow picture
+            names = [width for width, _ in captions if width is not None]
+            assert 2 * len(names) == len(captions)  # the second line names nothing
+            assert min(names) > 30  # pixels, also below a narrow picture
             assert max(height for _, height in captions) < 40  # one line each, however long
             assert not violations(page)
             assert page.execute_script("return document.documentElement.scrollWidth") <= 1280

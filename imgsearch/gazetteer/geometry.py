@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,8 @@ class Nearest:
     def __init__(self, points: Floats, limit_km: float) -> None:
         self._points = points
         self._limit = limit_km
-        self._near: dict[tuple[int, int], Ints] = {}  # of the cells that were asked for last
+        # kept, since the next photos were mostly taken where these were
+        self._near_cell = lru_cache(CELLS_KEPT)(self._chosen)
 
     def of(self, latitudes: Floats, longitudes: Floats) -> tuple[Ints, Floats]:
         """For each pair of coordinates the number of the nearest point and its distance in
@@ -58,18 +60,9 @@ class Nearest:
         numbers[beyond], distances[beyond] = -1, np.inf
         return numbers, distances
 
-    def _near_cell(self, south: int, west: int) -> Ints:
-        """The points that may be nearest to some place of a cell, which is named by its edges in
-        cells from 0, 0. Kept, since the next photos were mostly taken where these were."""
-        cell = (south, west)
-        near = self._near.get(cell)
-        if near is None:
-            if len(self._near) >= CELLS_KEPT:
-                self._near = {}  # a new one, since another thread may be looking into this
-            near = self._near[cell] = self._chosen(south, west)
-        return near
-
     def _chosen(self, south: int, west: int) -> Ints:
+        """The points that may be nearest to some place of a cell, which is named by its edges in
+        cells from 0, 0."""
         [middle] = unit_vectors([(south + 0.5) * CELL_DEGREES], [(west + 0.5) * CELL_DEGREES])
         cosines = self._points @ middle
         closest = EARTH_KM * math.acos(min(1.0, float(cosines.max())))

@@ -133,9 +133,10 @@ def told(cost: Cost) -> str:
 
 
 def _about(cost: Cost) -> str:
-    parts = [] if cost.hours is None else [f"about {_duration(cost.hours)}"]
-    about = "" if parts or cost.bytes < _ONE_MB else "about "
-    return " and ".join([*parts, f"{about}{_room(cost.bytes)}"])
+    room = _room(cost.bytes)
+    if cost.hours is not None:
+        return f"about {_duration(cost.hours)} and {room}"
+    return room if cost.bytes < _ONE_MB else f"about {room}"
 
 
 def _duration(hours: float) -> str:

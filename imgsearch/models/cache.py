@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from imgsearch import paths
 from imgsearch.errors import Action, ModelError, ModelUnavailable
 from imgsearch.models.base import Kind, ModelIdentity
 from imgsearch.models.names import ModelNames, is_directory, shown_name
@@ -239,9 +240,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    new = folder / f".{MANIFEST}.{os.getpid()}"
-    new.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
-    new.replace(folder / MANIFEST)
+    paths.write_whole(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
 
 
 def _complete(folder: Path, manifest: dict[str, Any]) -> bool:

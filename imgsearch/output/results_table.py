@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 NARROW = 60  # columns; below, a hit takes two lines
 TITLE_AT_MOST = 200  # columns of the title, however wide the output
 ELLIPSIS = "…"
-NEAR_COPY = "near copy"
 _LINE = 30  # columns of a line of text that was read in a photo
 DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
 # Latin letters, and the dashes, quotation marks and ellipsis of a title: one column each, for which
@@ -149,12 +148,12 @@ def _surprise(hit: Hit) -> str:
 def _why(hit: Hit) -> str:
     """Which part of it was found; whether that is nearly the picture that is asked for; and where
     its words are, of those that were read in the photo the line; else nothing."""
-    is_near = hit.why == ("fit",) and hit.surprise is None and hit.score is not None
     fields = [reason for reason in hit.why if reason != "fit"]
     line = "" if hit.line is None else f"“{cut(shown(hit.line), _LINE)}”"
     told = [line or reason if reason == "text" else reason for reason in hit.why]
     part = [found_part(hit.part)] if hit.part is not None and not line else []
-    near = [NEAR_COPY] if is_near else []
+    is_near = hit.why == ("fit",) and hit.surprise is None and hit.score is not None
+    near = ["near copy"] if is_near else []
     return ", ".join([*part, *near, *(told if fields else ())])
 
 

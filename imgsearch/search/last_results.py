@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,11 +38,9 @@ def remember(place: str, results: Results) -> None:
     if moments:
         found[_MOMENTS] = moments
     file = _file(place)
-    partial = file.with_suffix(f".{os.getpid()}.partial")
     with contextlib.suppress(OSError):
         paths.private_folder(file.parent)
-        partial.write_text(json.dumps(found), "utf-8")
-        partial.replace(file)
+        paths.write_whole(file, json.dumps(found))
 
 
 def id_at(place: str, rank: int) -> str:

@@ -76,11 +76,12 @@ def _show(known: Known, chosen: Settings, verbose: bool) -> None:
 def _model_folders() -> dict[str, str | None]:
     """Where models lie, exported and as they were fetched; the latter None where nothing is."""
     from imgsearch import paths
+    from imgsearch.library import model_cache
     from imgsearch.models import hub
 
     fetched = hub.cache_folder()
     return {
-        "model cache": paths.shown(paths.cache_dir() / "models"),
+        "model cache": paths.shown(model_cache()),
         "fetched models": None if fetched is None else paths.shown(fetched),
     }
 

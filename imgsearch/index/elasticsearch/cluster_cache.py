@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from imgsearch import paths
 
 FILE = "cluster-servers.json"
 GOOD_FOR = 24 * 3600.0  # seconds: by then the server may have been upgraded
@@ -37,11 +38,9 @@ def _number(value: object) -> float:
 
 def write(file: Path, found: Mapping[str, Any]) -> None:
     """Of a cache that cannot be written nothing is said: all is asked again next time."""
-    new = file.with_name(f".{file.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new.write_text(json.dumps(found, indent=1), "utf-8")
-        new.replace(file)
+        paths.private_folder(file.parent)
+        paths.write_whole(file, json.dumps(found, indent=1))
 
 
 def read(file: Path) -> dict[str, Any]:

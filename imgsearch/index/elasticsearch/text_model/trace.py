@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from imgsearch import paths
 from imgsearch.dataclass import dataclass
 from imgsearch.index.elasticsearch.features import Features
 from imgsearch.index.elasticsearch.text_model.errors import failure
@@ -66,9 +67,8 @@ def make(tower: Tower, folder: Path, features: Features, progress: Progress) -> 
     _let_go()
     sha256 = _sha256(folder / MODEL_FILE)
     described = {"sha256": sha256, "size": size, "configuration": configuration}
-    new = folder / f".{DESCRIPTION}"
-    new.write_text(json.dumps(described, ensure_ascii=False), "utf-8")
-    new.replace(folder / DESCRIPTION)  # last of all: what lies there now is whole
+    # last of all: what lies there now is whole
+    paths.write_whole(folder / DESCRIPTION, json.dumps(described, ensure_ascii=False))
     return Trace(folder, sha256, size, configuration)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from imgsearch import paths
 from imgsearch.errors import ImgsearchError
 from imgsearch.index.elasticsearch import answers
 from imgsearch.index.elasticsearch.client import symptom_of
@@ -134,9 +135,7 @@ def begun(trace: Trace, announced: Model) -> None:
 
 
 def write_note(path: Path, note: dict[str, Any]) -> None:
-    new = path.with_name(f".{path.name}")
-    new.write_text(json.dumps(note), "utf-8")
-    new.replace(path)
+    paths.write_whole(path, json.dumps(note))
 
 
 def _tolerant(model: ClusterModel, method: str, path: str, body: Any) -> bool:
