@@ -144,13 +144,13 @@ def test_links_are_followed_on_request_only(tree: Path, tmp_path: Path) -> None:
 _AS_A_USER = """
 import os, sys
 from imgsearch import photos
-from imgsearch.photos import walk
+from imgsearch.photos import content_hashes, walk
 if os.geteuid() == 0:
     os.seteuid(12345)
 folder, file = sys.argv[1:]
 print(*(f"{f.path}|{f.reason.value}" for f in walk.walk(folder) if isinstance(f, photos.Skip)))
 try:
-    photos.hash_file(file)
+    content_hashes.of_file(file, "blake3")
 except OSError as error:
     print(photos.unreadable(file, error).reason.value)
 """
@@ -188,10 +188,3 @@ def test_ids_differ_by_library_and_path() -> None:
     assert len(ids) == len(named)
     assert ids == {photos.photo_id(*name) for name in reversed(named)}
     assert all(len(bytes.fromhex(id)) == 16 for id in ids)
-
-
-def test_a_file_hashes_as_its_bytes(tmp_path: Path) -> None:
-    data = os.urandom(3_000_000)
-    (tmp_path / "x").write_bytes(data)
-    assert photos.hash_file(str(tmp_path / "x")) == photos.content_hash(data)
-    assert photos.content_hash(data[:-1]) != photos.content_hash(data)

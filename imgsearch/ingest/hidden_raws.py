@@ -14,8 +14,8 @@ from imgsearch.escaping import shown
 from imgsearch.ingest.fingerprints import KnownPhotos
 from imgsearch.ingest.parts import kinds_of
 from imgsearch.ingest.prefetch import Ahead
+from imgsearch.ingest.reading import Candidate
 from imgsearch.ingest.rules import LeftOut
-from imgsearch.ingest.steps import Candidate
 from imgsearch.photos import Skip, SkipReason, raw_pairs
 from imgsearch.photos.walk import Listing, Photo
 

@@ -15,34 +15,32 @@ from dataclasses import replace
 from imgsearch.index.base import Failure, Index, Record, Row
 from imgsearch.ingest.batch_size import Limits
 from imgsearch.ingest.descriptions import Facts, same_wherever_it_lies
+from imgsearch.ingest.embedding import Batch, Embedded, Embedding, next_batch
 from imgsearch.ingest.events import SILENT, Teller
 from imgsearch.ingest.fingerprints import KnownPhotos
 from imgsearch.ingest.hidden_raws import Candidates
 from imgsearch.ingest.moved_photos import Departures
-from imgsearch.ingest.result import Result
-from imgsearch.ingest.rows import is_same, record_of, same_picture
-from imgsearch.ingest.rules import LeftOut
-from imgsearch.ingest.same_content import Known, look_up
-from imgsearch.ingest.steps import (
-    Batch,
+from imgsearch.ingest.reading import (
     Candidate,
     Described,
-    Embedded,
-    Embedding,
     Read,
     always,
     bytes_held,
     facts_of_copy,
     is_expected,
     is_no_picture,
-    next_batch,
     read_photo,
     without_parts,
 )
+from imgsearch.ingest.result import Result
+from imgsearch.ingest.rows import is_same, record_of, same_picture
+from imgsearch.ingest.rules import LeftOut
+from imgsearch.ingest.same_content import Known, look_up
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.ingest.tally import Tally
 from imgsearch.ingest.worker_pool import WorkerPool
 from imgsearch.photos import Skip
+from imgsearch.photos.content_hashes import Algorithm
 from imgsearch.roots.locations import Root
 
 READERS = 4  # more would slow down a disk with heads
@@ -56,7 +54,8 @@ Taken = Read | Described | Skip | None
 
 class Intake:
     """`roots`: every library's root on this machine, where a renamed photo's old path is looked
-    for. `dry_run`: nothing is written. All but what is marked runs on the caller's thread."""
+    for. `algorithm`: of the hash by which the index knows bytes. `dry_run`: nothing is written. All
+    but what is marked runs on the caller's thread."""
 
     def __init__(
         self,
@@ -67,6 +66,7 @@ class Intake:
         result: Result,
         stopwatch: Stopwatch,
         limits: Limits,
+        algorithm: Algorithm,
         *,
         dry_run: bool = False,
         limit: int | None = None,
@@ -77,6 +77,7 @@ class Intake:
         self._index, self._embedding, self._known = index, embedding, known
         self._result, self._stopwatch = result, stopwatch
         self._limits, self._dry_run, self._report = limits, dry_run, report
+        self._algorithm = algorithm
         self._limit, self._pictures = limit, 0
         self.found_out = 0  # files without a picture's ending that count all the same
         self._tally, self._left_out = Tally(result, known, tell, dry_run=dry_run), left_out
@@ -140,7 +141,8 @@ class Intake:
         if candidate.only_metadata:
             return True, candidate, self._embedding.described(candidate)
         found = without_parts(candidate)
-        return True, candidate, found or read_photo(candidate, self._stopwatch, self._must_hash)
+        about = self._stopwatch, self._algorithm, self._must_hash
+        return True, candidate, found or read_photo(candidate, *about)
 
     def _take_read(self, result: tuple[bool, Candidate | None, Taken]) -> None:
         more, candidate, found = result

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from imgsearch import photos
 from imgsearch.index.base import Index
+from imgsearch.photos import content_hashes
 from imgsearch.question import Filter, Folder
 from imgsearch.roots import SAMPLE, Roots, locations, sample
 from imgsearch.roots.locations import Root
@@ -80,7 +81,7 @@ def _size(path: bytes) -> int | None:
 
 def _has_hash(path: bytes, content_hash: str) -> bool:
     try:
-        return photos.hash_file(os.fsdecode(path)) == content_hash
+        return content_hashes.is_of_file(content_hash, os.fsdecode(path))
     except OSError:
         return False
 

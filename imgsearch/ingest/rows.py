@@ -9,7 +9,7 @@ from imgsearch import photos
 from imgsearch.index.base import Record
 from imgsearch.ingest.descriptions import Facts
 from imgsearch.ingest.fingerprints import metadata_mark
-from imgsearch.ingest.steps import Read
+from imgsearch.ingest.reading import Read
 
 
 def _identity(read: Read) -> dict[str, Any]:

@@ -8,6 +8,11 @@ from typing import NamedTuple
 from imgsearch.index.base import Index, Parts, PartTexts, Record
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import Vector
+from imgsearch.photos import content_hashes
+from imgsearch.photos.content_hashes import Algorithm
+from imgsearch.question import ALL
+
+_ASKED = 32  # photos
 
 
 class Known(NamedTuple):
@@ -32,6 +37,14 @@ def look_up(index: Index, hashes: Sequence[str], stopwatch: Stopwatch) -> dict[s
         one_each[id]: Known(by_hash[one_each[id]], vector, parts.get(id))
         for id, vector in vectors.items()
     }
+
+
+def algorithm_of_hashes(index: Index) -> Algorithm:
+    """By which an index knows bytes: one for all its photos, those to come too. Where photos were
+    copied together from two indexes with one each, it is that of most, and of the others a file
+    that moved or was touched is embedded again."""
+    some = index.browse(ALL, "oldest", _ASKED)
+    return content_hashes.algorithm_of_most(record.content_hash for record in some)
 
 
 TextsRead = Callable[[Sequence[str]], Mapping[str, PartTexts]]  # as `texts_read` of an index

@@ -18,6 +18,7 @@ from imgsearch import ocr, photos
 from imgsearch.errors import Action, Advice
 from imgsearch.index.base import Index, PartKind, parts_mark
 from imgsearch.ingest.chunks import Chunk, films_in, named_like, sidecars_in
+from imgsearch.ingest.embedding import Checking, Embedding
 from imgsearch.ingest.events import Teller
 from imgsearch.ingest.file_states import FileStates
 from imgsearch.ingest.fingerprints import KnownPhotos, State
@@ -26,11 +27,11 @@ from imgsearch.ingest.missing_photos import Departed, Gone, Seen
 from imgsearch.ingest.options import Options, in_part
 from imgsearch.ingest.pipeline import Intake
 from imgsearch.ingest.prefetch import Ahead
+from imgsearch.ingest.reading import Candidate
 from imgsearch.ingest.result import Result
 from imgsearch.ingest.rules import LeftOut, Rules
-from imgsearch.ingest.same_content import texts_read
+from imgsearch.ingest.same_content import algorithm_of_hashes, texts_read
 from imgsearch.ingest.sources import Job, check_not_empty
-from imgsearch.ingest.steps import Candidate, Checking, Embedding
 from imgsearch.ingest.stopwatch import Stopwatch
 from imgsearch.models.base import ImageEncoder
 from imgsearch.photos import Skip, SkipReason, formats, walk
@@ -73,7 +74,7 @@ class Ingest:
         self._file_states = file_states or FileStates()
         self._rules, self._left_out = rules, LeftOut(rules)
         self._may_remove = may_remove
-        self._index = index
+        self._index, self._before = index, before
         self._options = options
         self._progress = progress
         self._stopwatch = Stopwatch(STAGES)
@@ -291,6 +292,7 @@ class Ingest:
             self._result,
             self._stopwatch,
             self._options.limits,
+            algorithm_of_hashes(self._before or self._index),
             dry_run=self._options.dry_run,
             limit=self._options.limit,
             report=self._report,

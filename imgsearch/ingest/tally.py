@@ -9,8 +9,8 @@ from imgsearch.escaping import shown
 from imgsearch.index.base import Failure, Row
 from imgsearch.ingest.events import SILENT, Event, Kind, Teller
 from imgsearch.ingest.fingerprints import KnownPhotos
+from imgsearch.ingest.reading import Candidate
 from imgsearch.ingest.result import Result
-from imgsearch.ingest.steps import Candidate
 from imgsearch.photos import Skip, SkipReason
 from imgsearch.photos.walk import Photo
 

@@ -1,5 +1,5 @@
-"""Photos as files on disk: naming them, hashing them, and why one is skipped. `walk` finds them,
-`decode` shows their pixels."""
+"""Photos as files on disk: naming them, and why one is skipped. `walk` finds them, `decode` shows
+their pixels."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ SYSTEM_NAMES = frozenset(
         b"desktop.ini",
     }
 )
-_HASH_BYTES = 16  # 128 bits: no accidental twin among any number of photos
+_ID_BYTES = 16  # 128 bits: no accidental twin among any number of photos
 _LATEST = (1 << 63) - 1  # ns
-_CHUNK = 1 << 17  # bytes read at a time
 _ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 
@@ -106,22 +105,7 @@ def photo_id(library: str, relative: bytes) -> str:
 
 @functools.lru_cache(maxsize=16)
 def library_hash(library: str) -> hashlib.blake2b:
-    return hashlib.blake2b(library.encode() + b"\0", digest_size=_HASH_BYTES)
-
-
-def content_hash(data: bytes | memoryview) -> str:
-    """A hash of a file's bytes: 32 hexadecimal digits."""
-    return hashlib.blake2b(data, digest_size=_HASH_BYTES).hexdigest()
-
-
-def hash_file(path: str) -> str:
-    """`content_hash` of a file, read in pieces. Raises OSError."""
-    hashed = hashlib.blake2b(digest_size=_HASH_BYTES)
-    piece = memoryview(bytearray(_CHUNK))  # the same for all: fresh memory costs as much as hashing
-    with open(path, "rb", buffering=0) as file:
-        while size := file.readinto(piece):
-            hashed.update(piece[:size])
-    return hashed.hexdigest()
+    return hashlib.blake2b(library.encode() + b"\0", digest_size=_ID_BYTES)
 
 
 def folder_texts(raw: bytes) -> list[str]:

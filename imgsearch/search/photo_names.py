@@ -14,6 +14,7 @@ from imgsearch.errors import Action, PhotoError, UsageError
 from imgsearch.escaping import shell_quoted, shown
 from imgsearch.index.base import Index, Record, Wanted
 from imgsearch.models.base import Vector
+from imgsearch.photos import content_hashes
 from imgsearch.question import Filter, Folder
 from imgsearch.roots import Roots, locations
 
@@ -160,7 +161,8 @@ def is_current(record: Record, path: Path) -> bool:
         if (status.st_size, photos.mtime_ns(status)) != (record.size, record.mtime_ns):
             return False
         # an edit may keep both; another program's index knows no hash
-        return not record.content_hash or photos.hash_file(str(path)) == record.content_hash
+        known = record.content_hash
+        return not known or content_hashes.is_of_file(known, str(path))
     except OSError:
         return True
 
