@@ -82,12 +82,12 @@ def heic(embedded: int) -> bytes:
 def test_heic_has_its_own_where_it_is_large_enough(
     embedded: int, is_taken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from imgsearch.photos import downscaling
+    from imgsearch.photos import hevc
 
     whole: list[object] = []
-    decode_whole = downscaling.heif
+    decode_whole = hevc.reduced
     monkeypatch.setattr(
-        downscaling, "heif", lambda *given: (whole.append(given), decode_whole(*given))[1]
+        hevc, "reduced", lambda *given: (whole.append(given), decode_whole(*given))[1]
     )
     small = Image.open(io.BytesIO(made(heic(embedded), 480, 100)))
     assert small.size == (480, 360)

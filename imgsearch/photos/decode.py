@@ -23,6 +23,7 @@ from imgsearch.photos import (
     film_formats,
     films,
     formats,
+    hevc,
     iptc,
     jpeg,
     jpeg_kinds,
@@ -259,8 +260,9 @@ def by_pillow(
     image.draft(None, (side, side)) if image.format in ("JPEG", "MPO") else None
     is_preview = preview and image.format == "HEIF" and _takes_preview(image, target)
     with _one_at_a_time(image):
-        quick = fast_decoders.reduced(image, file, target)
-        reduced = quick or (None if is_preview else downscaling.heif(image, file, target))
+        reduced = quick = fast_decoders.reduced(image, file, target)
+        if not (quick or is_preview):
+            reduced = hevc.reduced(image, file, target) or downscaling.heif(image, file, target)
         if reduced is None:
             image.load()
         described = quick or image  # Pillow loads a PNG when its EXIF is asked for

@@ -24,7 +24,7 @@ def least(target: int) -> int:
     return math.ceil(SPARE * target)
 
 
-def _factor(image: Image.Image, target: int) -> int:
+def factor_of(image: Image.Image, target: int) -> int:
     """The largest whole number by which the image can be reduced; below 2, none."""
     return min(image.size) // least(target)
 
@@ -32,7 +32,7 @@ def _factor(image: Image.Image, target: int) -> int:
 def reduced(image: Image.Image, target: int) -> Image.Image:
     """By the largest whole number that leaves at least SPARE times the target; where that is 1 or
     the mode has no mean, the picture itself."""
-    factor = _factor(image, target)
+    factor = factor_of(image, target)
     if factor < 2:
         return image
     info = image.info
@@ -50,7 +50,7 @@ def reduced(image: Image.Image, target: int) -> Image.Image:
 def heif(image: Image.Image, file: IO[bytes], target: int) -> Image.Image | None:
     """As `reduced`, in strips, straight from libheif's pixels: a copy of them all for Pillow would
     be 48 MB of a usual photo, and 7 % of the time. None: it is of another kind, or small."""
-    factor = _factor(image, target)
+    factor = factor_of(image, target)
     if image.format != "HEIF" or image.mode != "RGB" or factor < 2:
         return None
     import pillow_heif

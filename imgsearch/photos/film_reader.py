@@ -3,7 +3,7 @@ a crash, a loop or lines on the terminal, stays there (`imgsearch.photos.films` 
 
 The film is its standard input, opened by who starts it, so that no path and no other file matters.
 What it finds goes to standard output as messages: a line of JSON, and the pixels of a frame after
-the line that announces them. PyAV, an extra, is known here and nowhere else."""
+the line that announces them."""
 
 from __future__ import annotations
 

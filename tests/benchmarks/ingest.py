@@ -11,6 +11,7 @@ import shutil
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.benchmarks import bare, photos, tutorial
@@ -85,7 +86,9 @@ class Side:
         rates = dict(zip(ways, taken, strict=True))
         for name, values in rates.items():
             self._bench.say(f"{self._name}, {name}: {_spread(values)} photos/s")
-        yield self._row("rclip", bounds.rclip, rates, f"rclip {self._rclip.version}")
+        yield self._row(
+            "rclip", bounds.rclip, rates, f"rclip {self._rclip.version}{self._ffmpeg()}"
+        )
         if bounds.tutorial:
             yield self._row("tutorial", bounds.tutorial, rates, self._tutorial_note())
         if bounds.bare:
@@ -140,6 +143,11 @@ class Side:
         sent = "sent to a real server" if self._server.running else "not sent"
         why = f" ({self._server.reason})" if self._server.reason else ""
         return f"whole programs, its loop measured on {tutorial.PHOTOS} photos, {sent}{why}"
+
+    def _ffmpeg(self) -> str:
+        """What decodes HEIC besides libheif, which rclip uses."""
+        has_it = "HEIC" in self._name and find_spec("av") is not None
+        return "; ours with FFmpeg (imgsearch-cli[video])" if has_it else ""
 
     def _bare_note(self, rates: dict[str, Rates]) -> str:
         decode, forward = (statistics.median(rates[half]) for half in ("decode", "forward"))
