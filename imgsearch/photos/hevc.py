@@ -1,5 +1,5 @@
-"""HEIC as phones write it, by FFmpeg where PyAV is installed: in 70 % of libheif's time, and of tiles
-in 55 %. What is unusual, or is not decoded without an error, is left to libheif."""
+"""HEIC as phones write it, by FFmpeg where PyAV is installed: in 70 % of libheif's time, and in
+55 % where it is of tiles. What is unusual, or gives an error, is left to libheif."""
 
 from __future__ import annotations
 
