@@ -14,6 +14,7 @@ import struct
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from imgsearch.photos import (
     film_facts,
     films,
     formats,
+    hevc,
     metadata,
     multi_page,
     safe_text,
@@ -43,7 +45,7 @@ from imgsearch.photos import (
 )
 from imgsearch.photos.metadata import Metadata
 from tests import films as made_films
-from tests import pictures
+from tests import heif_files, pictures
 from tests.test_descriptions import FULL, _iim, _jpeg_with_iim
 
 SECONDS = float(os.environ.get("IMGSEARCH_FUZZ_SECONDS", "600"))
@@ -324,6 +326,30 @@ def test_other_formats() -> None:
     ]  # fmt: skip
     seeds += [pictures.encoded(SMALL.resize((64, 64)), ending) for ending in pictures.FORMATS]
     _for_a_while(_damaged(seeds), _decode)
+
+
+def test_heic() -> None:
+    """Whatever FFmpeg makes of damage, its picture has the size that libheif's has."""
+    photo = pictures.photo(size=(256, 192))
+    grid = heif_files.grid(photo, (64, 64))
+    turned = replace(grid, own=[heif_files.turn(1)], essential=True)
+    seeds = [grid.data(), turned.data(), heif_files.encoded(photo)]
+
+    def size(data: bytes) -> tuple[int, int] | None:
+        with contextlib.suppress(decode.Undecodable):  # and nothing else
+            found = decode.decode(data, target=32, max_megapixels=5).metadata
+            return found.width, found.height
+        return None
+
+    def check(data: bytes) -> None:
+        with _limits(data):
+            found = size(data)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(hevc, "reduced", lambda *_: None)
+                without = size(data)
+            assert None in (found, without) or found == without
+
+    _for_a_while(_damaged(seeds), check)
 
 
 def test_names_of_files(tmp_path: Path) -> None:

@@ -117,6 +117,12 @@ def test_colours_are_those_of_the_grid_before_those_of_its_tiles(grid: Grid) -> 
         assert_same(by_ffmpeg(data), by_libheif(data))
 
 
+def test_what_need_not_be_understood_is_passed_over(grid: Grid) -> None:
+    """As the two of a kind that a phone says of a pair of pictures."""
+    data = replace(grid, own=[(b"uuid", bytes(20)), (b"uuid", bytes(24))]).data()
+    assert_same(by_ffmpeg(data), by_libheif(data))
+
+
 def test_a_photo_of_a_phone_is_decoded_upright_in_srgb(grid: Grid) -> None:
     """Its grid is turned, its pixels are in a wide space, and EXIF says the turn once more."""
     red, green, blue = PHOTO.split()
@@ -203,6 +209,7 @@ def test_what_is_damaged_or_hostile_is_as_without_ffmpeg(
         "derived": replace(grid, kind=b"iden"),
         "encrypted": replace(grid, protection=1),
         "turned tiles": replace(grid, of_tiles=[turn(1)]),
+        "two turns": replace(grid, own=[turn(1), turn(1)]),
         "essential and unknown": replace(grid, own=[(b"what", b"?")], essential=True),
     }
     files = {name: case.data() for name, case in cases.items()}

@@ -95,17 +95,18 @@ class _Items:
         for kind, at, end in _boxes(meta):
             if kind == b"idat":
                 self._idat = Range(place.start + 4 + at, end - at)
-        self._boxes = _by_kind(meta)
-        self._kinds = _kinds(self._boxes[b"iinf"])
-        self._places = _places(self._boxes[b"iloc"])
-        properties = _by_kind(self._boxes[b"iprp"])
+        self._contents = _by_kind(meta)
+        self._kinds = _kinds(self._contents[b"iinf"])
+        self._places = _places(self._contents[b"iloc"])
+        properties = _by_kind(self._contents[b"iprp"])
         ipco = properties[b"ipco"]
         self._listed = [(kind, ipco[at:end]) for kind, at, end in _boxes(ipco)]
         self._associated = _associations(properties[b"ipma"])
         self._known: dict[tuple[int, ...], _Properties] = {}
 
     def picture(self) -> Picture:
-        number = _Numbers(self._boxes[b"pitm"])
+        """The primary item's. Raises _UnusualError, struct.error and LookupError."""
+        number = _Numbers(self._contents[b"pitm"])
         item = number(4 if number.version() else 2)
         own = first = self._properties(item)
         tiles, columns = [item], 1
@@ -149,12 +150,14 @@ class _Items:
 
     def _grid(self, item: int, size: Size) -> tuple[list[int], int]:
         """The tiles of a grid, which are alike, and how many are in a line."""
-        data = self._read(self._range(item))
+        place = self._range(item)
+        _demand(place.length in (8, 12))
+        data = self._read(place)
         wide = data[1] & 1
         _demand(data[0] == 0 and len(data) == (12 if wide else 8))
         rows, columns = data[2] + 1, data[3] + 1
         _demand(struct.unpack(">II" if wide else ">HH", data[4:]) == size)
-        tiles = _references(self._boxes[b"iref"], item)
+        tiles = _references(self._contents[b"iref"], item)
         _demand(len(tiles) == rows * columns)
         first = self._properties(tiles[0])
         _demand(not first.turns and all(self._properties(tile) == first for tile in tiles))
@@ -172,7 +175,7 @@ class _Items:
                 _demand(bool(each & 0x7FFF) and kind != b"clap")
                 _demand(kind in _UNDERSTOOD or not each >> 15)
                 listed.append((kind, data))
-            self._known[chosen] = _properties(listed)
+            self._known[chosen] = _parsed(listed)
         return self._known[chosen]
 
     def _range(self, item: int) -> Range:
@@ -182,12 +185,12 @@ class _Items:
         return Range(whole.start + place.start, place.length)
 
 
-def _properties(listed: list[tuple[bytes, bytes]]) -> _Properties:
+def _parsed(listed: list[tuple[bytes, bytes]]) -> _Properties:
     of_kind: dict[bytes, bytes] = {}
     turns: list[Image.Transpose] = []
     for kind, data in listed:
         name = kind + data[:4] if kind == b"colr" else kind
-        _demand(name not in of_kind)
+        _demand(name not in of_kind or kind not in _UNDERSTOOD)
         of_kind[name] = data
         if kind == b"irot" and data[0] & 3:
             turns.append(_TURNS[data[0] & 3])
