@@ -6,16 +6,19 @@ import hashlib
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
+from imgsearch.index.base import Index
 from imgsearch.index.local.opening import open_local
 from imgsearch.photos import content_hashes
 from imgsearch.photos.content_hashes import Algorithm
-from tests.command import Command
+from tests.command import Command, Finished
+from tests.elasticsearch import servers
 
 
 @pytest.mark.parametrize("algorithm", ["blake3", "blake2b"])
@@ -50,16 +53,17 @@ def test_photos_copied_from_two_indexes_are_known_by_what_most_have() -> None:
     assert of_most(["", "", old[0]]) == "blake2b"
 
 
-def hashes(index: Path) -> dict[str, str]:
+def hashes(index: Index) -> dict[str, str]:
     """By relative path."""
-    with closing(open_local(index, create=False)) as opened:
-        return {row.record.relative_path: row.record.content_hash for row in opened.rows()}
+    return {row.record.relative_path: row.record.content_hash for row in index.rows()}
 
 
-def as_a_former_version_left_it(index: Path, root: Path) -> None:
-    [database] = index.glob("*/*.sqlite")
+def as_a_former_version_left_it(folder: Path, root: Path) -> None:
+    [database] = folder.glob("*/*.sqlite")
+    with closing(open_local(folder, create=False)) as index:
+        known = hashes(index)
     with closing(sqlite3.connect(database)) as connection, connection:
-        for path, content_hash in hashes(index).items():
+        for path, content_hash in known.items():
             assert content_hash == of_this_version(root / path)
             blobs = (of_former_version(root / path), content_hash)
             connection.execute(
@@ -68,20 +72,45 @@ def as_a_former_version_left_it(index: Path, root: Path) -> None:
             )
 
 
-def test_an_index_of_a_former_version_knows_its_photos_again(
-    command: Command, album: Path, tmp_path: Path
-) -> None:
-    """Touched, renamed, copied, removed and embedded anew; and what is new joins them."""
-    index = tmp_path / "index"
+class Shelf:
+    """An index of a former version: `place` as the user writes it, `open` as programs do."""
 
-    def ingest(*options: str) -> dict[str, int]:
-        report = command.run("--index", index, "ingest", *options, album, "--json").json
+    def __init__(self, command: Command, place: str, open: Callable[[], Index]) -> None:
+        self._command, self._place, self._open = command, place, open
+
+    def run(self, *words: object) -> Finished:
+        return self._command.run("--index", self._place, *map(str, words))
+
+    def ingest(self, *words: object) -> dict[str, int]:
+        """The counts that are not zero."""
+        report = self.run("ingest", "--json", *words).json
         counts = ("added", "updated", "renamed", "missing", "left_out", "embedded")
         return {name: report[name] for name in counts if report[name]}
 
-    assert ingest() == {"added": 8, "embedded": 8}
-    as_a_former_version_left_it(index, album)
-    command.run("--index", index, "remove", "papers/page.png", "--yes")
+    def hashes(self) -> dict[str, str]:
+        with closing(self._open()) as index:
+            return hashes(index)
+
+
+@pytest.fixture(params=["local", "cluster"])
+def shelf(
+    request: pytest.FixtureRequest, command: Command, album: Path, tmp_path: Path
+) -> Iterator[Shelf]:
+    folder = tmp_path / "index"
+    command.run("--index", folder, "ingest", album)
+    as_a_former_version_left_it(folder, album)
+    if request.param == "local":
+        yield Shelf(command, str(folder), lambda: open_local(folder, create=False))
+        return
+    with servers.space() as space:
+        place = f"{space.server}/{space.name()}"
+        command.run("copy", folder, place, "--yes")
+        yield Shelf(command, place, lambda: space.open(create=False))
+
+
+def test_an_index_of_a_former_version_knows_its_photos_again(shelf: Shelf, album: Path) -> None:
+    """Touched, renamed, copied, removed and embedded anew; and what is new joins them."""
+    shelf.run("remove", "papers/page.png", "--yes")
     (album / "papers" / "page.png").rename(album / "papers" / "page two.png")
     os.utime(album / "grass.png")
     (album / "moon.png").rename(album / "pets" / "luna.png")
@@ -90,12 +119,11 @@ def test_an_index_of_a_former_version_knows_its_photos_again(
     with open(album / "new.jpg", "ab") as file:
         file.write(b"\0")  # bytes that no other photo has
     expected = {"added": 2, "renamed": 1, "left_out": 1}
-    assert ingest("--dry-run") == expected
-    assert ingest() == expected | {"embedded": 1}
+    assert shelf.ingest("--dry-run", album) == expected
+    assert shelf.ingest(album) == expected | {"embedded": 1}
     shutil.copy(album / "new.jpg", album / "new again.jpg")
-    assert ingest() == {"added": 1, "left_out": 1}
-    assert hashes(index) == {path: of_former_version(album / path) for path in hashes(index)}
-    command.run("--index", index, "ingest", "--re-embed")
-    found = hashes(index)
+    assert shelf.ingest(album) == {"added": 1, "left_out": 1}
+    shelf.run("ingest", "--re-embed")
+    found = shelf.hashes()
     assert len(found) == 10
     assert found == {path: of_former_version(album / path) for path in found}
