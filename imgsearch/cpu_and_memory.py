@@ -9,9 +9,14 @@ import math
 import mmap
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _GROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _LOWEST = 19  # of nice; Linux takes a process's place at the disk from it too
@@ -21,6 +26,8 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # of glibc's mallopt
 _LET_GO_SECONDS = 0.02
 _POPULATE_READ = 22  # of madvise, from Linux 5.14 on; Python does not name it
 _WORTH_A_THREAD = 16 << 20  # bytes; fewer are mapped in a millisecond
+_ALIGNED = 64  # bytes, as the widest registers are
+_freed_is_kept = threading.Event()
 
 
 def cores() -> int:
@@ -50,13 +57,43 @@ def keep_freed_memory() -> None:
     """Keep up to 256 MB that were freed, for the next photo: glibc gives memory of a few megabytes
     back to the system at once, and to be given it again, page by page, takes 3 % of an ingest. For
     a process of one's own, before it starts threads; elsewhere than with glibc, nothing is done."""
-    if sys.platform != "linux":
+    libc = _glibc()
+    if libc is not None:
+        libc.mallopt(_TRIM_THRESHOLD, 256 << 20)
+        libc.mallopt(_MMAP_THRESHOLD, 32 << 20)
+        libc.mallopt(_ARENA_MAX, max(2, cores()))  # what one thread frees the next one uses
+        _freed_is_kept.set()
+
+
+@contextlib.contextmanager
+def giving_back_freed_memory() -> Iterator[None]:
+    """Meanwhile, what `keep_freed_memory` keeps goes back to the system, for work that needs much
+    memory itself. Nothing is done where that was not called."""
+    libc = _glibc() if _freed_is_kept.is_set() else None
+    if libc is None:
+        yield
         return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_TRIM_THRESHOLD, 256 << 20)
-        mallopt(_MMAP_THRESHOLD, 32 << 20)
-        mallopt(_ARENA_MAX, max(2, cores()))  # what one thread frees the next one uses
+    libc.mallopt(_TRIM_THRESHOLD, 128 << 10)
+    libc.mallopt(_MMAP_THRESHOLD, 128 << 10)
+    give_back_freed_memory()
+    try:
+        yield
+    finally:
+        keep_freed_memory()
+
+
+def give_back_freed_memory() -> None:
+    """Once: what is free between what is used, too. Nothing where freed memory is not kept."""
+    libc = _glibc() if _freed_is_kept.is_set() else None
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
 
 
 def let_go_of(folder: Path) -> None:
@@ -64,6 +101,22 @@ def let_go_of(folder: Path) -> None:
     memory until somebody wants it. What is wanted again is read again."""
     if sys.platform == "linux":
         _advise(_mapped_from(folder), mmap.MADV_DONTNEED)
+
+
+def on_disk(arrays: Iterable[npt.NDArray[Any]], folder: Path) -> list[npt.NDArray[Any]]:
+    """The same, mapped from a file there that has no name and is gone with the last of them;
+    `let_go_of` that folder takes them out of memory. Raises OSError where it cannot be written."""
+    import numpy as np
+
+    places = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for each in arrays:
+            place = file.seek(-file.tell() % _ALIGNED, os.SEEK_CUR)
+            places.append((slice(place, place + each.nbytes), each.dtype, each.shape))
+            file.write(np.ascontiguousarray(each).data)
+        file.flush()
+        whole = np.memmap(file, np.uint8, "c")
+    return [whole[place].view(dtype).reshape(shape) for place, dtype, shape in places]
 
 
 def map_ahead(file: Path, largest: int) -> None:

@@ -9,22 +9,25 @@ stays in floats. Products whose inputs come from one place (queries, keys, value
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from imgsearch import cpu_and_memory
 from imgsearch.dataclass import dataclass
-from imgsearch.models.base import Pixels
+from imgsearch.models.base import Vectors
+from imgsearch.models.runtimes import Inputs, OnnxRuntime
 
 if TYPE_CHECKING:
     import openvino
 
 Floats = npt.NDArray[np.float32]
+Group = tuple[Any, Sequence[Any]]  # OpenVINO's: an output, and the products that it goes into
 
-_AT_ONCE = 4  # pictures: what every layer answers is in memory at once
+AT_ONCE = 2  # pictures: what goes into every layer is in memory at once
 _ROWS = 192  # of a layer's inputs, by which its fit is chosen
 _EXPONENTS = (0.0, 0.15, 0.3, 0.5)
 _SHARES = (1.0, 0.8, 0.65)  # of the range that was seen; what lies outside is clipped
@@ -52,39 +55,37 @@ class Fit:
 
 
 class Observer:
-    """The tower in bf16 (f32 where the processor has none), that tells what goes into each of its
-    products."""
+    """The tower in f32, which tells what goes into each of its products. Its weights stay in their
+    file: to have it in memory takes little more than the layers' inputs of `AT_ONCE` pictures."""
 
-    def __init__(self, model_file: Path, threads: int) -> None:
+    def __init__(self, model_file: Path, threads: int, pictures: int) -> None:
+        """`pictures`: how many there will be to fit an int8 form to. Raises RuntimeFailure."""
         import openvino
 
-        core = openvino.Core()
-        self._read = core.read_model(str(model_file))  # the weights are its memory
-        self._weights: dict[str, list[Floats]] = {}
-        inputs = []
-        for source, products in _groups(self._read):
-            self._weights[source.get_node().get_friendly_name()] = [_weights(p) for p in products]
-            inputs.append(source)
-        if inputs:
-            self._read.add_outputs(inputs)
-        settings = {"INFERENCE_NUM_THREADS": str(threads)}
-        self._model = core.compile_model(self._read, "CPU", settings)
+        self._read = openvino.Core().read_model(str(model_file))  # the weights are its memory
+        self._groups = _groups(self._read)
+        inputs = [source.get_any_name() for source, _ in self._groups]
+        self._tower = OnnxRuntime(model_file, threads, inputs)
+        self._rows = max(1, -(-_ROWS * AT_ONCE // pictures))  # of each batch
+        self._chance = np.random.default_rng(0)
         self._seen: dict[str, Seen] = {}
 
-    def see(self, pixels: Pixels) -> Iterator[None]:
-        """Run all pictures, some at a time. The same pictures always give the same fits."""
-        chance = np.random.default_rng(0)
-        rows = max(1, -(-_ROWS * _AT_ONCE // len(pixels)))
-        for first in range(0, len(pixels), _AT_ONCE):
-            answers = self._model(pixels[first : first + _AT_ONCE])
-            for number, name in enumerate(self._weights, 1):
-                self._keep(name, answers[number], chance, rows)
-            yield
+    def exact(self, inputs: Inputs) -> Vectors:
+        """Of pictures that the form is not fitted to."""
+        return self._tower.run(inputs)
 
-    def _keep(self, name: str, inputs: Floats, chance: np.random.Generator, rows: int) -> None:
+    def see(self, inputs: Inputs) -> Vectors:
+        """Vectors of at most `AT_ONCE` pictures, to which the form is fitted. The same pictures in
+        the same order always give the same fits."""
+        vectors, found = self._tower.run_with_inner(inputs)
+        for (source, _), rows in zip(self._groups, found, strict=True):
+            self._keep(_name(source), rows)
+        return vectors
+
+    def _keep(self, name: str, inputs: Floats) -> None:
         flat = inputs.reshape(-1, inputs.shape[-1])
         lowest, highest = flat.min(axis=0), flat.max(axis=0)
-        some = flat[chance.choice(len(flat), min(rows, len(flat)), replace=False)]
+        some = flat[self._chance.choice(len(flat), min(self._rows, len(flat)), replace=False)]
         seen = self._seen.get(name)
         if seen is None:
             self._seen[name] = Seen(lowest, highest, [some])
@@ -95,8 +96,9 @@ class Observer:
 
     def fits(self) -> Iterator[tuple[str, Fit]]:
         """For each group of products, one after the other."""
-        for name, weights in self._weights.items():
-            yield name, _best_fit(self._seen[name], np.concatenate(weights, axis=1))
+        for source, products in self._groups:
+            weights = np.concatenate([_weights(product) for product in products], axis=1)
+            yield _name(source), _best_fit(self._seen[_name(source)], weights)
 
 
 def without_worst_kind(fits: Mapping[str, Fit]) -> dict[str, Fit]:
@@ -118,35 +120,68 @@ def _kind(name: str) -> str:
 
 def quantized(model_file: Path, fits: Mapping[str, Fit]) -> openvino.Model:
     """The tower with the products named in `fits` in int8. Raises KeyError for a product that this
-    tower does not have."""
+    tower does not have, and OSError where its folder cannot be written.
+
+    All weights lie (outputs, inputs) in a file, as OpenVINO wants them: else it makes a copy, and
+    keeps that beside the packed one."""
     import openvino
     from openvino import opset13 as operations
 
     model = openvino.Core().read_model(str(model_file))
-    found = {source.get_node().get_friendly_name(): (source, all) for source, all in _groups(model)}
-    for name, fit in fits.items():
-        source, products = found[name]
-        constant = operations.constant
-        inputs = operations.multiply(source, constant(1 / fit.scales))
-        low, high = constant(np.float32(fit.low)), constant(np.float32(fit.high))
-        inputs = operations.fake_quantize(inputs, low, high, low, high, 256)
+    groups = _groups(model)
+    if unknown := fits.keys() - {_name(source) for source, _ in groups}:
+        raise KeyError(*unknown)
+    stored = iter(cpu_and_memory.on_disk(_factors(groups, fits), model_file.parent))
+    for source, products in groups:
+        fit = fits.get(_name(source))
+        inputs = source if fit is None else _rounded(source, fit)
         for product in products:
-            codes, step = _codes(_weights(product) * fit.scales[:, None])
-            floats = operations.convert(constant(codes.astype(np.int8)), "f32")
-            product.input(0).replace_source_output(inputs.output(0))
-            weights = operations.multiply(floats, constant(step))
-            product.input(1).replace_source_output(weights.output(0))
+            factor = operations.constant(next(stored), shared_memory=True)
+            if fit is not None:
+                step = operations.constant(next(stored), shared_memory=True)
+                factor = operations.multiply(operations.convert(factor, "f32"), step)
+            product.output(0).replace(operations.matmul(inputs, factor, False, True).output(0))
     return model
 
 
-def _groups(model: openvino.Model) -> list[tuple[Any, Sequence[Any]]]:
+def _factors(
+    groups: Iterable[Group], fits: Mapping[str, Fit]
+) -> Iterator[npt.NDArray[np.float32 | np.int8]]:
+    """For each product its weights (outputs, inputs): in int8, and the step of each output
+    (outputs, 1), or in f32 alone where it has no fit."""
+    for source, products in groups:
+        fit = fits.get(_name(source))
+        for weights in map(_weights, products):
+            if fit is None:
+                yield weights.T
+            else:
+                codes, step = _codes(weights * fit.scales[:, None])
+                yield codes.T.astype(np.int8)
+                yield step.T
+
+
+def _rounded(source: Any, fit: Fit) -> Any:
+    """The inputs of a group of products, divided by their scales, in 256 steps."""
+    from openvino import opset13 as operations
+
+    low, high = (operations.constant(np.float32(end)) for end in (fit.low, fit.high))
+    divided = operations.multiply(source, operations.constant(1 / fit.scales))
+    return operations.fake_quantize(divided, low, high, low, high, 256)
+
+
+def _groups(model: openvino.Model) -> list[Group]:
     """Products with constant weights, by the output that goes into them."""
     groups: dict[str, tuple[Any, list[Any]]] = {}
     for node in model.get_ordered_ops():
         if node.get_type_name() == "MatMul" and _is_plain(node):
             source = node.input(0).get_source_output()
-            groups.setdefault(source.get_node().get_friendly_name(), (source, []))[1].append(node)
+            groups.setdefault(_name(source), (source, []))[1].append(node)
     return list(groups.values())
+
+
+def _name(source: Any) -> str:
+    name: str = source.get_node().get_friendly_name()
+    return name
 
 
 def _is_plain(product: Any) -> bool:

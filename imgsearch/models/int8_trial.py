@@ -32,7 +32,7 @@ from imgsearch.dataclass import dataclass
 from imgsearch.models import calibration, preprocessing
 from imgsearch.models.base import Pixels, Vectors, unit
 from imgsearch.models.calibration import Fit
-from imgsearch.models.runtimes import OnnxRuntime, OpenVino, Runtime, RuntimeFailure
+from imgsearch.models.runtimes import OpenVino, Runtime, RuntimeFailure
 from imgsearch.models.towers import Tower
 
 PICTURES = 256
@@ -189,10 +189,12 @@ def worth_it(tower: Tower, index_id: str) -> bool:
     return able and _read(tower, index_id) is None
 
 
-def runtime(tower: Tower, fits: Mapping[str, Fit], streams: int) -> OpenVino:
-    """The tower in int8. Raises RuntimeFailure."""
+def runtime(
+    tower: Tower, fits: Mapping[str, Fit], streams: int, threads: int | None = None
+) -> OpenVino:
+    """The tower in int8. Raises RuntimeFailure, and OSError where its folder cannot be written."""
     model = calibration.quantized(tower.model_file, fits)
-    return OpenVino(model, "int8", streams, tower.folder)
+    return OpenVino(model, "int8", streams, tower.folder, threads)
 
 
 def proven(tower: Tower, index_id: str, streams: int) -> OpenVino | None:
@@ -202,7 +204,7 @@ def proven(tower: Tower, index_id: str, streams: int) -> OpenVino | None:
         return None
     try:
         return runtime(tower, kept[1], streams)
-    except (RuntimeFailure, KeyError):
+    except (RuntimeFailure, KeyError, OSError):
         return None
 
 
@@ -242,7 +244,8 @@ class Trial:
             else:
                 with cpu_and_memory.letting_go_of(self._tower.folder):  # of the weights' file
                     self.over = next(self._steps, True)
-        except (RuntimeFailure, RuntimeError):  # OpenVINO's, which cannot: all stays as it was
+                cpu_and_memory.give_back_freed_memory()
+        except (RuntimeFailure, RuntimeError, OSError):  # OpenVINO, or the disk, cannot: all stays
             self.over = True
         finally:
             if self.over:
@@ -261,46 +264,65 @@ class Trial:
     def _all_steps(self) -> Generator[bool]:
         """A second or two each at most. True: that was the last."""
         order = sorted(self._kept)  # whatever came first
-        pixels = np.stack([self._kept[key] for key in order])
-        exact: list[Vectors] = []
-        fits: dict[str, Fit] = {}
-        mapped = OnnxRuntime(self._tower.model_file, threads=1)
-        for inputs in self._batches(pixels):
-            exact.append(mapped.run(inputs))
-            yield False
-        del mapped
-        for name, fit in fitted(self._tower, self._prepared.of_bytes(pixels[: len(pixels) // 2])):
-            fits |= {name: fit} if fit is not None else {}
-            yield False
-        for some in (fits, calibration.without_worst_kind(fits)):
-            if not some:
-                continue
-            faster = runtime(self._tower, some, self._streams)
-            yield False
-            compared = []
-            for inputs in self._batches(pixels):
-                compared.append((_timed(faster, inputs), _timed(self._served, inputs)))
-                yield False
-            tried = _figures_of_runs(compared, np.concatenate(exact)), some
-            if tried[0].passed:
-                self.outcome = faster
-                break
-        if fits:
-            _keep(self._tower, self._index_id, *tried)
+        stacked = np.stack([self._kept[key] for key in order])
+        [pixels] = cpu_and_memory.on_disk([stacked], self._tower.folder)
+        del stacked
+        self._kept = dict(zip(order, pixels, strict=True))  # not in memory either
+        with cpu_and_memory.giving_back_freed_memory():
+            exact, fits = yield from self._fitted(pixels)
+            forms = [form for form in (fits, calibration.without_worst_kind(fits)) if form]
+            for tried in forms:
+                found = yield from self._compared(tried, pixels, exact)
+                if found.passed:
+                    self.outcome = runtime(self._tower, tried, self._streams)
+                    break
+            if forms:
+                _keep(self._tower, self._index_id, found, tried)
         yield True
 
-    def _batches(self, pixels: npt.NDArray[np.uint8]) -> Iterator[dict[str, Pixels]]:
-        for first in range(0, len(pixels), _AT_ONCE):
-            some = pixels[first : first + _AT_ONCE]
+    def _fitted(
+        self, pixels: npt.NDArray[np.uint8]
+    ) -> Generator[bool, None, tuple[Vectors, dict[str, Fit]]]:
+        """What all of them are in f32, and an int8 form that is fitted to half of them."""
+        half = len(pixels) // 2
+        observer = calibration.Observer(self._tower.model_file, 1, half)
+        exact: list[Vectors] = []
+        for part, answer in ((pixels[:half], observer.see), (pixels[half:], observer.exact)):
+            for inputs in self._batches(part, calibration.AT_ONCE):
+                exact.append(answer(inputs))
+                yield False
+        fits = {}
+        for name, fit in observer.fits():
+            fits[name] = fit
+            yield False
+        return np.concatenate(exact), fits
+
+    def _compared(
+        self, fits: Mapping[str, Fit], pixels: npt.NDArray[np.uint8], exact: Vectors
+    ) -> Generator[bool, None, Figures]:
+        """How this form does, on one stream with as many threads as each stream of `served` has:
+        more would take memory, and this one is gone afterwards."""
+        threads = max(1, cpu_and_memory.cores() // self._streams)
+        faster = runtime(self._tower, fits, 1, threads)
+        yield False
+        runs = []
+        for inputs in self._batches(pixels, _AT_ONCE):
+            runs.append((_timed(faster, inputs), _timed(self._served, inputs)))
+            yield False
+        return _figures_of_runs(runs, exact)
+
+    def _batches(self, pixels: npt.NDArray[np.uint8], size: int) -> Iterator[dict[str, Pixels]]:
+        for first in range(0, len(pixels), size):
+            some = pixels[first : first + size]
             yield {self._tower.inputs[0]: self._prepared.of_bytes(some)}
 
 
-def fitted(tower: Tower, pixels: Pixels) -> Iterator[tuple[str, Fit | None]]:
-    """An int8 form of a tower, a product at a time; None: nothing yet."""
-    observer = calibration.Observer(tower.model_file, threads=1)
-    for _ in observer.see(pixels):
-        yield "", None
-    yield from observer.fits()
+def fitted(tower: Tower, pixels: Pixels) -> dict[str, Fit]:
+    """An int8 form of a tower that is fitted to all these pictures."""
+    observer = calibration.Observer(tower.model_file, 1, len(pixels))
+    for first in range(0, len(pixels), calibration.AT_ONCE):
+        observer.see({tower.inputs[0]: pixels[first : first + calibration.AT_ONCE]})
+    return dict(observer.fits())
 
 
 Run = tuple[Vectors, float]  # seconds

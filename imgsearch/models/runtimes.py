@@ -32,6 +32,7 @@ Device = Literal["cuda", "mps", "cpu"]
 
 # bytes; what is larger is a table of words, of which a text needs a few rows
 _LARGEST_OF_A_LAYER = 64 << 20
+_WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 class RuntimeFailure(Exception):
@@ -50,7 +51,8 @@ class OnnxRuntime:
 
     precision: Precision = "f32"
 
-    def __init__(self, model: Path, threads: int = 0) -> None:
+    def __init__(self, model: Path, threads: int = 0, inner: Sequence[str] = ()) -> None:
+        """`inner`: names of tensors inside the graph, which `run_with_inner` gives too."""
         import onnxruntime
 
         onnxruntime.disable_telemetry_events()  # on Windows; elsewhere the environment does it
@@ -62,17 +64,41 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads or min(cpu_and_memory.cores(), 4)
         options.log_severity_level = 3
         self.name = f"onnxruntime {onnxruntime.__version__}"
+        source: str | bytes = str(model)
+        if inner:
+            source = _with_outputs(model, inner)
+            options.add_session_config_entry(_WEIGHTS_FOLDER, str(model.parent))
+            options.enable_cpu_mem_arena = False  # it would keep twice what is answered
         with onnx_door():
             self._session = onnxruntime.InferenceSession(
-                str(model), options, providers=["CPUExecutionProvider"]
+                source, options, providers=["CPUExecutionProvider"]
             )
-        # half of the first answer's time goes into that; meanwhile tokens or pixels are prepared
-        cpu_and_memory.map_ahead(model.with_name(WEIGHTS_FILE), _LARGEST_OF_A_LAYER)
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        if not inner:
+            # half of the first answer's time goes into that; meanwhile tokens or pixels are
+            # prepared. Whoever wants inner tensors is in no hurry, and lets go of the weights
+            cpu_and_memory.map_ahead(model.with_name(WEIGHTS_FILE), _LARGEST_OF_A_LAYER)
 
     def run(self, inputs: Inputs) -> Vectors:
         with onnx_door():
-            vectors: Vectors = self._session.run(None, dict(inputs))[0]
+            vectors: Vectors = self._session.run(self._outputs[:1], dict(inputs))[0]
         return vectors
+
+    def run_with_inner(self, inputs: Inputs) -> tuple[Vectors, list[npt.NDArray[np.float32]]]:
+        """The vectors, and the inner tensors in the order of their names."""
+        with onnx_door():
+            vectors, *found = self._session.run(self._outputs, dict(inputs))
+        return vectors, found
+
+
+def _with_outputs(model: Path, names: Sequence[str]) -> bytes:
+    """The graph of the model, which gives these tensors too; its weights stay in their file."""
+    import onnx
+
+    described = onnx.load(str(model), load_external_data=False)
+    described.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    graph: bytes = described.SerializeToString()
+    return graph
 
 
 @contextlib.contextmanager
@@ -108,8 +134,10 @@ class OpenVino:
         precision: Precision | Literal["auto"],
         streams: int,
         folder: Path | None = None,
+        threads: int | None = None,
     ) -> None:
-        """`folder`: where the weights of a model that was built in memory lie."""
+        """`folder`: where the weights of a model that was built in memory lie. `threads`: of all
+        streams; None: one for each core."""
         import openvino
 
         core = openvino.Core()
@@ -123,9 +151,9 @@ class OpenVino:
             "NUM_STREAMS": str(streams),
             "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
         }
-        cores = cpu_and_memory.cores()
-        if cores < (os.cpu_count() or 1):  # OpenVINO does not see a container's limit
-            settings["INFERENCE_NUM_THREADS"] = str(cores)
+        threads = threads or cpu_and_memory.cores()
+        if threads < (os.cpu_count() or 1):  # OpenVINO does not see a container's limit
+            settings["INFERENCE_NUM_THREADS"] = str(threads)
         self.precision: Precision = precision
         self.name = f"openvino {openvino.__version__.split('-')[0]} {precision}"
         # No model cache: compiling takes as long as reading a compiled copy, of 350 MB, would

@@ -112,7 +112,7 @@ def _shuffled(pixels: Pixels) -> Pixels:
 
 def forms(tower: Tower, pixels: Pixels) -> dict[str, dict[str, Fit]]:
     """Those that a trial tries, fitted to these pictures."""
-    fits = {name: fit for name, fit in int8_trial.fitted(tower, pixels) if fit is not None}
+    fits = int8_trial.fitted(tower, pixels)
     return {"int8": fits, "int8 but for the worst kind": calibration.without_worst_kind(fits)}
 
 

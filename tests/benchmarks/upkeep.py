@@ -38,6 +38,7 @@ MB = 1e6
 NOTHING_CHANGED = Goal("nothing changed, 100,000 files, whole command", 50_000, True, "files/s")
 BESIDE_SCANNING = Goal("nothing changed, beside a bare os.scandir + stat", 0.5, True)
 MEMORY = Goal("peak memory of ingest, 12 MP JPEG and HEIC", 1_000, False, "MB")
+TRIAL_MEMORY = Goal("peak memory of ingest with a trial of int8", 1_000, False, "MB")
 FLAT_MEMORY = Goal("peak memory of ingest: 100,000 photos beside 1,000", 1.1, False)
 FLAT_COST = Goal("cost per photo: 100,000 beside 1,000", 1.1, False)
 FLAT_REAL_COST = Goal("cost per photo: 5,000 beside 1,000, all embedded", 1.1, False)
@@ -48,6 +49,7 @@ def measured(bench: Bench) -> Iterator[Row]:
     yield from upkeep.growing()
     yield from upkeep.nothing_changed()
     yield upkeep.large_photos()
+    yield upkeep.trial()
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,19 @@ class Upkeep:
         )
         return Row(MEMORY, (run.peak / MB,), f"{counts}, every setting at its default")
 
+    def trial(self) -> Row:
+        """The first photos are small, so that the trial takes place beside the large ones."""
+        parent, tower = self._bench.folder("photos"), self._installed.towers().image.folder
+        folders = [photos.folder(parent, kind, self._bench.say) for kind in reversed(photos.KINDS)]
+        folders.sort(key=lambda folder: "12" in folder.name)
+        for kept in tower.glob("int8-*.npz"):
+            kept.unlink()
+        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+            program = [sys.executable, "-c", _TRIAL, "--index", Path(scratch) / "index"]
+            run = self._run([*program, "ingest", "--json", *folders])
+        assert list(tower.glob("int8-*.npz")), "the trial did not come to its end"
+        return Row(TRIAL_MEMORY, (run.peak / MB,), "with 256 photos of 1 MP, beside 12 MP")
+
 
 def small_photos(folder: Path, bench: Bench) -> Path:
     """100,000 JPEGs of 64 x 48 pixels and about 1 KB, each another one, in folders of 1,000."""
@@ -203,6 +218,23 @@ def small_photos(folder: Path, bench: Bench) -> Path:
     building.rename(folder)
     return folder
 
+
+# Every photo counts for the trial, which is done at once: with so few photos it would not end
+_TRIAL = """
+from imgsearch.__main__ import run
+from imgsearch.models import int8_trial
+
+see = int8_trial.Trial.see
+
+def see_to_the_end(trial, pixels):
+    see(trial, pixels)
+    while len(trial._kept) == int8_trial.PICTURES and not (trial.over or trial._busy.locked()):
+        see(trial, pixels)
+
+int8_trial.ONE_IN = 1
+int8_trial.Trial.see = see_to_the_end
+run()
+"""
 
 _SCAN = """
 import os, sys, time
