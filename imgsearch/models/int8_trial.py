@@ -245,7 +245,7 @@ class Trial:
                 with cpu_and_memory.letting_go_of(self._tower.folder):  # of the weights' file
                     self.over = next(self._steps, True)
                 cpu_and_memory.give_back_freed_memory()
-        except (RuntimeFailure, RuntimeError, OSError):  # OpenVINO, or the disk, cannot: all stays
+        except (RuntimeFailure, RuntimeError, OSError):  # of OpenVINO or the disk: all stays
             self.over = True
         finally:
             if self.over:
