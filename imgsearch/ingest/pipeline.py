@@ -46,6 +46,7 @@ from imgsearch.roots.locations import Root
 READERS = 4  # more would slow down a disk with heads
 WRITE_ROWS = 128  # that are worth a write, unless the index says fewer
 WAITING_ROWS = 1024  # for an index that is slow: what a kill -9 would cost then
+SMALLEST = 4  # photos of a batch, if there are as many: of one alone each costs a third more
 IDLE = 0.1  # seconds in which nothing came back: a free worker takes what there is
 
 _NOTHING = LeftOut({})
@@ -202,7 +203,7 @@ class Intake:
         while self._new and pool.busy["workers"] <= workers:  # one waits, so that no worker does
             size = self._limits.batch_size
             if last:  # smaller and smaller ones, so that all workers end together
-                size = min(size, -(-len(self._new) // (2 * workers)))
+                size = min(size, max(SMALLEST, -(-len(self._new) // (2 * workers))))
             batch = next_batch(self._new, size)
             full = len(batch) == size or len(batch) < len(self._new)
             if not (full or last or (idle and pool.busy["workers"] < workers)):

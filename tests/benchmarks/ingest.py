@@ -147,7 +147,7 @@ class Side:
     def _ffmpeg(self) -> str:
         """What decodes HEIC besides libheif, which rclip uses."""
         has_it = "HEIC" in self._name and find_spec("av") is not None
-        return "; ours with FFmpeg (imgsearch-cli[video])" if has_it else ""
+        return "; ours with FFmpeg (extra: video)" if has_it else ""
 
     def _bare_note(self, rates: dict[str, Rates]) -> str:
         decode, forward = (statistics.median(rates[half]) for half in ("decode", "forward"))
